@@ -1,0 +1,11 @@
+//! tailspool tails log files into Kafka and loses nothing.
+//!
+//! `watch` finds files, `tail` reads them into blocks, `ship` owns what is on its way, `produce`
+//! is the only room that speaks to Kafka; a block's fate comes back as a proof, which `ledger`
+//! turns into a frontier, and `checkpoint` keeps frontiers. `docs/architecture.md` draws the map.
+
+pub mod budget;
+pub mod clock;
+pub mod ledger;
+pub mod record;
+pub mod settings;

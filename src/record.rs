@@ -1,0 +1,139 @@
+//! The words the whole program shares: where bytes came from and what rides together.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::budget::Permit;
+
+/// One input's file name as it was matched: the file, those rotated away from it and those that
+/// will follow it. What order is promised for, and what names a place in the checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lineage {
+    pub input: String,
+    pub path: PathBuf,
+}
+
+impl fmt::Display for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.input, self.path.display())
+    }
+}
+
+/// The number of a [`Lineage`] in this run of the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineageId(pub u32);
+
+/// Counts the files of a lineage, oldest first. A truncated file goes on as its own successor,
+/// so that offsets never go backwards. Numbers are not used twice, restarts included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    pub const FIRST: Self = Self(0);
+
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.strict_add(1))
+    }
+}
+
+/// One generation of one lineage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId {
+    pub lineage: LineageId,
+    pub generation: Generation,
+}
+
+/// A byte position inside one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Offset(pub u64);
+
+impl Offset {
+    pub const START: Self = Self(0);
+
+    #[must_use]
+    pub fn advance(self, len: u64) -> Self {
+        Self(self.0.strict_add(len))
+    }
+
+    /// The bytes from `earlier` to here.
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.strict_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The hash of the up to [`Anchor::WINDOW`] bytes just before a place. A file that no longer has
+/// them there is another file, or was truncated and has grown again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Anchor(pub u64);
+
+impl Anchor {
+    pub const WINDOW: usize = 64;
+    /// The anchor of an empty window.
+    pub const NONE: Self = Self(0);
+}
+
+/// A place in a source that can be found again, and recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mark {
+    pub offset: Offset,
+    pub anchor: Anchor,
+}
+
+impl Mark {
+    pub const START: Self = Self { offset: Offset::START, anchor: Anchor::NONE };
+}
+
+/// One record of a block: `bytes[from..to]`, ending in the source, its delimiter included,
+/// `end` bytes after the block's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    pub from: u32,
+    pub to: u32,
+    pub end: u64,
+}
+
+/// Whole records of one read of one source, handed on as one: one buffer, one ticket, one permit.
+#[derive(Debug)]
+pub struct Block {
+    pub source: SourceId,
+    pub start: Mark,
+    pub end: Mark,
+    pub bytes: Vec<u8>,
+    /// At least one, in file order.
+    pub records: Vec<Slice>,
+    /// The length in the source of the one record that was cut to `max_line`.
+    pub cut_from: Option<u64>,
+    pub read_at: Instant,
+    pub permit: Permit,
+}
+
+impl Block {
+    /// The bytes of record `number`; empty if there is no such record.
+    pub fn record(&self, number: u32) -> &[u8] {
+        let slice = self.records.get(number as usize);
+        slice.and_then(|s| self.bytes.get(s.from as usize..s.to as usize)).unwrap_or_default()
+    }
+
+    /// Where record `number` ends in the source.
+    pub fn end_of(&self, number: u32) -> Offset {
+        let slice = self.records.get(number as usize);
+        slice.map_or(self.end.offset, |s| self.start.offset.advance(s.end))
+    }
+
+    /// How many records it holds.
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.records.len()).unwrap_or(u32::MAX)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}

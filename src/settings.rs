@@ -1,0 +1,159 @@
+//! What the daemon runs on, once the configuration has been found to be right.
+//!
+//! Plain values: every default is applied, every unit is resolved, and no two contradict.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub state_dir: PathBuf,
+    pub kafka: Kafka,
+    pub shutdown_grace: Duration,
+    pub checkpoint_interval: Duration,
+    pub forget_after: Duration,
+    /// At least one; ids are unique.
+    pub inputs: Vec<Input>,
+    pub spool: Spool,
+    pub dead_letters: DeadLetters,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acks {
+    None,
+    Leader,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+/// The producer's settings, under Kafka's names.
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    pub bootstrap_servers: Vec<String>,
+    pub client_id: String,
+    pub client_dns_lookup: String,
+    pub acks: Acks,
+    pub enable_idempotence: bool,
+    pub compression_type: Compression,
+    pub compression_level: Option<i32>,
+    pub linger: Duration,
+    pub batch_size_bytes: usize,
+    pub buffer_memory_bytes: usize,
+    pub max_request_size_bytes: usize,
+    pub max_in_flight_requests: u32,
+    pub delivery_timeout: Duration,
+    pub request_timeout: Duration,
+    pub retries: u32,
+    pub retry_backoff: Duration,
+    pub retry_backoff_max: Duration,
+    pub send_buffer_bytes: usize,
+    pub receive_buffer_bytes: usize,
+    pub allow_auto_create_topics: bool,
+    /// What is handed to librdkafka as it stands, by its names: `security.protocol`, `ssl.*`,
+    /// `sasl.*`. May hold secrets: never printed.
+    pub security: Properties,
+}
+
+/// Settings that may hold secrets and therefore have no printable form.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for Properties {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Input {
+    pub id: String,
+    /// Absolute globs.
+    pub paths: Vec<String>,
+    pub exclude_paths: Vec<String>,
+    pub rotated: Rotated,
+    pub start_at: StartAt,
+    pub max_line_bytes: usize,
+    pub on_long_line: LongLine,
+    pub partial_timeout: Option<Duration>,
+    pub close_inactive: Duration,
+    /// Directories below which symbolic links are followed.
+    pub follow_symlinks: Vec<PathBuf>,
+    /// The topic's name, `{host}` and `{input}` already put in.
+    pub topic: String,
+    pub partition: Partition,
+}
+
+/// Which files beside a matched one are its predecessors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotated {
+    /// `NAME.*` and `NAME-*`.
+    Auto,
+    Off,
+    /// File name globs.
+    Patterns(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartAt {
+    Beginning,
+    End,
+}
+
+/// What becomes of a line longer than `max_line`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LongLine {
+    Truncate,
+    Split,
+    DeadLetter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partition {
+    /// By host, input and path as matched.
+    File,
+    Number(i32),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    Block,
+    DropOldest,
+    DropNewest,
+}
+
+#[derive(Debug, Clone)]
+pub struct Spool {
+    pub enabled: bool,
+    pub max_size_bytes: u64,
+    pub max_age: Option<Duration>,
+    pub when_full: WhenFull,
+    pub stall_after: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct DeadLetters {
+    pub max_size_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    pub format: LogFormat,
+}
