@@ -6,6 +6,8 @@
 
 pub mod budget;
 pub mod clock;
+pub mod dead_letter;
 pub mod ledger;
+pub mod produce;
 pub mod record;
 pub mod settings;

@@ -1,0 +1,54 @@
+//! What a delivery report proves, and about which records.
+
+use crate::ledger::{Fate, Settlement, Ticket};
+
+/// The plain integer that rides through the client library in place of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+/// Consecutive records of what rides in one slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub slot: Slot,
+    pub first: u32,
+    pub count: u32,
+}
+
+/// The broker has acknowledged what `T` stands for. Built only from a delivery report.
+///
+/// ```compile_fail,E0423
+/// use tailspool::produce::Delivered;
+/// let forged = Delivered(());
+/// ```
+#[must_use]
+#[derive(Debug)]
+pub struct Delivered<T>(T);
+
+impl<T> Delivered<T> {
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl Delivered<Run> {
+    #[allow(dead_code, reason = "called by the room next door, not there yet")]
+    pub(super) fn reported(run: Run) -> Self {
+        Self(run)
+    }
+
+    /// Uses up the proof for a run in favour of what rode in its slot. Only the flight table,
+    /// which knows what that is, calls this.
+    pub(crate) fn carry<T>(Self(_): Self, load: T) -> Delivered<T> {
+        Delivered(load)
+    }
+}
+
+impl Settlement for Delivered<Ticket> {
+    fn into_parts(self) -> (Ticket, Fate) {
+        (self.0, Fate::Delivered)
+    }
+}
