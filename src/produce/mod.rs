@@ -1,5 +1,27 @@
 //! The only room that speaks to Kafka, and the only one that learns what became of a record.
+//!
+//! Records go in by the block ([`Producer::send`]) with a plain integer each; reports come back
+//! as runs of such integers ([`Producer::hear`]), already counted together.
 
+mod cause;
+mod client;
+mod context;
+mod embedded;
+mod native;
 mod proof;
+mod properties;
 
+pub use cause::{Cause, Verdict};
+pub use client::{CreateError, Handed, Producer, Scout};
+pub use context::Trouble;
+pub use embedded::Embedded;
 pub use proof::{Delivered, Run, Slot};
+pub use properties::RECORD_OVERHEAD_BYTES;
+
+/// What became of consecutive records of one slot.
+#[must_use]
+#[derive(Debug)]
+pub enum Report {
+    Delivered(Delivered<Run>),
+    Undelivered { run: Run, cause: Cause },
+}

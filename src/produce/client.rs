@@ -1,0 +1,213 @@
+//! The producer: takes blocks' records, gives back reports.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::types::RDKafkaErrorCode;
+use rustix::event::{EventfdFlags, eventfd};
+use thiserror::Error;
+use tokio::io::unix::AsyncFd;
+
+use super::context::{Context, Trouble, opaque};
+use super::native::{Batch, Outgoing, Queue, Topic};
+use super::proof::Slot;
+use super::{Cause, Report, properties};
+use crate::record::Block;
+use crate::settings;
+
+/// A producer could not be made. What a configuration check would have found comes up here last.
+#[derive(Debug, Error)]
+pub enum CreateError {
+    #[error("start the Kafka client: {0}")]
+    Client(#[from] KafkaError),
+    #[error("wait for the Kafka client's reports: {0}")]
+    Wake(#[from] std::io::Error),
+    #[error("wait for the Kafka client's reports: it has no queue")]
+    NoQueue,
+}
+
+/// How far a hand-over came.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// How many records, from the first one on, need no more handing over: taken or refused.
+    pub done: u32,
+    /// Those of them that the library refused, each by itself.
+    pub refused: Vec<(u32, Cause)>,
+    /// Why the rest was not taken.
+    pub stopped: Option<Cause>,
+}
+
+/// Records in one call into librdkafka; what it costs is spread thin well before.
+const HANDED_OVER_AT_ONCE: u32 = 1024;
+
+/// One idempotent producer and its topics.
+pub struct Producer {
+    // Dropped in this order: topics and queue before the client they belong to.
+    topics: HashMap<String, Topic>,
+    wake: AsyncFd<Queue>,
+    batch: Batch,
+    client: Arc<BaseProducer<Context>>,
+}
+
+impl Producer {
+    /// Starts a client; it connects by itself, now or when Kafka is there.
+    ///
+    /// Must be called inside a tokio runtime with its I/O driver enabled.
+    pub fn new(kafka: &settings::Kafka) -> Result<Self, CreateError> {
+        let client = properties::of(kafka).create_with_context(Context::new())?;
+        let client: Arc<BaseProducer<Context>> = Arc::new(client);
+        let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
+        let queue = Queue::new(&client, fd.map_err(std::io::Error::from)?);
+        let wake = queue.ok_or(CreateError::NoQueue)?.watched()?;
+        Ok(Self { topics: HashMap::new(), wake, batch: Batch::default(), client })
+    }
+
+    /// Hands over the records of `block` from number `from` up to `until`, in order.
+    pub fn send(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        slot: Slot,
+        block: &Block,
+        mut from: u32,
+        until: u32,
+    ) -> Handed {
+        if block.cut_from.is_some() {
+            return self.send_marked(topic, partition, slot, block, from);
+        }
+        let mut handed = Handed::default();
+        let Some(topic) = topic_of(&mut self.topics, &self.client, topic) else {
+            handed.stopped = Some(Cause::Missing(RDKafkaErrorCode::InvalidTopic));
+            return handed;
+        };
+        while from < until && handed.stopped.is_none() {
+            let end = until.min(from.saturating_add(HANDED_OVER_AT_ONCE));
+            let records = (from..end).map(|record| Outgoing {
+                value: block.record(record),
+                opaque: opaque(slot, record),
+            });
+            let results = topic.produce(partition, &mut self.batch, records);
+            for (record, result) in (from..end).zip(results) {
+                handed.note(record, result);
+            }
+            from = end;
+        }
+        handed
+    }
+
+    /// The one record of a block that was cut: a header says how long it was.
+    fn send_marked(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        slot: Slot,
+        block: &Block,
+        number: u32,
+    ) -> Handed {
+        let length = block.cut_from.unwrap_or_default().to_string();
+        let header = Header { key: "tailspool-truncated-from", value: Some(&length) };
+        let record = BaseRecord::<(), [u8], usize>::with_opaque_to(topic, opaque(slot, number))
+            .partition(partition)
+            .payload(block.record(number))
+            .headers(OwnedHeaders::new().insert(header));
+        let result = self
+            .client
+            .send(record)
+            .map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown));
+        let mut handed = Handed::default();
+        handed.note(number, result);
+        handed
+    }
+
+    /// Waits until there may be reports. Cancelling it loses nothing.
+    pub async fn readable(&self) {
+        match self.wake.readable().await {
+            Ok(mut ready) => {
+                let mut count = [0; 8];
+                // Emptied before the queue is, so that what comes in between wakes again.
+                if let Err(error) = rustix::io::read(&self.wake, &mut count)
+                    && error != rustix::io::Errno::AGAIN
+                {
+                    tracing::error!(%error, "cannot read the Kafka client's wake-up descriptor");
+                }
+                ready.clear_ready();
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot wait for the Kafka client");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    /// Everything that librdkafka has to tell, in its order.
+    pub fn hear(&mut self) -> (Vec<Report>, Vec<Trouble>) {
+        while !self.wake.get_ref().is_empty() {
+            self.client.poll(Duration::ZERO);
+        }
+        self.client.context().take()
+    }
+
+    /// Records handed over and not yet reported.
+    pub fn in_flight(&self) -> usize {
+        usize::try_from(self.client.in_flight_count()).unwrap_or_default()
+    }
+
+    /// A way to ask the cluster questions from another thread.
+    pub fn scout(&self) -> Scout {
+        Scout(Arc::downgrade(&self.client))
+    }
+}
+
+fn topic_of<'a>(
+    topics: &'a mut HashMap<String, Topic>,
+    client: &Arc<BaseProducer<Context>>,
+    name: &str,
+) -> Option<&'a Topic> {
+    if !topics.contains_key(name) {
+        topics.insert(name.to_owned(), Topic::new(client, name)?);
+    }
+    topics.get(name)
+}
+
+impl Handed {
+    fn note(&mut self, record: u32, result: Result<(), RDKafkaErrorCode>) {
+        let Err(code) = result else {
+            self.done += 1;
+            return;
+        };
+        let cause = Cause::of(code);
+        if matches!(cause, Cause::Refused(_)) && self.stopped.is_none() {
+            self.done += 1;
+            self.refused.push((record, cause));
+        } else {
+            self.stopped.get_or_insert(cause);
+        }
+    }
+}
+
+/// Asks the cluster, blocking, without keeping the producer alive meanwhile longer than a call.
+#[derive(Clone)]
+pub struct Scout(std::sync::Weak<BaseProducer<Context>>);
+
+impl Scout {
+    /// How many partitions a topic has. Blocks for up to `timeout`.
+    pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<u32, Cause> {
+        let Some(client) = self.0.upgrade() else { return Err(Cause::Purged) };
+        let metadata = client.client().fetch_metadata(Some(topic), timeout).map_err(|error| {
+            Cause::of(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))
+        })?;
+        let missing = Cause::Missing(RDKafkaErrorCode::UnknownTopicOrPartition);
+        let topic = metadata.topics().iter().find(|t| t.name() == topic).ok_or(missing)?;
+        if let Some(error) = topic.error() {
+            return Err(Cause::of(error.into()));
+        }
+        match u32::try_from(topic.partitions().len()) {
+            Ok(partitions) if partitions > 0 => Ok(partitions),
+            _ => Err(missing),
+        }
+    }
+}

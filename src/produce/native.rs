@@ -1,0 +1,182 @@
+//! The two calls into librdkafka that the binding has no safe form of.
+//!
+//! Handing over a block's lines in one call costs half of handing them over one by one
+//! (`docs/benchmarks.md`), and a queue that writes to a descriptor when it fills lets the owner
+//! of delivery state wait for reports and for everything else at once.
+
+#![allow(unsafe_code, reason = "calls into librdkafka; each block says what it relies on")]
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka_sys as sys;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::context::Context;
+
+/// A topic of one producer, which it keeps alive.
+pub(super) struct Topic {
+    raw: NonNull<sys::rd_kafka_topic_t>,
+    _producer: Arc<BaseProducer<Context>>,
+}
+
+// SAFETY: librdkafka's topic handles may be used from any thread.
+unsafe impl Send for Topic {}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        // SAFETY: `raw` came from `rd_kafka_topic_new` and is destroyed once, before the
+        // producer, which `self._producer` still holds.
+        unsafe { sys::rd_kafka_topic_destroy(self.raw.as_ptr()) }
+    }
+}
+
+/// One record to hand over.
+pub(super) struct Outgoing<'a> {
+    pub(super) value: &'a [u8],
+    pub(super) opaque: usize,
+}
+
+/// Room for the messages of one call, kept between calls.
+#[derive(Default)]
+pub(super) struct Batch(Vec<sys::rd_kafka_message_t>);
+
+// SAFETY: the messages hold pointers only during `Topic::produce`, which empties them.
+unsafe impl Send for Batch {}
+
+impl Topic {
+    pub(super) fn new(producer: &Arc<BaseProducer<Context>>, name: &str) -> Option<Self> {
+        let name = CString::new(name).ok()?;
+        // SAFETY: the client pointer is valid as long as `producer` lives, the name is a C
+        // string, and no configuration is passed whose ownership would move.
+        let raw = unsafe {
+            sys::rd_kafka_topic_new(
+                producer.client().native_ptr(),
+                name.as_ptr(),
+                std::ptr::null_mut(),
+            )
+        };
+        Some(Self { raw: NonNull::new(raw)?, _producer: Arc::clone(producer) })
+    }
+
+    /// Hands records over, in order, to one partition; librdkafka copies them. Returns for each
+    /// record, in order, whether it was taken: once the queue is full, all that follow are not.
+    #[allow(single_use_lifetimes, reason = "impl Trait cannot elide it yet")]
+    pub(super) fn produce<'a>(
+        &self,
+        partition: i32,
+        batch: &mut Batch,
+        records: impl Iterator<Item = Outgoing<'a>>,
+    ) -> impl Iterator<Item = Result<(), RDKafkaErrorCode>> {
+        batch.0.clear();
+        batch.0.extend(records.map(|record| message(&record)));
+        let len = i32::try_from(batch.0.len()).unwrap_or(i32::MAX);
+        // SAFETY: the array has `len` messages whose payloads are borrowed for this call, which
+        // copies them (F_COPY); the topic is alive.
+        unsafe {
+            sys::rd_kafka_produce_batch(
+                self.raw.as_ptr(),
+                partition,
+                sys::RD_KAFKA_MSG_F_COPY,
+                batch.0.as_mut_ptr(),
+                len,
+            );
+        }
+        batch.0.drain(..).map(|message| {
+            let taken = message.err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+            if taken { Ok(()) } else { Err(message.err.into()) }
+        })
+    }
+}
+
+fn message(record: &Outgoing<'_>) -> sys::rd_kafka_message_t {
+    sys::rd_kafka_message_t {
+        err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+        rkt: std::ptr::null_mut(),
+        partition: 0,
+        // Not null even when empty, or the record would be a tombstone.
+        payload: record.value.as_ptr().cast_mut().cast(),
+        len: record.value.len(),
+        key: std::ptr::null_mut(),
+        key_len: 0,
+        offset: 0,
+        _private: std::ptr::without_provenance_mut(record.opaque),
+    }
+}
+
+/// The producer's queue of events, writing to a descriptor when it fills.
+pub(super) struct Queue {
+    raw: NonNull<sys::rd_kafka_queue_t>,
+    fd: OwnedFd,
+    _producer: Arc<BaseProducer<Context>>,
+}
+
+// SAFETY: librdkafka's queues may be used from any thread.
+unsafe impl Send for Queue {}
+// SAFETY: the same.
+unsafe impl Sync for Queue {}
+
+/// What an eventfd takes: a count to add.
+static ONE: u64 = 1;
+
+impl Queue {
+    /// `fd` is an eventfd; it becomes readable when the empty queue gets an event.
+    pub(super) fn new(producer: &Arc<BaseProducer<Context>>, fd: OwnedFd) -> Option<Self> {
+        // SAFETY: the client is alive; the queue's reference is given back in `drop`.
+        let raw = unsafe { sys::rd_kafka_queue_get_main(producer.client().native_ptr()) };
+        let raw = NonNull::new(raw)?;
+        // SAFETY: `fd` lives as long as the queue's interest in it, which `drop` ends; the
+        // payload is copied by the call.
+        unsafe {
+            sys::rd_kafka_queue_io_event_enable(
+                raw.as_ptr(),
+                fd.as_raw_fd(),
+                (&raw const ONE).cast(),
+                size_of::<u64>(),
+            );
+        }
+        Some(Self { raw, fd, _producer: Arc::clone(producer) })
+    }
+
+    /// Registers the descriptor with the tokio runtime that this is called in.
+    pub(super) fn watched(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: the queue owns the descriptor, never replaces it, and closes it after the
+        // `AsyncFd` has taken it out of the runtime again.
+        unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) }
+            .map_err(io::Error::from)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        // SAFETY: the queue is alive.
+        unsafe { sys::rd_kafka_queue_length(self.raw.as_ptr()) == 0 }
+    }
+}
+
+impl AsRawFd for Queue {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl std::os::fd::AsFd for Queue {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: the queue is alive, a descriptor of -1 ends its interest, and the reference
+        // taken in `new` is given back once.
+        unsafe {
+            sys::rd_kafka_queue_io_event_enable(self.raw.as_ptr(), -1, std::ptr::null(), 0);
+            sys::rd_kafka_queue_destroy(self.raw.as_ptr());
+        }
+    }
+}
