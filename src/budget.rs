@@ -61,9 +61,15 @@ impl Permit {
         Self { budget: self.budget.clone(), bytes }
     }
 
-    /// Gives back what is held beyond `bytes`.
-    pub fn shrink_to(&mut self, bytes: usize) {
-        drop(self.split(self.bytes.saturating_sub(bytes)));
+    /// Holds `bytes` from now on, come what may: what was estimated before is known now, and
+    /// one block's error is all that the budget can be exceeded by.
+    pub fn resize(&mut self, bytes: usize) {
+        if let Some(more) = bytes.checked_sub(self.bytes) {
+            self.budget.0.used.fetch_add(more, Ordering::AcqRel);
+            self.bytes = bytes;
+        } else {
+            drop(self.split(self.bytes - bytes));
+        }
     }
 }
 

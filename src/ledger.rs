@@ -5,7 +5,7 @@
 //! fate durable can build. A ticket that is dropped, leaked or lost to a crash stays owed, so
 //! the checkpoint stays put.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 
 use crate::record::{Mark, Offset, SourceId};
@@ -104,6 +104,10 @@ impl Ledger {
     /// Settles a ticket's records; returns the new frontier when it moved.
     pub fn settle(&mut self, proof: impl Settlement) -> Option<Frontier> {
         let (ticket, _) = proof.into_parts();
+        self.settle_ticket(&ticket)
+    }
+
+    fn settle_ticket(&mut self, ticket: &Ticket) -> Option<Frontier> {
         assert_eq!(ticket.source, self.source, "a ticket settles in the ledger that opened it");
         let index = usize::try_from(ticket.seq.strict_sub(self.seq_first)).unwrap_or(usize::MAX);
         let Some(entry) = self.entries.get_mut(index) else {
@@ -136,6 +140,65 @@ impl Ledger {
             self.entries.pop_front();
         }
         (self.settled.offset > before.offset).then(|| self.frontier())
+    }
+}
+
+/// The ledgers of all sources.
+#[derive(Debug, Default)]
+pub struct Ledgers(HashMap<SourceId, Account>);
+
+#[derive(Debug)]
+struct Account {
+    ledger: Ledger,
+    /// No more tickets will be asked for.
+    is_closed: bool,
+}
+
+impl Ledgers {
+    /// Opens the ledger of a source that goes on at a place; one that is open stays as it is.
+    /// Returns where its frontier stands if it is new.
+    pub fn resume(&mut self, source: SourceId, at: Mark) -> Option<Frontier> {
+        if self.0.contains_key(&source) {
+            return None;
+        }
+        let ledger = Ledger::resume(source, at);
+        let frontier = ledger.frontier();
+        self.0.insert(source, Account { ledger, is_closed: false });
+        Some(frontier)
+    }
+
+    /// Opens a ticket for `records` records from `start`, where the last one ended, to `end`.
+    pub fn open(&mut self, source: SourceId, start: Mark, end: Mark, records: NonZeroU32) -> Ticket {
+        let Some(account) = self.0.get_mut(&source) else {
+            unreachable!("the ledger of a source is opened before its first ticket")
+        };
+        let ledger = &mut account.ledger;
+        assert_eq!(ledger.opened(), start.offset, "the spans of a source leave no gap");
+        ledger.open(end, records)
+    }
+
+    /// Settles a ticket's records; returns the new frontier when it moved.
+    pub fn settle(&mut self, proof: impl Settlement) -> Option<Frontier> {
+        let (ticket, _) = proof.into_parts();
+        let source = ticket.source;
+        let Some(account) = self.0.get_mut(&source) else {
+            unreachable!("a ledger stays until its tickets are settled")
+        };
+        let moved = account.ledger.settle_ticket(&ticket);
+        if account.is_closed && account.ledger.is_settled() {
+            self.0.remove(&source);
+        }
+        moved
+    }
+
+    /// Nothing more comes from this source: its ledger goes once everything is settled.
+    pub fn close(&mut self, source: SourceId) {
+        if let Some(account) = self.0.get_mut(&source) {
+            account.is_closed = true;
+            if account.ledger.is_settled() {
+                self.0.remove(&source);
+            }
+        }
     }
 }
 

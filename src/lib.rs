@@ -7,7 +7,11 @@
 pub mod budget;
 pub mod clock;
 pub mod dead_letter;
+pub mod frame;
+pub mod lane;
 pub mod ledger;
+pub mod partition;
 pub mod produce;
 pub mod record;
 pub mod settings;
+pub mod tail;

@@ -80,6 +80,33 @@ impl Anchor {
     pub const NONE: Self = Self(0);
 }
 
+/// What tells a file from all others while it keeps its name or loses it: the inode number, the
+/// time of birth that tells it from those who had the number before, and how its content begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    pub dev: u64,
+    pub ino: u64,
+    /// Nanoseconds since 1970; not every file system keeps it.
+    pub born_ns: Option<u64>,
+    /// How many bytes `head_hash` covers; grows with the file up to [`Identity::HEAD_MAX`].
+    pub head_len: u32,
+    pub head_hash: u64,
+}
+
+impl Identity {
+    pub const HEAD_MAX: u32 = 1024;
+
+    /// Whether both are the same file to the file system. A device's number may change over a
+    /// restart, so it does not count where there is a time of birth.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        let born = match (self.born_ns, other.born_ns) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.dev == other.dev,
+        };
+        self.ino == other.ino && born
+    }
+}
+
 /// A place in a source that can be found again, and recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mark {
@@ -136,4 +163,16 @@ impl Block {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
+}
+
+/// The plain integer that rides through the client library in place of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+/// Consecutive records of what rides in one slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub slot: Slot,
+    pub first: u32,
+    pub count: u32,
 }

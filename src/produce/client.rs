@@ -14,9 +14,8 @@ use tokio::io::unix::AsyncFd;
 
 use super::context::{Context, Trouble, opaque};
 use super::native::{Batch, Outgoing, Queue, Topic};
-use super::proof::Slot;
 use super::{Cause, Report, properties};
-use crate::record::Block;
+use crate::record::{Block, Slot};
 use crate::settings;
 
 /// A producer could not be made. What a configuration check would have found comes up here last.

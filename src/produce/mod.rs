@@ -15,7 +15,9 @@ pub use cause::{Cause, Verdict};
 pub use client::{CreateError, Handed, Producer, Scout};
 pub use context::Trouble;
 pub use embedded::Embedded;
-pub use proof::{Delivered, Run, Slot};
+pub use proof::Delivered;
+
+use crate::record::Run;
 pub use properties::RECORD_OVERHEAD_BYTES;
 
 /// What became of consecutive records of one slot.

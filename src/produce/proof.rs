@@ -1,18 +1,7 @@
 //! What a delivery report proves, and about which records.
 
 use crate::ledger::{Fate, Settlement, Ticket};
-
-/// The plain integer that rides through the client library in place of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub u32);
-
-/// Consecutive records of what rides in one slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    pub slot: Slot,
-    pub first: u32,
-    pub count: u32,
-}
+use crate::record::Run;
 
 /// The broker has acknowledged what `T` stands for. Built only from a delivery report.
 ///

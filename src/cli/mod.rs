@@ -1,0 +1,136 @@
+//! The command line: what was typed, what it does, and the exit code that says how it went.
+
+mod check;
+mod dead_letters;
+mod demo;
+mod exit;
+mod log;
+mod run;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+
+/// Ships log files to Kafka and loses nothing.
+#[derive(Debug, Parser)]
+#[command(name = "tailspool", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Run(RunArgs),
+    /// Show the whole story on a Kafka inside this process
+    Demo(DemoArgs),
+    /// Find what is wrong with a configuration
+    Check(CheckArgs),
+    /// Look at records that Kafka will never take
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigArg {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/tailspool/tailspool.yaml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Ship what is there, wait until all of it is acknowledged, and exit
+    #[arg(long)]
+    once: bool,
+    /// With --once: exit with 69 if that takes longer, e.g. 30s
+    #[arg(long, value_name = "TIME", requires = "once", value_parser = duration)]
+    deadline: Option<Duration>,
+    /// Start a Kafka inside this process, print its address, and ship to it
+    #[arg(long)]
+    embedded: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct DemoArgs {
+    /// Log files to ship instead of ones that the demo writes
+    paths: Vec<PathBuf>,
+    /// Lines to write
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=5_000_000))]
+    lines: u64,
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Do not ask the cluster
+    #[arg(long, required = true)]
+    offline: bool,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+#[derive(Debug, Subcommand)]
+enum DeadLettersCommand {
+    /// List them, oldest first
+    Ls {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct OutputArg {
+    /// For people or for programs
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Runs the command that `args` name, and returns what the process should exit with.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match Cli::try_parse_from(args) {
+        Ok(cli) => cli.command,
+        Err(error) => {
+            // Nothing is left to say if even this cannot be printed.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let result = match command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Check(args) => check::check(&args),
+        Command::DeadLetters(DeadLettersCommand::Ls { config, output }) => {
+            dead_letters::ls(&config.config, output.output)
+        }
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            drop(writeln!(io::stderr(), "tailspool: {failure}"));
+            failure.exit().into()
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::config::duration(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,188 @@
+//! Puts the rooms together, runs them, and takes them down in order.
+
+mod reader;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::budget::Budget;
+use crate::checkpoint::{self, Checkpoints};
+use crate::dead_letter;
+use crate::metrics::Counters;
+use crate::produce::{CreateError, Embedded};
+use crate::record::Lineage;
+use crate::settings::Settings;
+use crate::ship::{Arrival, Crew, Note, Ship};
+use crate::state_dir::{Lock, LockError};
+use crate::tail::{Ending, Known, KnownSource, Restored};
+use reader::{Reader, StartError as ReaderError, Waker};
+
+/// Events between the reader and the ship; the reader waits when they are not taken.
+const EVENTS_MAX: usize = 256;
+/// Notes from other threads to the ship; they wait when these are not taken.
+const NOTES_MAX: usize = 256;
+/// What of the grace for stopping is kept for closing files and the Kafka client.
+const CLOSING_TAKES: Duration = Duration::from_secs(1);
+
+/// How to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mode {
+    /// Ship what is there, then stop.
+    pub once: bool,
+    /// With `once`: stop anyway after this.
+    pub deadline: Option<Duration>,
+}
+
+/// The daemon could not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("cannot {0}")]
+    State(#[from] LockError),
+    #[error("cannot {0}")]
+    Checkpoints(#[from] checkpoint::OpenError),
+    #[error("cannot {0}")]
+    DeadLetters(#[from] dead_letter::OpenError),
+    #[error("cannot {0}")]
+    Kafka(#[from] CreateError),
+    #[error("cannot {0}")]
+    Reader(#[from] ReaderError),
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Ships until `shutdown` completes or, with `once`, until all is shipped. Returns what is left.
+///
+/// Must be called inside a tokio runtime. What has no durable fate at the end stays owed: it is
+/// read again by the next run.
+pub async fn run(
+    settings: &Settings,
+    mode: Mode,
+    counters: Arc<Counters>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Arrival, StartError> {
+    raise_descriptor_limit();
+    let _lock = Lock::acquire(&settings.state_dir)?;
+    let (checkpoints, kept) = Checkpoints::open(&settings.state_dir, settings.forget_after)?;
+    let (notes, told) = mpsc::channel(NOTES_MAX);
+    let waker = Waker::default();
+    let freed = waker.clone();
+    let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
+    let crew = crew(settings, checkpoints, notes.clone(), waker.clone(), counters)?;
+    let ship = Ship::new(settings, host(), crew, notes)?;
+    let (events, read) = mpsc::channel(EVENTS_MAX);
+    let ending = if mode.once { Ending::AtEnd } else { Ending::Follow };
+    let reader =
+        Reader::start(&settings.inputs, restored(&kept), budget, ending, waker, events)?;
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(inputs = settings.inputs.len(), "running");
+    let stop_reading = reader.stopper();
+    let until = async {
+        tokio::select! {
+            () = shutdown => {}
+            () = deadline(mode.deadline) => return,
+        }
+        tracing::info!("stopping");
+        tell_systemd(&[sd_notify::NotifyState::Stopping]);
+        stop_reading();
+        tokio::time::sleep(settings.shutdown_grace.saturating_sub(CLOSING_TAKES)).await;
+    };
+    let arrival = ship.run(read, told, until).await;
+    reader.join();
+    Ok(arrival)
+}
+
+async fn deadline(after: Option<Duration>) {
+    match after {
+        Some(after) => tokio::time::sleep(after).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn crew(
+    settings: &Settings,
+    checkpoints: Checkpoints,
+    notes: mpsc::Sender<Note>,
+    waker: Waker,
+    counters: Arc<Counters>,
+) -> Result<Crew, StartError> {
+    let buried = notes.clone();
+    let letters = dead_letter::Writer::start(
+        &settings.state_dir,
+        &settings.dead_letters,
+        // Fails only when the ship has gone and the fate will be found out again.
+        move |proofs| drop(buried.blocking_send(Note::DeadLettered(proofs))),
+    )?;
+    let checkpoints = checkpoint::Writer::start(checkpoints, move |report| {
+        let note = match report {
+            checkpoint::SaveReport::Saved { batches, .. } => Note::Saved { batches },
+            checkpoint::SaveReport::Failed { .. } => Note::SaveFailed,
+        };
+        // The same.
+        drop(notes.blocking_send(note));
+    })?;
+    let wake = Arc::new(move || waker.wake());
+    Ok(Crew { checkpoints, dead_letters: letters, wake, counters })
+}
+
+/// What the readers need of what was kept.
+fn restored(kept: &checkpoint::Restored) -> Restored {
+    let mut lineages: HashMap<&Lineage, Known> = HashMap::new();
+    for saved in &kept.sources {
+        let known = lineages.entry(&saved.lineage).or_insert_with(|| Known {
+            lineage: saved.lineage.clone(),
+            next_generation: kept.next_generation(&saved.lineage),
+            sources: Vec::new(),
+        });
+        if saved.gone_ms.is_none() {
+            known.sources.push(KnownSource {
+                generation: saved.generation,
+                identity: saved.identity,
+                path: saved.path.clone(),
+                at: saved.accepted,
+            });
+        }
+    }
+    Restored {
+        lineages: lineages.into_values().collect(),
+        looked_ms: kept.looks.iter().map(|(input, ms)| (input.clone(), *ms)).collect(),
+        floor: kept.floor(),
+    }
+}
+
+/// This machine's name, as partitions and client ids carry it.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// As many descriptors as we may have: each file being read costs one.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "cannot raise the limit of open files");
+    }
+}
+
+fn tell_systemd(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "cannot tell systemd");
+    }
+}
+
+/// Changes the settings so that they lead to a Kafka inside this process; it lives as long as
+/// what is returned.
+pub fn embed(settings: &mut Settings) -> Result<Embedded, StartError> {
+    let embedded = Embedded::start().map_err(CreateError::from)?;
+    settings.kafka.bootstrap_servers = vec![embedded.bootstrap_servers()];
+    settings.kafka.allow_auto_create_topics = true;
+    settings.kafka.security = crate::settings::Properties::default();
+    Ok(embedded)
+}
+

@@ -1,0 +1,34 @@
+//! What is counted, always and by everyone; how it is shown is others' business.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// All counters of a running daemon.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub read_bytes: Counter,
+    pub read_records: Counter,
+    /// Records acknowledged by the broker.
+    pub delivered: Counter,
+    pub dead_lettered: Counter,
+    /// Records the broker refused together with others, that were or will be sent again.
+    pub suspected: Counter,
+    /// Records that came back undelivered and were or will be sent again.
+    pub returned: Counter,
+    /// Bytes that were gone before they could be read.
+    pub lost_bytes: Counter,
+    pub checkpoint_failures: Counter,
+}

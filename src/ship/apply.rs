@@ -1,0 +1,354 @@
+//! What each event does to the state.
+
+use super::*;
+use crate::lane::{Piece, Refusal};
+use crate::partition;
+use crate::produce::{Report, Trouble, Verdict};
+use crate::record::{Run, Slot};
+use crate::settings::Partition;
+
+impl Ship {
+    pub(super) fn apply(&mut self, event: tail::Event) {
+        match event {
+            tail::Event::Seen(seen) => self.seen(seen),
+            tail::Event::Block(block) => self.block(block),
+            tail::Event::Gone(source) => self.gone(source),
+            tail::Event::Lost { bytes, .. } => self.crew.counters.lost_bytes.add(bytes),
+            tail::Event::Looked { input, ms } => {
+                if let Some(input) = self.inputs.get(input) {
+                    self.changes.push(Change::Looked { input: input.id.clone(), at_ms: ms });
+                }
+            }
+            tail::Event::AllRead => self.read_all = true,
+        }
+    }
+
+    fn seen(&mut self, seen: Seen) {
+        let source = seen.source;
+        self.changes.push(Change::Known {
+            source,
+            lineage: (*seen.lineage).clone(),
+            identity: seen.identity,
+            path: seen.path,
+            seen_ms: clock::wall_ms(),
+        });
+        if let Some(frontier) = self.ledgers.resume(source, seen.from) {
+            self.moved.insert(source, frontier);
+        }
+        if !self.by_lineage.contains_key(&source.lineage)
+            && let Some(input) = self.inputs.get(seen.input)
+        {
+            let pinned = match input.partition {
+                Partition::File => None,
+                Partition::Number(number) => Some(number),
+            };
+            self.by_lineage.insert(source.lineage, self.ways.len());
+            self.ways.push(Way::new(seen.lineage, &input.topic, pinned, seen.gate));
+        }
+    }
+
+    fn gone(&mut self, source: SourceId) {
+        let Some(way) = self.by_lineage.get(&source.lineage).and_then(|at| self.ways.get(*at))
+        else {
+            return;
+        };
+        let lineage = (*way.lineage).clone();
+        self.changes.push(Change::Gone { source, lineage, at_ms: clock::wall_ms() });
+        self.ledgers.close(source);
+    }
+
+    fn block(&mut self, block: Block) {
+        let counters = &self.crew.counters;
+        counters.read_bytes.add(block.end.offset.since(block.start.offset));
+        counters.read_records.add(u64::from(block.len()));
+        let Some(at) = self.by_lineage.get(&block.source.lineage).copied() else {
+            unreachable!("a source is seen before its first block")
+        };
+        let Some(records) = NonZeroU32::new(block.len()) else {
+            unreachable!("a block holds a record")
+        };
+        let ticket = self.ledgers.open(block.source, block.start, block.end, records);
+        let (bytes, until) = (block.permit.bytes(), block.len());
+        let (slot, seq) = self.flight.board(at, block, ticket);
+        if let Some(way) = self.ways.get_mut(at) {
+            way.lane.push(Piece { seq, slot, from: 0, until, suspect: false });
+        }
+        self.hold(at, bytes);
+        self.pump(at);
+    }
+
+    /// Counts memory against the share of a way's partition; a share that is used up closes the
+    /// gates of all that lead there.
+    fn hold(&mut self, at: usize, bytes: usize) {
+        let Some(way) = self.ways.get_mut(at) else { return };
+        way.bytes += bytes;
+        let key = (way.topic.clone(), way.partition.unwrap_or(-1));
+        let share = self.shares.entry(key).or_default();
+        *share += bytes;
+        if *share >= self.share_max {
+            way.gate.close();
+        }
+    }
+
+    fn free(&mut self, at: usize, bytes: usize) {
+        let Some(way) = self.ways.get_mut(at) else { return };
+        way.bytes -= bytes;
+        let key = (way.topic.clone(), way.partition.unwrap_or(-1));
+        let Some(share) = self.shares.get_mut(&key) else { return };
+        let was_full = *share >= self.share_max;
+        *share -= bytes;
+        if was_full && *share < self.share_max {
+            self.open_gates(&key.0, key.1);
+        }
+    }
+
+    fn open_gates(&self, topic: &str, partition: i32) {
+        let led_there = |way: &&Way| &*way.topic == topic && way.partition.unwrap_or(-1) == partition;
+        let mut opened = false;
+        for way in self.ways.iter().filter(led_there) {
+            opened |= way.gate.open();
+        }
+        if opened {
+            (self.crew.wake)();
+        }
+    }
+
+    /// Hands over what may be handed over of one way.
+    pub(super) fn pump(&mut self, at: usize) {
+        while !self.is_fatal
+            && let Some(partition) = self.partition(at)
+            && let Some(way) = self.ways.get_mut(at)
+            && !way.rests(clock::now())
+            && let Some(piece) = way.lane.next()
+        {
+            let load = self.flight.load(piece.slot);
+            let (from, until) = (piece.from, piece.until);
+            let handed =
+                self.producer.send(&way.topic, partition, piece.slot, &load.block, from, until);
+            let refused = u32::try_from(handed.refused.len()).unwrap_or(u32::MAX);
+            way.lane.handed(handed.done, handed.done - refused);
+            for (record, cause) in handed.refused {
+                self.bury(at, piece.slot, record, cause);
+            }
+            if let Some(cause) = handed.stopped {
+                self.hold_up(at, cause);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn pump_all(&mut self) {
+        for at in 0..self.ways.len() {
+            if self.ways.get(at).is_some_and(|way| !way.lane.is_empty()) {
+                self.pump(at);
+            }
+        }
+    }
+
+    /// Where a way leads. A way with nothing on it may be led elsewhere: partitions were added.
+    fn partition(&mut self, at: usize) -> Option<i32> {
+        let way = self.ways.get(at)?;
+        if way.lane.in_flight() > 0 {
+            return way.partition;
+        }
+        let count = self.topics.partitions(&way.topic)?;
+        let chosen = match way.pinned {
+            Some(number) => number,
+            None => partition::of_lineage(&self.host, &way.lineage, count),
+        };
+        if way.partition != Some(chosen) {
+            self.lead(at, chosen);
+        }
+        Some(chosen)
+    }
+
+    fn lead(&mut self, at: usize, partition: i32) {
+        let Some(bytes) = self.ways.get(at).map(|way| way.bytes) else { return };
+        self.free(at, bytes);
+        if let Some(way) = self.ways.get_mut(at) {
+            way.partition = Some(partition);
+            // Its new share may have room; if not, holding closes it again.
+            if way.gate.open() {
+                (self.crew.wake)();
+            }
+        }
+        self.hold(at, bytes);
+    }
+
+    /// Why a way cannot go on, and until when.
+    fn hold_up(&mut self, at: usize, cause: Cause) {
+        let now = clock::now();
+        let Some(way) = self.ways.get_mut(at) else { return };
+        way.rests_until = Some(now + RETURNED_RESTS);
+        match cause {
+            Cause::Missing(_) | Cause::Unauthorized(_) => self.topics.doubt(&way.topic, cause, now),
+            Cause::Fatal(_) => self.fail(cause),
+            Cause::Purged | Cause::Passing(_) | Cause::Misconfigured(_) | Cause::Refused(_) => {
+                tracing::debug!(topic = %way.topic, %cause, "hand-over stopped");
+            }
+        }
+    }
+
+    /// Takes in all that the producer has to tell.
+    pub(super) fn hear(&mut self) {
+        let (reports, troubles) = self.producer.hear();
+        troubles.iter().for_each(|trouble| self.trouble(trouble));
+        let mut touched = Vec::new();
+        for report in reports {
+            let at = match report {
+                Report::Delivered(proof) => self.delivered(proof),
+                Report::Undelivered { run, cause } => self.undelivered(run, cause),
+            };
+            if touched.last() != Some(&at) {
+                touched.push(at);
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched.into_iter().for_each(|at| self.pump(at));
+        if self.is_fatal && self.producer.in_flight() == 0 {
+            self.rebuild();
+        }
+    }
+
+    fn delivered(&mut self, proof: crate::produce::Delivered<Run>) -> usize {
+        let run = *proof.get();
+        let at = self.flight.load(run.slot).lane;
+        let proof = self.flight.land(proof);
+        if let Some(way) = self.ways.get_mut(at) {
+            way.lane.delivered(run.count);
+        }
+        self.crew.counters.delivered.add(u64::from(run.count));
+        if !self.is_reachable {
+            self.is_reachable = true;
+            self.refusal = None;
+            tracing::info!("kafka can be reached");
+        }
+        self.settle(proof);
+        self.release(run.slot);
+        at
+    }
+
+    /// A fate is known: the frontier may move.
+    fn settle(&mut self, proof: impl Settlement) {
+        if let Some(frontier) = self.ledgers.settle(proof) {
+            self.moved.insert(frontier.source(), frontier);
+        }
+    }
+
+    fn release(&mut self, slot: Slot) {
+        if let Some(load) = self.flight.release(slot) {
+            self.free(load.lane, load.block.permit.bytes());
+        }
+    }
+
+    fn undelivered(&mut self, run: Run, cause: Cause) -> usize {
+        let load = self.flight.load(run.slot);
+        let (at, seq) = (load.lane, load.seq);
+        let (from, until) = (run.first, run.first + run.count);
+        let piece = Piece { seq, slot: run.slot, from, until, suspect: false };
+        let Some(way) = self.ways.get_mut(at) else { return at };
+        match cause.verdict() {
+            Verdict::Again => {
+                self.crew.counters.returned.add(u64::from(run.count));
+                way.lane.came_back(piece);
+                self.hold_up(at, cause);
+            }
+            Verdict::Rebuild => {
+                self.crew.counters.returned.add(u64::from(run.count));
+                way.lane.came_back(piece);
+                self.fail(cause);
+            }
+            Verdict::Suspect => match way.lane.refused(piece) {
+                Refusal::Again => self.crew.counters.suspected.add(u64::from(run.count)),
+                Refusal::Guilty => self.bury(at, run.slot, run.first, cause),
+            },
+        }
+        at
+    }
+
+    /// Kafka will never take this record: it goes to the dead letters.
+    fn bury(&mut self, at: usize, slot: Slot, record: u32, cause: Cause) {
+        let Some(way) = self.ways.get(at) else { return };
+        let load = self.flight.load(slot);
+        let letter = Letter {
+            lineage: (*way.lineage).clone(),
+            generation: load.block.source.generation,
+            end: load.block.end_of(record),
+            topic: way.topic.to_string(),
+            partition: way.partition,
+            reason: cause.name(),
+            error: cause.to_string(),
+            value: load.block.record(record).to_vec(),
+        };
+        let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
+        tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
+        let ticket = self.flight.take(slot, 1);
+        self.burying += 1;
+        self.crew.dead_letters.write(letter, ticket);
+        self.release(slot);
+    }
+
+    pub(super) fn note(&mut self, note: Note) {
+        match note {
+            Note::Topic { name, answer } => {
+                if self.topics.answered(&name, answer, clock::now()) {
+                    self.pump_all();
+                }
+            }
+            Note::DeadLettered(proofs) => {
+                self.burying -= proofs.len();
+                self.crew.counters.dead_lettered.add(proofs.len() as u64);
+                proofs.into_iter().for_each(|proof| self.settle(proof));
+            }
+            Note::Saved { batches } => self.batches_saved = batches,
+            Note::SaveFailed => self.crew.counters.checkpoint_failures.add(1),
+        }
+    }
+
+    /// Asks about topics whose partitions are not known, or not any more.
+    pub(super) fn ask(&mut self, now: Instant) {
+        for name in self.topics.to_ask(now) {
+            let (scout, notes) = (self.producer.scout(), self.notes.clone());
+            tokio::task::spawn_blocking(move || {
+                let answer = scout.partitions(&name, QUESTION_TAKES);
+                // Fails only when nobody needs the answer any more.
+                drop(notes.blocking_send(Note::Topic { name, answer }));
+            });
+        }
+    }
+
+    fn trouble(&mut self, trouble: &Trouble) {
+        let is_new = self.refusal.as_ref() != Some(&trouble.reason);
+        if trouble.is_unreachable() && self.is_reachable {
+            self.is_reachable = false;
+            let servers = self.kafka.bootstrap_servers.join(",");
+            tracing::warn!(servers, "kafka cannot be reached; lines wait");
+        } else if trouble.is_refusal() && is_new {
+            tracing::error!(reason = trouble.reason, "kafka does not let us in; lines wait");
+            self.refusal = Some(trouble.reason.clone());
+            self.is_reachable = false;
+        } else {
+            tracing::debug!(code = ?trouble.code, reason = trouble.reason, "trouble with kafka");
+        }
+    }
+
+    /// The producer is of no more use once it has given everything back.
+    fn fail(&mut self, cause: Cause) {
+        if !self.is_fatal {
+            self.is_fatal = true;
+            tracing::error!(%cause, "the producer failed for good; a new one takes over");
+        }
+    }
+
+    fn rebuild(&mut self) {
+        match Producer::new(&self.kafka) {
+            Ok(producer) => {
+                self.producer = producer;
+                self.is_fatal = false;
+                self.pump_all();
+            }
+            Err(error) => tracing::error!(%error, "cannot start a new producer; trying again"),
+        }
+    }
+}

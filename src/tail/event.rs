@@ -1,0 +1,80 @@
+//! What the readers tell those who ship.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::record::{Block, Identity, Lineage, Mark, SourceId};
+
+/// Everything that leaves the room, in the order in which it happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A source was found, or is known better than before. Comes before its first block.
+    Seen(Seen),
+    Block(Block),
+    /// The file is gone, and what was in it has been read or was lost.
+    Gone(SourceId),
+    /// Bytes went before they could be read.
+    Lost {
+        source: SourceId,
+        bytes: u64,
+        reason: LostReason,
+    },
+    /// All that input's globs match was looked at, beginning at this wall time.
+    Looked {
+        input: usize,
+        ms: u64,
+    },
+    /// With [`super::Ending::AtEnd`]: all there was has been read.
+    AllRead,
+}
+
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub source: SourceId,
+    pub input: usize,
+    pub lineage: Arc<Lineage>,
+    pub identity: Identity,
+    /// Where it is now, which after a rotation is not where it was matched.
+    pub path: PathBuf,
+    /// From where it will be read, if it was not known yet.
+    pub from: Mark,
+    pub gate: Arc<Gate>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostReason {
+    /// Truncated, and there was no copy to read on in.
+    Truncated,
+    /// Deleted while nothing of ours held it open.
+    Deleted,
+}
+
+impl LostReason {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// Holds one lineage's reader back while its way out is blocked, so that it cannot use up the
+/// memory that others need.
+#[derive(Debug, Default)]
+pub struct Gate(AtomicBool);
+
+impl Gate {
+    pub fn close(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Returns whether it was closed; the reader then wants waking.
+    pub fn open(&self) -> bool {
+        self.0.swap(false, Ordering::AcqRel)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,109 @@
+//! Reads from a file what tells it from others: who it is, how it begins, what stands before a
+//! place in it.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::time::UNIX_EPOCH;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::record::{Anchor, Identity, Mark, Offset};
+
+/// Who a file is, without its head.
+pub(super) fn of(meta: &Metadata) -> Identity {
+    let born = meta.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Identity {
+        dev: meta.dev(),
+        ino: meta.ino(),
+        born_ns: born.and_then(|born| u64::try_from(born.as_nanos()).ok()),
+        head_len: 0,
+        head_hash: 0,
+    }
+}
+
+/// Reads the head of a file as far as there is one, or `len` bytes of it.
+pub(super) fn head(file: &File, len: u32) -> io::Result<(u32, u64)> {
+    let mut bytes = [0; Identity::HEAD_MAX as usize];
+    let window = bytes.get_mut(..len as usize).unwrap_or_default();
+    let read = read_up_to(file, window, 0)?;
+    let head = bytes.get(..read).unwrap_or_default();
+    Ok((u32::try_from(read).unwrap_or(Identity::HEAD_MAX), xxh3_64(head)))
+}
+
+/// Whether the file still begins as it did when `identity` was taken.
+pub(super) fn begins_alike(file: &File, identity: &Identity) -> io::Result<bool> {
+    Ok(head(file, identity.head_len)? == (identity.head_len, identity.head_hash))
+}
+
+/// The anchor of a place, from the bytes that end there.
+pub(super) fn anchor_of(bytes_before: &[u8]) -> Anchor {
+    if bytes_before.is_empty() {
+        return Anchor::NONE;
+    }
+    let from = bytes_before.len().saturating_sub(Anchor::WINDOW);
+    Anchor(xxh3_64(bytes_before.get(from..).unwrap_or_default()))
+}
+
+/// Reads the anchor of a place from the file; none if the file ends before it.
+pub(super) fn anchor_at(file: &File, offset: Offset) -> io::Result<Option<Anchor>> {
+    let mut bytes = [0; Anchor::WINDOW];
+    let len = usize::try_from(offset.0).unwrap_or(usize::MAX).min(Anchor::WINDOW);
+    let window = bytes.get_mut(..len).unwrap_or_default();
+    let read = read_up_to(file, window, offset.0 - len as u64)?;
+    Ok((read == len).then(|| anchor_of(bytes.get(..len).unwrap_or_default())))
+}
+
+/// Whether what stands before `mark` is what stood there when it was taken.
+pub(super) fn holds(file: &File, mark: Mark) -> io::Result<bool> {
+    Ok(anchor_at(file, mark.offset)? == Some(mark.anchor))
+}
+
+fn read_up_to(file: &File, mut buffer: &mut [u8], mut at: u64) -> io::Result<usize> {
+    let mut total = 0;
+    while !buffer.is_empty() {
+        match file.read_at(buffer, at) {
+            Ok(0) => break,
+            Ok(n) => {
+                total += n;
+                at += n as u64;
+                buffer = buffer.get_mut(n..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn an_anchor_read_is_the_anchor_computed() {
+        let mut file = tempfile::tempfile().unwrap();
+        let text: Vec<u8> = (0..200).collect();
+        file.write_all(&text).unwrap();
+        for end in [0, 1, 63, 64, 65, 200] {
+            let read = anchor_at(&file, Offset(end as u64)).unwrap().unwrap();
+            assert_eq!(read, anchor_of(&text[..end]), "{end}");
+        }
+        assert_eq!(anchor_at(&file, Offset(201)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_head_grows_and_is_still_recognised() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"short").unwrap();
+        let mut identity = of(&file.metadata().unwrap());
+        (identity.head_len, identity.head_hash) = head(&file, Identity::HEAD_MAX).unwrap();
+        assert_eq!(identity.head_len, 5);
+        file.write_all(b" and longer").unwrap();
+        assert!(begins_alike(&file, &identity).unwrap());
+        file.write_at(b"X", 0).unwrap();
+        assert!(!begins_alike(&file, &identity).unwrap());
+    }
+}
