@@ -5,13 +5,22 @@
 //! turns into a frontier, and `checkpoint` keeps frontiers. `docs/architecture.md` draws the map.
 
 pub mod budget;
+pub mod checkpoint;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod daemon;
 pub mod dead_letter;
 pub mod frame;
 pub mod lane;
 pub mod ledger;
+pub mod metrics;
 pub mod partition;
+pub mod path_text;
 pub mod produce;
 pub mod record;
 pub mod settings;
+pub mod ship;
+pub mod state_dir;
 pub mod tail;
+pub mod watch;

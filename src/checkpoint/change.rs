@@ -1,0 +1,105 @@
+//! What is kept of each source, and what can be said about it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::places::Places;
+use crate::ledger::Frontier;
+use crate::record::{Generation, Identity, Lineage, Mark, SourceId};
+
+/// What is known of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    pub lineage: Lineage,
+    pub generation: Generation,
+    pub identity: Identity,
+    /// Where the file was last seen; not the lineage's path any more once it was rotated.
+    pub path: PathBuf,
+    /// Below it every byte has a durable fate: acknowledged, spooled, dead-lettered.
+    pub accepted: Mark,
+    /// Below it the spool is not needed any more. Never beyond `accepted`. Where to resume when
+    /// the spool was lost.
+    pub acknowledged: Mark,
+    /// Wall time of the last sighting, in milliseconds since 1970.
+    pub seen_ms: u64,
+    /// Since when no file with this identity is found, in milliseconds since 1970.
+    pub gone_ms: Option<u64>,
+}
+
+impl Saved {
+    /// Whether nothing of it can be wanted any more if it vanished before `before_ms`.
+    pub(super) fn is_past(&self, before_ms: u64) -> bool {
+        self.gone_ms.is_some_and(|gone| gone < before_ms) && self.accepted == self.acknowledged
+    }
+}
+
+/// One thing to be saved. Several about one source in one save become durable together.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A file is there. Says which lineage `source` stands for in this run, as [`Change::Gone`]
+    /// does; one of them comes before the first [`Change::Moved`] of a source. A source without
+    /// a place begins at its start: one that begins elsewhere is sent with its `Moved`.
+    Known { source: SourceId, lineage: Lineage, identity: Identity, path: PathBuf, seen_ms: u64 },
+    /// A source's place. May go back, as it must when the spool was lost.
+    Moved { frontier: Frontier, acknowledged: Mark },
+    /// No file with the identity of this source is found any more. Keeps the first such time.
+    Gone { source: SourceId, lineage: Lineage, at_ms: u64 },
+    /// All files of an input have been looked at.
+    Looked { input: String, at_ms: u64 },
+    /// A source is not wanted any more. Its number is not used again.
+    Forget { lineage: Lineage, generation: Generation },
+}
+
+/// A source that was dropped because it had been gone for long and nothing of it was owed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    pub lineage: Lineage,
+    pub generation: Generation,
+}
+
+/// What the last run knew.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// By lineage, oldest generation first.
+    pub sources: Vec<Saved>,
+    /// When all files of an input were last looked at, in milliseconds since 1970.
+    pub looks: BTreeMap<String, u64>,
+    /// Lines that could not be read: set aside, or left where they were if that failed.
+    pub damaged_lines: u64,
+    /// Dropped on opening.
+    pub forgotten: Vec<Forgotten>,
+    next: BTreeMap<Lineage, Generation>,
+    floor: Generation,
+    damaged: bool,
+}
+
+impl Restored {
+    pub(super) fn new(places: &Places, damaged_lines: u64, forgotten: Vec<Forgotten>) -> Self {
+        Self {
+            sources: places.sources().cloned().collect(),
+            looks: places.looks().clone(),
+            damaged_lines,
+            forgotten,
+            next: places.lineages().map(|(lineage, next)| (lineage.clone(), next)).collect(),
+            floor: places.floor(),
+            damaged: places.damaged_ms().is_some(),
+        }
+    }
+
+    /// The number of the next file of a lineage: never given out before.
+    pub fn next_generation(&self, lineage: &Lineage) -> Generation {
+        self.next.get(lineage).copied().unwrap_or(self.floor)
+    }
+
+    /// Where a lineage of which nothing is known begins to count.
+    pub fn floor(&self) -> Generation {
+        self.floor
+    }
+
+    /// Whether an input starts for the very first time. Never after damage: what was lost may
+    /// have been its places, and to skip a file then would be to lose it.
+    pub fn is_first_start(&self, input: &str) -> bool {
+        let known = self.sources.iter().any(|saved| saved.lineage.input == input);
+        !known && !self.looks.contains_key(input) && !self.damaged
+    }
+}

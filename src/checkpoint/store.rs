@@ -1,0 +1,249 @@
+//! The places of all sources, and what of them the log does not say yet.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::change::{Change, Forgotten, Restored, Saved};
+use super::line::Line;
+use super::log::{self, Log, OpenError};
+use super::places::Places;
+use crate::clock;
+use crate::ledger::Frontier;
+use crate::record::{Generation, Lineage, LineageId, Mark, SourceId};
+
+#[derive(Debug, thiserror::Error)]
+#[error("save the checkpoints in {}", path.display())]
+pub struct SaveError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What a save brought about besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Dropped, because they vanished long ago and nothing of them is owed.
+    pub forgotten: Vec<Forgotten>,
+    /// Where a lineage of which nothing is known begins to count.
+    pub floor: Generation,
+}
+
+/// What a line is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Source(Lineage, Generation),
+    Look(String),
+}
+
+/// The checkpoints of one state directory, whose [`Lock`](crate::state_dir::Lock) is held by
+/// whoever has them.
+#[derive(Debug)]
+pub struct Checkpoints {
+    log: Log,
+    places: Places,
+    unsaved: BTreeSet<Subject>,
+    names: HashMap<LineageId, Lineage>,
+    forget_after: Duration,
+    forgotten: Vec<Forgotten>,
+}
+
+/// What the checkpoints below `state_dir` say. Touches nothing, and needs no lock: a daemon may
+/// be writing them.
+pub fn read_only(state_dir: &Path) -> Result<Restored, OpenError> {
+    let found = log::read(state_dir)?.unwrap_or_default();
+    Ok(Restored::new(&found.places, found.damaged_lines, Vec::new()))
+}
+
+impl Checkpoints {
+    /// Opens the checkpoints below `state_dir`; makes them if there are none.
+    ///
+    /// What vanished more than `forget_after` ago and of which nothing is owed is dropped, now
+    /// and whenever the log is rewritten. Damaged lines are copied to `checkpoints.damaged-<ms>`,
+    /// counted and warned of. A full disk is no error here: saves fail until there is room.
+    pub fn open(state_dir: &Path, forget_after: Duration) -> Result<(Self, Restored), OpenError> {
+        let found = log::read(state_dir)?;
+        let log = Log::open(state_dir, found.as_ref())?;
+        let found = found.unwrap_or_default();
+        let mut opened = Self {
+            log,
+            places: found.places,
+            unsaved: BTreeSet::new(),
+            names: HashMap::new(),
+            forget_after,
+            forgotten: Vec::new(),
+        };
+        opened.warn_of_damage(found.damaged_lines);
+        opened.forget_past();
+        opened
+            .tidy(found.intact)
+            .map_err(|source| OpenError::Unusable { path: opened.log.path(), source })?;
+        let forgotten = std::mem::take(&mut opened.forgotten);
+        let restored = Restored::new(&opened.places, found.damaged_lines, forgotten);
+        Ok((opened, restored))
+    }
+
+    /// Applies `changes` and saves them. Afterwards they are durable, and so is whatever an
+    /// earlier save left over. After an error nothing but freshness is lost, until a later save.
+    pub fn save(
+        &mut self,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> Result<Settled, SaveError> {
+        self.apply(changes);
+        self.flush()
+    }
+
+    /// Applies `changes` in memory only.
+    pub fn apply(&mut self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            match change {
+                Change::Known { source, lineage, identity, path, seen_ms } => {
+                    self.names.insert(source.lineage, lineage.clone());
+                    let generation = source.generation;
+                    let (accepted, acknowledged) = self.place(&lineage, generation);
+                    let gone_ms = None;
+                    self.put(Saved {
+                        lineage,
+                        generation,
+                        identity,
+                        path,
+                        accepted,
+                        acknowledged,
+                        seen_ms,
+                        gone_ms,
+                    });
+                }
+                Change::Moved { frontier, acknowledged } => self.move_to(frontier, acknowledged),
+                Change::Gone { source, lineage, at_ms } => self.note_gone(source, lineage, at_ms),
+                Change::Looked { input, at_ms } => {
+                    self.places.look(input.clone(), at_ms);
+                    self.unsaved.insert(Subject::Look(input));
+                }
+                Change::Forget { lineage, generation } => {
+                    self.places.forget(&lineage, generation);
+                    self.unsaved.insert(Subject::Source(lineage, generation));
+                }
+            }
+        }
+    }
+
+    /// Saves what was applied and is not saved yet.
+    pub fn flush(&mut self) -> Result<Settled, SaveError> {
+        let saved = if self.log.must_rewrite() { self.rewrite() } else { self.append() };
+        saved.map_err(|source| SaveError { path: self.log.path(), source })?;
+        if self.log.is_outgrown() {
+            self.forget_past();
+            if let Err(error) = self.rewrite() {
+                tracing::warn!(%error, "checkpoints not compacted; tried again when they have grown");
+                self.log.put_off_rewrite();
+            }
+        }
+        let forgotten = std::mem::take(&mut self.forgotten);
+        Ok(Settled { forgotten, floor: self.places.floor() })
+    }
+
+    /// Whether everything that was applied is durable.
+    pub fn is_saved(&self) -> bool {
+        self.unsaved.is_empty() && !self.log.must_rewrite()
+    }
+
+    fn place(&self, lineage: &Lineage, generation: Generation) -> (Mark, Mark) {
+        let saved = self.places.get(lineage, generation);
+        saved.map_or((Mark::START, Mark::START), |saved| (saved.accepted, saved.acknowledged))
+    }
+
+    fn put(&mut self, saved: Saved) {
+        self.unsaved.insert(Subject::Source(saved.lineage.clone(), saved.generation));
+        self.places.put(saved);
+    }
+
+    fn move_to(&mut self, frontier: Frontier, acknowledged: Mark) {
+        let (source, accepted) = (frontier.source(), frontier.mark());
+        assert!(acknowledged.offset <= accepted.offset, "what is acknowledged is accepted");
+        let Some(lineage) = self.names.get(&source.lineage) else {
+            unreachable!("a source is known before it moves: {source:?}")
+        };
+        let Some(saved) = self.places.get_mut(lineage, source.generation) else {
+            unreachable!("a source is known before it moves: {source:?} of {lineage}")
+        };
+        if accepted.offset < saved.accepted.offset
+            || acknowledged.offset < saved.acknowledged.offset
+        {
+            // Were the line that says so damaged, an earlier one would put the place too far.
+            self.log.supersede();
+        }
+        (saved.accepted, saved.acknowledged) = (accepted, acknowledged);
+        self.unsaved.insert(Subject::Source(lineage.clone(), source.generation));
+    }
+
+    fn note_gone(&mut self, source: SourceId, lineage: Lineage, at_ms: u64) {
+        if let Some(saved) = self.places.get_mut(&lineage, source.generation) {
+            saved.gone_ms.get_or_insert(at_ms);
+            self.unsaved.insert(Subject::Source(lineage.clone(), source.generation));
+        }
+        self.names.insert(source.lineage, lineage);
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let lines: Vec<_> = self.unsaved.iter().filter_map(|about| self.line(about)).collect();
+        self.log.append(&lines)?;
+        self.unsaved.clear();
+        Ok(())
+    }
+
+    fn line(&self, about: &Subject) -> Option<Line> {
+        match about {
+            Subject::Source(lineage, generation) => {
+                let (lineage, generation) = (lineage.clone(), *generation);
+                Some(match self.places.get(&lineage, generation) {
+                    Some(saved) => Line::Source(Box::new(saved.clone())),
+                    None => Line::Forgotten { lineage, generation },
+                })
+            }
+            Subject::Look(input) => {
+                let at_ms = *self.places.looks().get(input)?;
+                Some(Line::Look { input: input.clone(), at_ms })
+            }
+        }
+    }
+
+    fn rewrite(&mut self) -> io::Result<()> {
+        self.log.rewrite(&self.places.lines())?;
+        self.unsaved.clear();
+        self.names.retain(|_, lineage| self.places.has(lineage));
+        Ok(())
+    }
+
+    fn forget_past(&mut self) {
+        let age_ms = u64::try_from(self.forget_after.as_millis()).unwrap_or(u64::MAX);
+        let forgotten = self.places.forget_past(clock::wall_ms().saturating_sub(age_ms));
+        self.forgotten.extend(forgotten);
+    }
+
+    /// Rewrites the log, if it is not as we would have written it.
+    fn tidy(&mut self, intact: bool) -> io::Result<()> {
+        self.log.measure(&self.places.lines())?;
+        if intact && self.forgotten.is_empty() && !self.log.is_outgrown() {
+            return Ok(());
+        }
+        match self.rewrite() {
+            Err(error) if is_full(&error) => {
+                tracing::warn!(%error, "disk full: checkpoints are saved when there is room");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn warn_of_damage(&mut self, lines: u64) {
+        if lines > 0 {
+            self.places.note_damage(clock::wall_ms());
+            let path = self.log.path();
+            tracing::warn!(lines, path = %path.display(), "damaged checkpoints are set aside; what is whole is kept");
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
