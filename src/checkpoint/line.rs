@@ -44,10 +44,12 @@ impl Line {
 
     /// Reads a line, its break taken off; nothing if it is not whole.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        if !Self::begins(bytes) {
+            return None;
+        }
         let (prefix, json) = bytes.split_at_checked(PREFIX_LEN)?;
-        let (digits, space) = prefix.split_at_checked(PREFIX_LEN - 1)?;
-        let crc = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-        if space != b" " || crc != crc32fast::hash(json) {
+        let crc = u32::from_str_radix(std::str::from_utf8(prefix).ok()?.trim_end(), 16).ok()?;
+        if crc != crc32fast::hash(json) {
             return None;
         }
         serde_json::from_slice::<Wire>(json).ok().map(Self::from)

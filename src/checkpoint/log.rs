@@ -138,6 +138,13 @@ impl Log {
     }
 }
 
+#[cfg(test)]
+impl Log {
+    pub(super) fn file(&mut self) -> &mut AppendFile {
+        self.file.as_mut().unwrap()
+    }
+}
+
 fn encode(lines: &[Line]) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for line in lines {

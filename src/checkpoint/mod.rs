@@ -12,6 +12,9 @@ mod recovery;
 mod store;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use change::{Change, Forgotten, Restored, Saved};
 pub use log::OpenError;
 pub use store::{Checkpoints, SaveError, Settled, read_only};

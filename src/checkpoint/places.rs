@@ -116,7 +116,7 @@ impl Places {
 
     /// The shortest log that leads here.
     pub(super) fn lines(&self) -> Vec<Line> {
-        let mut lines = vec![Line::header(), Line::Floor { next: self.floor }];
+        let mut lines = vec![Line::header()];
         lines.extend(self.damaged_ms.map(|at_ms| Line::Damaged { at_ms }));
         for (lineage, files) in &self.lineages {
             lines.extend(files.sources.values().map(|saved| Line::Source(Box::new(saved.clone()))));
@@ -126,6 +126,8 @@ impl Places {
         }
         let looks = self.looks.iter();
         lines.extend(looks.map(|(input, &at_ms)| Line::Look { input: input.clone(), at_ms }));
+        // Last, or the lineages above would count on from it.
+        lines.push(Line::Floor { next: self.floor });
         lines
     }
 

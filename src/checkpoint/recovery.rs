@@ -79,3 +79,122 @@ fn pieces(bytes: &[u8]) -> Vec<&[u8]> {
     pieces.extend(bytes.get(from..));
     pieces
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::checkpoint::Saved;
+    use crate::record::{Anchor, Generation, Identity, Lineage, Mark, Offset};
+
+    fn saved(file: u64, offset: u64) -> Saved {
+        let path = std::path::PathBuf::from(format!("/var/log/{file}.log"));
+        let at = Mark { offset: Offset(offset), anchor: Anchor(offset) };
+        Saved {
+            lineage: Lineage { input: "app".to_owned(), path: path.clone() },
+            generation: Generation(file % 3),
+            identity: Identity { dev: 1, ino: file, born_ns: None, head_len: 9, head_hash: file },
+            path,
+            accepted: at,
+            acknowledged: at,
+            seen_ms: 1,
+            gone_ms: None,
+        }
+    }
+
+    /// A log of moves of a few files, each farther than the last; and each line's end.
+    fn log(moves: &[u64]) -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = Vec::new();
+        let mut ends = Vec::new();
+        Line::header().write(&mut bytes).unwrap();
+        ends.push(bytes.len());
+        for (offset, file) in (1..).zip(moves) {
+            Line::Source(Box::new(saved(*file, offset))).write(&mut bytes).unwrap();
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    fn offsets(places: &Places) -> BTreeMap<u64, u64> {
+        places.sources().map(|saved| (saved.identity.ino, saved.accepted.offset.0)).collect()
+    }
+
+    /// What the lines that `is_whole` says.
+    fn expected(moves: &[u64], is_whole: impl Fn(usize) -> bool) -> BTreeMap<u64, u64> {
+        let lines = (1..).zip(moves).filter(|(number, _)| is_whole(*number));
+        lines.map(|(number, file)| (*file, number as u64)).collect()
+    }
+
+    fn moves() -> impl Strategy<Value = Vec<u64>> {
+        proptest::collection::vec(0..5_u64, 1..30)
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_that_is_whole_is_restored(
+            moves in moves(),
+            flips in proptest::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 0..12),
+            cut in proptest::option::of(any::<prop::sample::Index>()),
+        ) {
+            let (intact, ends) = log(&moves);
+            let mut bytes = intact.clone();
+            for (at, mask) in &flips {
+                bytes[at.index(intact.len())] ^= mask;
+            }
+            bytes.truncate(cut.map_or(intact.len(), |cut| cut.index(intact.len() + 1)));
+            // A line is whole if it is all there, with or without what stood for its break.
+            let whole = |line: usize| {
+                let span = ends[line - 1]..ends[line] - 1;
+                bytes.get(span.clone()) == intact.get(span)
+            };
+            let recovered = recover(&bytes).unwrap();
+            prop_assert_eq!(offsets(&recovered.places), expected(&moves, whole));
+            prop_assert!(recovered.end <= bytes.len() as u64);
+            let as_saved = ends.contains(&bytes.len()) && intact.starts_with(&bytes);
+            prop_assert_eq!(recovered.intact, as_saved);
+        }
+
+        #[test]
+        fn noise_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let recovered = recover(&bytes).unwrap();
+            prop_assert_eq!(recovered.places.sources().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_crash_at_any_byte_leaves_the_lines_before_it() {
+        let moves = [0, 1, 0, 2, 1, 0];
+        let (bytes, ends) = log(&moves);
+        for len in 0..=bytes.len() {
+            let recovered = recover(&bytes[..len]).unwrap();
+            // The last line's break alone may be missing.
+            let found = offsets(&recovered.places);
+            assert_eq!(found, expected(&moves, |line| ends[line] <= len + 1), "at {len}");
+            assert_eq!(recovered.damaged_lines, 0, "at {len}: torn is not damaged");
+            let end = ends.iter().copied().filter(|end| *end <= len).max().unwrap_or(0);
+            assert_eq!(recovered.end, end as u64);
+        }
+    }
+
+    #[test]
+    fn a_damaged_break_costs_nothing() {
+        let (mut bytes, ends) = log(&[0, 1, 2]);
+        bytes[ends[1] - 1] = b'x';
+        bytes[ends[2] - 1] = b'y';
+        let recovered = recover(&bytes).unwrap();
+        assert_eq!(offsets(&recovered.places).len(), 3);
+        assert!(!recovered.intact);
+    }
+
+    #[test]
+    fn a_damaged_version_is_not_a_newer_one() {
+        let (mut bytes, _) = log(&[0, 1]);
+        let at = bytes.windows(11).position(|w| w == b"\"version\":1").unwrap();
+        bytes[at + 10] = b'7';
+        let recovered = recover(&bytes).unwrap();
+        assert_eq!((recovered.damaged_lines, offsets(&recovered.places).len()), (1, 2));
+    }
+}

@@ -73,7 +73,7 @@ impl Checkpoints {
             forget_after,
             forgotten: Vec::new(),
         };
-        opened.warn_of_damage(found.damaged_lines);
+        opened.note_damage(found.damaged_lines);
         opened.forget_past();
         opened
             .tidy(found.intact)
@@ -235,12 +235,19 @@ impl Checkpoints {
         }
     }
 
-    fn warn_of_damage(&mut self, lines: u64) {
+    fn note_damage(&mut self, lines: u64) {
         if lines > 0 {
             self.places.note_damage(clock::wall_ms());
             let path = self.log.path();
             tracing::warn!(lines, path = %path.display(), "damaged checkpoints are set aside; what is whole is kept");
         }
+    }
+}
+
+#[cfg(test)]
+impl Checkpoints {
+    pub(super) fn log(&mut self) -> &mut Log {
+        &mut self.log
     }
 }
 
