@@ -1,0 +1,40 @@
+# What can be done here. `make` alone lists it.
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+.PHONY: help demo build release test test-chaos test-soak bench lint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## the whole story in one command, on a Kafka inside the process
+	@scripts/prepare build
+	$(CARGO) run --locked --quiet -- demo
+
+build: ## a development build
+	@scripts/prepare build
+	$(CARGO) build --locked
+
+release: ## the build to install: target/release/tailspool
+	@scripts/prepare build
+	$(CARGO) build --locked --release
+
+test: ## every test that fits in minutes; starts real Kafka brokers on loopback
+	@scripts/prepare test
+	$(CARGO) test --locked
+
+test-chaos: ## 20 times kill -9, each broker killed in turn, and the numbers printed
+	@scripts/prepare test
+	TAILSPOOL_LONG=1 $(CARGO) test --locked --test e2e -- chaos:: --nocapture --test-threads=1
+
+test-soak: ## the same for TAILSPOOL_SOAK_MINUTES (20), watching memory and descriptors
+	@scripts/prepare test
+	$(CARGO) test --locked --test e2e -- soak:: --ignored --nocapture --test-threads=1
+
+bench: ## race against kcat on a real broker: lines a second, CPU, memory
+	@scripts/prepare test
+	$(CARGO) bench --locked --bench race
+
+lint: ## formatting and clippy
+	@scripts/prepare lint
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
