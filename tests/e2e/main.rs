@@ -1,0 +1,11 @@
+//! Drives the program as its users do: real files, a real process, a real Kafka.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a test prints is its report")]
+
+mod harness;
+mod support;

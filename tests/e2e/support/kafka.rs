@@ -1,0 +1,378 @@
+//! A real Apache Kafka (`KRaft`) on loopback: one broker, or three and a controller of their own.
+
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rustix::process::Signal;
+
+use super::children::{Power, end, guarded, signal, spawn};
+use super::jars;
+use super::ports::Port;
+use super::reader::{consumer, partitions};
+use super::wait::{GENEROUS, wait_for, wait_until};
+
+const CLUSTER_ID: &str = "dGFpbHNwb29sLXRlc3RzLQ";
+const CONTROLLER_ID: i32 = 100;
+const ASK: std::time::Duration = std::time::Duration::from_secs(2);
+/// A start needs seconds when nothing else runs here.
+const START: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// How the brokers' Java runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Up soon, with little memory.
+    Frugal,
+    /// Fast once warm, for measuring.
+    Racing,
+}
+
+impl Pace {
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Frugal => &["-Xms64m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+            Self::Racing => &["-Xms512m", "-Xmx512m", "-XX:+UseSerialGC"],
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Both,
+    Broker,
+    Controller,
+}
+
+struct Node {
+    id: i32,
+    role: Role,
+    port: Port,
+    dir: PathBuf,
+    process: Mutex<Option<Child>>,
+}
+
+pub(crate) struct Kafka {
+    brokers: Vec<Node>,
+    controller: Option<Node>,
+    voter: Port,
+    pace: Pace,
+    probe: OnceLock<BaseConsumer>,
+}
+
+impl Kafka {
+    /// One broker that the tests of this process share; nobody harms it.
+    pub(crate) fn single() -> &'static Self {
+        static SHARED: OnceLock<Kafka> = OnceLock::new();
+        SHARED.get_or_init(|| Self::up(1, Pace::Frugal))
+    }
+
+    /// Three brokers for one test at a time, which may harm them; whole again for the next.
+    pub(crate) fn triple() -> MutexGuard<'static, Self> {
+        static SHARED: OnceLock<Mutex<Kafka>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| Mutex::new(Self::up(3, Pace::Frugal)));
+        let kafka = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        kafka.heal();
+        kafka
+    }
+
+    pub(crate) fn up(brokers: i32, pace: Pace) -> Self {
+        let kafka = Self::planned(brokers, pace);
+        kafka.start();
+        kafka
+    }
+
+    /// Its addresses are known and its disks are formatted; nothing runs yet.
+    pub(crate) fn planned(brokers: i32, pace: Pace) -> Self {
+        let dir = fresh_dir();
+        let role = if brokers == 1 { Role::Both } else { Role::Broker };
+        let node = |id, role, dir: &Path| Node {
+            id,
+            role,
+            port: Port::reserve(),
+            dir: dir.join(id.to_string()),
+            process: Mutex::new(None),
+        };
+        let kafka = Self {
+            brokers: (0..brokers).map(|id| node(id, role, &dir)).collect(),
+            controller: (brokers > 1).then(|| node(CONTROLLER_ID, Role::Controller, &dir)),
+            voter: Port::reserve(),
+            pace,
+            probe: OnceLock::new(),
+        };
+        kafka.format();
+        kafka
+    }
+
+    pub(crate) fn bootstrap(&self) -> String {
+        self.brokers.iter().map(|node| node.port.address()).collect::<Vec<_>>().join(",")
+    }
+
+    /// Starts all of it and waits until every broker serves.
+    pub(crate) fn start(&self) {
+        self.nodes().for_each(|node| node.start(self.pace));
+        for node in &self.brokers {
+            self.wait_ready(node);
+        }
+    }
+
+    /// SIGKILL: the broker is gone at once.
+    pub(crate) fn kill(&self, broker: usize) {
+        if let Some(mut child) = self.brokers[broker].process().take() {
+            end(&mut child);
+        }
+    }
+
+    /// SIGSTOP: its connections stay open and nothing answers.
+    pub(crate) fn freeze(&self, broker: usize) {
+        self.brokers[broker].signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self, broker: usize) {
+        self.brokers[broker].signal(Signal::CONT);
+    }
+
+    /// Starts a killed broker again and waits until it serves.
+    pub(crate) fn restart(&self, broker: usize) {
+        let node = &self.brokers[broker];
+        node.start(self.pace);
+        self.wait_ready(node);
+    }
+
+    /// Whatever a test has done to it: every broker runs and serves.
+    fn heal(&self) {
+        for (broker, node) in self.brokers.iter().enumerate() {
+            self.thaw(broker);
+            let dead = node
+                .process()
+                .as_mut()
+                .is_none_or(|child| child.try_wait().is_ok_and(|end| end.is_some()));
+            if dead {
+                self.restart(broker);
+            }
+        }
+    }
+
+    pub(crate) fn runs(&self, broker: usize) -> bool {
+        self.brokers[broker].process().is_some()
+    }
+
+    /// Where a broker writes what it has to say.
+    pub(crate) fn log_of(&self, broker: usize) -> PathBuf {
+        self.brokers[broker].dir.join("broker.log")
+    }
+
+    /// A new topic, replicated to all brokers; its name begins with `stem`.
+    pub(crate) fn topic(&self, stem: &str, partitions: i32, configs: &[(&str, &str)]) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{stem}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.create(&name, partitions, configs);
+        name
+    }
+
+    /// Creates the topic of this name and waits until it can be written.
+    pub(crate) fn create(&self, name: &str, count: i32, configs: &[(&str, &str)]) {
+        let replicas = i32::try_from(self.brokers.len()).expect("few brokers");
+        let mut topic = NewTopic::new(name, count, TopicReplication::Fixed(replicas));
+        topic.config.extend_from_slice(configs);
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", self.bootstrap())
+            .create()
+            .expect("a plain admin client can be made");
+        let created = block_on(admin.create_topics([&topic], &AdminOptions::new()));
+        for result in created.expect("the brokers answer") {
+            result.unwrap_or_else(|(name, error)| panic!("cannot create {name}: {error}"));
+        }
+        wait_for("leaders of the new topic", GENEROUS, || partitions(self.probe(), name));
+    }
+
+    /// Waits until every replica of the topic is in sync: the next broker may fail.
+    pub(crate) fn wait_in_sync(&self, topic: &str) {
+        wait_until("all replicas in sync", START, || {
+            self.in_sync(topic) == Some(self.brokers.len())
+        });
+    }
+
+    /// The replicas in sync of the topic's worst partition.
+    pub(crate) fn in_sync(&self, topic: &str) -> Option<usize> {
+        let metadata = self.probe().fetch_metadata(Some(topic), ASK).ok()?;
+        let topic = metadata.topics().first()?;
+        topic.partitions().iter().map(|partition| partition.isr().len()).min()
+    }
+
+    fn wait_ready(&self, node: &Node) {
+        let what =
+            format!("broker {} (its log: {})", node.id, node.dir.join("broker.log").display());
+        wait_until(&what, START, || {
+            let died = node
+                .process()
+                .as_mut()
+                .is_some_and(|child| child.try_wait().is_ok_and(|end| end.is_some()));
+            assert!(!died, "the broker ended, see {}", node.dir.join("broker.log").display());
+            TcpStream::connect(node.port.address()).is_ok() && self.lists(node.id)
+        });
+    }
+
+    pub(crate) fn lists(&self, id: i32) -> bool {
+        let metadata = self.probe().fetch_metadata(None, ASK);
+        metadata.is_ok_and(|metadata| metadata.brokers().iter().any(|broker| broker.id() == id))
+    }
+
+    fn probe(&self) -> &BaseConsumer {
+        self.probe.get_or_init(|| consumer(&self.bootstrap()))
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.controller.iter().chain(&self.brokers)
+    }
+
+    fn format(&self) {
+        let formats: Vec<Child> =
+            self.nodes().map(|node| node.format(&self.properties(node))).collect();
+        for mut child in formats {
+            assert!(
+                child.wait().expect("a child ends").success(),
+                "Kafka's disks can be formatted"
+            );
+        }
+    }
+
+    fn properties(&self, node: &Node) -> String {
+        let voter = self.controller.as_ref().map_or(0, |controller| controller.id);
+        let replicas = self.brokers.len();
+        let in_sync = replicas.div_ceil(2);
+        format!(
+            "{}\n\
+             controller.quorum.voters={voter}@{}\n\
+             log.dirs={}\n\
+             default.replication.factor={replicas}\n\
+             min.insync.replicas={in_sync}\n\
+             offsets.topic.replication.factor={replicas}\n\
+             transaction.state.log.replication.factor={replicas}\n\
+             transaction.state.log.min.isr={in_sync}\n\
+             {COMMON}",
+            node.listeners(&self.voter.address()),
+            self.voter.address(),
+            node.dir.join("data").display(),
+        )
+    }
+}
+
+/// Dead brokers are noticed within seconds, but not because this machine is busy.
+const COMMON: &str = "\
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+auto.create.topics.enable=false
+num.partitions=3
+offsets.topic.num.partitions=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=6000
+broker.heartbeat.interval.ms=1000
+replica.lag.time.max.ms=6000
+num.network.threads=2
+num.io.threads=4
+";
+
+impl Node {
+    fn listeners(&self, voter: &str) -> String {
+        let (id, own) = (self.id, self.port.address());
+        match self.role {
+            Role::Both => format!(
+                "process.roles=broker,controller\nnode.id={id}\n\
+                 listeners=PLAINTEXT://{own},CONTROLLER://{voter}\nadvertised.listeners=PLAINTEXT://{own}"
+            ),
+            Role::Broker => format!(
+                "process.roles=broker\nnode.id={id}\n\
+                 listeners=PLAINTEXT://{own}\nadvertised.listeners=PLAINTEXT://{own}"
+            ),
+            Role::Controller => {
+                format!("process.roles=controller\nnode.id={id}\nlisteners=CONTROLLER://{voter}")
+            }
+        }
+    }
+
+    fn format(&self, properties: &str) -> Child {
+        fs::create_dir_all(&self.dir).expect("target is writable");
+        fs::write(self.dir.join("server.properties"), properties).expect("target is writable");
+        let mut command = self.java(Pace::Frugal);
+        command.args([
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            CLUSTER_ID,
+            "-c",
+            "server.properties",
+        ]);
+        spawn(command)
+    }
+
+    fn start(&self, pace: Pace) {
+        let mut command = self.java(pace);
+        command.args(["kafka.Kafka", "server.properties"]);
+        *self.process() = Some(spawn(command));
+    }
+
+    fn java(&self, pace: Pace) -> Command {
+        let said = File::options().append(true).create(true).open(self.dir.join("broker.log"));
+        let said = said.expect("target is writable");
+        let mut command = guarded("java", Power::AsWeAre);
+        command.args(pace.options()).arg("-cp").arg(jars::lib().join("*"));
+        command.current_dir(&self.dir).stdin(Stdio::null());
+        command.stdout(said.try_clone().expect("a file can be shared")).stderr(said);
+        command
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Child>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn signal(&self, which: Signal) {
+        if let Some(child) = self.process().as_ref() {
+            signal(child, which);
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.process().take() {
+            end(&mut child);
+        }
+        fs::remove_dir_all(&self.dir).ok();
+    }
+}
+
+/// `target/tmp/kafka-PID-N`. What is shared by a whole process is never dropped, so what earlier
+/// processes left behind is cleared here.
+fn fresh_dir() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    if number == 0 {
+        fs::read_dir(home)
+            .expect("cargo makes it")
+            .flatten()
+            .for_each(|entry| clear_if_left(&entry.path()));
+    }
+    home.join(format!("kafka-{}-{number}", std::process::id()))
+}
+
+fn clear_if_left(path: &Path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let owner = name.strip_prefix("kafka-").and_then(|rest| rest.split('-').next());
+    if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+        fs::remove_dir_all(path).ok();
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime of one thread").block_on(future)
+}

@@ -1,0 +1,16 @@
+//! What the tests stand on: a real Kafka, a site with logs, the daemon, a writer and a judge.
+
+pub(crate) mod children;
+pub(crate) mod config;
+pub(crate) mod daemon;
+pub(crate) mod dice;
+pub(crate) mod jars;
+pub(crate) mod kafka;
+pub(crate) mod lines;
+pub(crate) mod ports;
+pub(crate) mod pulse;
+pub(crate) mod reader;
+pub(crate) mod site;
+pub(crate) mod verdict;
+pub(crate) mod wait;
+pub(crate) mod writer;
