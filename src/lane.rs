@@ -41,13 +41,37 @@ impl Piece {
 pub enum Refusal {
     /// It is among those that will be sent again.
     Again,
+    /// The spool has it and gives it back later.
+    InSpool,
     /// It failed alone: it is the guilty one.
     Guilty,
 }
 
+/// Where records that were just read go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    Produce,
+    Spool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Mode {
+    /// Everything of the lane is in memory; what is read next comes after it.
+    #[default]
+    Direct,
+    /// Everything of the lane is in the spool; in memory is only what the producer still has.
+    Detour,
+    /// The spool is being given back; what is read next goes behind it.
+    Draining,
+}
+
 /// One lineage's way to one partition.
+///
+/// The order of a lane is always: what is in flight, what waits here, what is only in the spool,
+/// what is not read yet.
 #[derive(Debug, Default)]
 pub struct Lane {
+    mode: Mode,
     waiting: VecDeque<Piece>,
     returned: Vec<Piece>,
     in_flight: u32,
@@ -56,9 +80,55 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Takes in records just read, behind all others.
+    /// A lane with a backlog starts in detour: the backlog is older than what is read next.
+    pub fn with_backlog() -> Self {
+        Self { mode: Mode::Detour, ..Self::default() }
+    }
+
+    pub fn route(&self) -> Route {
+        match self.mode {
+            Mode::Direct => Route::Produce,
+            Mode::Detour | Mode::Draining => Route::Spool,
+        }
+    }
+
+    /// Takes in records just read or just given back by the spool, behind all others.
     pub fn push(&mut self, piece: Piece) {
+        assert!(self.mode != Mode::Detour, "in detour nothing new goes to the producer");
         self.waiting.push_back(piece);
+    }
+
+    /// Closes the direct way: from here on the spool has everything. Returns what waited, in
+    /// order, to be staged if it is nowhere else; what is in flight is to be copied by the caller.
+    ///
+    /// It comes before copying and before purging, so that nothing read later can reach the
+    /// broker ahead of what is in flight.
+    pub fn detour(&mut self) -> Vec<Piece> {
+        self.mode = Mode::Detour;
+        self.take_back_in();
+        self.waiting.drain(..).collect()
+    }
+
+    /// Whether the backlog may be given back now: what the producer has kept comes first.
+    pub fn may_replay(&self) -> bool {
+        match self.mode {
+            Mode::Direct => false,
+            Mode::Detour => self.in_flight == 0,
+            Mode::Draining => true,
+        }
+    }
+
+    /// The first of the backlog is about to be pushed.
+    pub fn drain(&mut self) {
+        assert!(self.may_replay(), "replay waits for what is in flight");
+        self.mode = Mode::Draining;
+    }
+
+    /// Everything in the spool has been pushed, so what is read next may follow it at once.
+    pub fn backlog_loaded(&mut self) {
+        if self.may_replay() {
+            self.mode = Mode::Direct;
+        }
     }
 
     /// What may be handed over now. Afterwards [`Lane::handed`] says how much of it was.
@@ -100,26 +170,38 @@ impl Lane {
         self.landed(count);
     }
 
-    /// Records in flight came back, not because of what they are.
-    pub fn came_back(&mut self, piece: Piece) {
-        self.returned.push(piece);
+    /// Records in flight came back, not because of what they are. Returns whether they are kept
+    /// here; otherwise the spool gives them back later.
+    pub fn came_back(&mut self, piece: Piece) -> bool {
         self.landed(piece.len());
+        self.keep(piece)
     }
 
     /// Records in flight were refused with the batch that they were in.
     pub fn refused(&mut self, piece: Piece) -> Refusal {
         let alone = self.alone;
         self.landed(piece.len());
+        let suspect = Piece { suspect: true, ..piece };
         match alone {
             Some(1) => return Refusal::Guilty,
             Some(_) if piece.len() > 1 => {
                 let middle = piece.from + piece.len() / 2;
-                self.returned.push(Piece { until: middle, suspect: true, ..piece });
-                self.returned.push(Piece { from: middle, suspect: true, ..piece });
+                self.keep(Piece { until: middle, ..suspect });
+                self.keep(Piece { from: middle, ..suspect });
             }
-            Some(_) | None => self.returned.push(Piece { suspect: true, ..piece }),
+            Some(_) | None => {
+                self.keep(suspect);
+            }
         }
-        Refusal::Again
+        if self.mode == Mode::Detour { Refusal::InSpool } else { Refusal::Again }
+    }
+
+    fn keep(&mut self, piece: Piece) -> bool {
+        let kept = self.mode != Mode::Detour;
+        if kept {
+            self.returned.push(piece);
+        }
+        kept
     }
 
     fn landed(&mut self, count: u32) {
@@ -138,6 +220,10 @@ impl Lane {
     /// Nothing waits and nothing is in flight.
     pub fn is_empty(&self) -> bool {
         self.in_flight == 0 && self.waiting.is_empty() && self.returned.is_empty()
+    }
+
+    pub fn is_direct(&self) -> bool {
+        self.mode == Mode::Direct
     }
 }
 

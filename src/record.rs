@@ -118,19 +118,6 @@ impl Mark {
     pub const START: Self = Self { offset: Offset::START, anchor: Anchor::NONE };
 }
 
-/// What a file is recognised by when it is found again, under whatever name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// A hint only: device numbers change over a remount.
-    pub dev: u64,
-    pub ino: u64,
-    /// Nanoseconds since 1970, where the file system tells.
-    pub born_ns: Option<u64>,
-    /// How many of the file's first bytes `head_hash` covers; grows with the file.
-    pub head_len: u32,
-    pub head_hash: u64,
-}
-
 /// One record of a block: `bytes[from..to]`, ending in the source, its delimiter included,
 /// `end` bytes after the block's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +147,11 @@ impl Block {
     pub fn record(&self, number: u32) -> &[u8] {
         let slice = self.records.get(number as usize);
         slice.and_then(|s| self.bytes.get(s.from as usize..s.to as usize)).unwrap_or_default()
+    }
+
+    /// Where record `number` begins in the source.
+    pub fn start_of(&self, number: u32) -> Offset {
+        number.checked_sub(1).map_or(self.start.offset, |before| self.end_of(before))
     }
 
     /// Where record `number` ends in the source.

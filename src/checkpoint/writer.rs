@@ -61,9 +61,12 @@ impl Writer {
         })
     }
 
-    /// Saves what is left, trying once, and waits for it. Whether all that was sent is durable.
+    /// Saves `last` and what else is left, trying once, and waits for it. Whether all that was
+    /// sent is durable.
     #[must_use = "what is not saved is read again"]
-    pub fn close(self) -> bool {
+    pub fn close(self, last: Vec<Change>) -> bool {
+        // Refused only by a thread that has died, and then joining says so.
+        drop(self.batches.send(last));
         drop(self.batches);
         self.thread.join().unwrap_or(false)
     }

@@ -58,7 +58,7 @@ impl Failure {
                 StartError::Checkpoints(OpenError::Newer { .. }),
             ) => Exit::NewerState,
             Self::Start(
-                StartError::State(_) | StartError::Checkpoints(_) | StartError::DeadLetters(_),
+                StartError::State(_) | StartError::Checkpoints(_),
             ) => Exit::State,
             Self::Start(StartError::Kafka(_) | StartError::Reader(_) | StartError::Thread(_))
             | Self::DeadLetters(_)

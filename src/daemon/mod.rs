@@ -47,8 +47,6 @@ pub enum StartError {
     #[error("cannot {0}")]
     Checkpoints(#[from] checkpoint::OpenError),
     #[error("cannot {0}")]
-    DeadLetters(#[from] dead_letter::OpenError),
-    #[error("cannot {0}")]
     Kafka(#[from] CreateError),
     #[error("cannot {0}")]
     Reader(#[from] ReaderError),
@@ -113,10 +111,16 @@ fn crew(
 ) -> Result<Crew, StartError> {
     let buried = notes.clone();
     let letters = dead_letter::Writer::start(
-        &settings.state_dir,
+        settings.state_dir.clone(),
         &settings.dead_letters,
-        // Fails only when the ship has gone and the fate will be found out again.
-        move |proofs| drop(buried.blocking_send(Note::DeadLettered(proofs))),
+        move |report| {
+            let note = match report {
+                dead_letter::Report::Written(proofs) => Note::DeadLettered(proofs),
+                dead_letter::Report::Failed { .. } => Note::DeadLettersFail,
+            };
+            // Fails only when the ship has gone and the fate will be found out again.
+            drop(buried.blocking_send(note));
+        },
     )?;
     let checkpoints = checkpoint::Writer::start(checkpoints, move |report| {
         let note = match report {

@@ -1,5 +1,6 @@
 //! The reading thread: where `watch` says something changed, `tail` looks and reads.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,8 +13,8 @@ use tokio::sync::mpsc;
 use crate::budget::Budget;
 use crate::clock;
 use crate::settings::Input;
-use crate::tail::{self, Ending, Restored, Tail, Turn};
-use crate::watch::{Mode, Watch, WatchError};
+use crate::tail::{self, Ending, Look, Restored, Tail, Turn};
+use crate::watch::{Found, GlobError, Mode, Scan, Watch};
 
 /// How often everything is looked at although nothing was heard: hints get lost.
 const SCAN_EVERY: Duration = Duration::from_secs(10);
@@ -92,7 +93,7 @@ impl Reader {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
-    Watch(#[from] WatchError),
+    Watch(#[from] GlobError),
     #[error("start the reading thread: {0}")]
     Thread(#[from] io::Error),
 }
@@ -110,8 +111,8 @@ impl<F: FnMut(tail::Event)> Round<F> {
         let (mut scanned, mut swept) = (clock::now(), clock::now());
         while !is_stopped() {
             let changes = self.watch.changes();
-            for path in &changes.paths {
-                self.touch(path);
+            for touched in &changes.touched {
+                self.look(touched.input, &touched.path, touched.real.as_deref());
             }
             if changes.rescan || scanned.elapsed() >= self.scan_every() {
                 self.scan();
@@ -142,46 +143,72 @@ impl<F: FnMut(tail::Event)> Round<F> {
         thread::park_timeout(scan.min(sweep).max(Duration::from_millis(1)));
     }
 
+    fn look(&mut self, input: usize, path: &Path, real: Option<&Path>) {
+        let (watch, look) = (&self.watch, Look { input, path, real, thorough: false });
+        self.tail.look(look, || siblings(watch, input, path));
+    }
+
     /// Looks at everything there is, and at everything there was.
     fn scan(&mut self) {
         let began_ms = clock::wall_ms();
         let scan = self.watch.scan();
-        for found in &scan.found {
-            let watch = &self.watch;
-            self.tail.look(found.input, &found.path, false, || siblings(watch, found.input, &found.path));
+        for problem in &scan.problems {
+            let path = problem.path.display();
+            tracing::warn!(%path, error = %problem.error, "a file that matches cannot be shipped");
+        }
+        let lineages = Lineages::of(&scan);
+        for ((input, path), found) in &lineages.0 {
+            let look = Look { input: *input, path, real: found.real, thorough: true };
+            self.tail.look(look, || found.siblings.clone());
         }
         for input in 0..self.inputs {
-            let found = scan.found.iter().filter(|found| found.input == input);
-            let there = found.map(|found| found.path.as_path()).collect();
-            for path in self.tail.absent(input, &there) {
-                let watch = &self.watch;
-                self.tail.look(input, &path, false, || siblings(watch, input, &path));
+            for path in self.tail.absent(input, |path| lineages.0.contains_key(&(input, path))) {
+                let (watch, look) =
+                    (&self.watch, Look { input, path: &path, real: None, thorough: true });
+                self.tail.look(look, || siblings(watch, input, &path));
+                self.watch.know(input, &path);
             }
             self.tail.looked(input, began_ms);
         }
     }
+}
 
-    /// Looks at whatever a changed path may be part of.
-    fn touch(&mut self, path: &Path) {
-        let watch = &self.watch;
-        for input in watch.matching(path) {
-            self.tail.look(input, path, false, || siblings(watch, input, path));
-        }
-        for input in 0..self.inputs {
-            for name in watch.lineage_names(input, path) {
-                if self.tail.has(input, &name) {
-                    self.tail.look(input, &name, true, || siblings(watch, input, &name));
-                }
+/// What a scan found, by input and live name.
+#[derive(Default)]
+struct Lineages<'a>(HashMap<(usize, &'a Path), Members<'a>>);
+
+#[derive(Default)]
+struct Members<'a> {
+    real: Option<&'a Path>,
+    siblings: Vec<PathBuf>,
+}
+
+impl<'a> Lineages<'a> {
+    fn of(scan: &'a Scan) -> Self {
+        let mut lineages = Self::default();
+        for found in &scan.found {
+            let name = found.sibling_of.as_deref().unwrap_or(&found.path);
+            let members = lineages.0.entry((found.input, name)).or_default();
+            if found.sibling_of.is_none() {
+                members.real = found.real.as_deref();
+            } else if is_readable(found) {
+                members.siblings.push(found.real().to_owned());
             }
         }
+        lineages
     }
 }
 
-/// Files beside a matched name that may have had it, without what is compressed.
+/// Compressed files are copies of what was read before they were made.
+fn is_readable(found: &Found) -> bool {
+    found.compressed.is_none()
+}
+
+/// Files beside a live name that may have had it.
 fn siblings(watch: &Watch, input: usize, path: &Path) -> Vec<PathBuf> {
     match watch.siblings(input, path) {
         Ok(found) => {
-            found.into_iter().filter(|s| s.compressed.is_none()).map(|s| s.path).collect()
+            found.iter().filter(|found| is_readable(found)).map(|f| f.real().to_owned()).collect()
         }
         Err(error) => {
             tracing::debug!(path = %path.display(), %error, "cannot list a file's siblings");

@@ -260,7 +260,7 @@ impl Ship {
                 self.fail(cause);
             }
             Verdict::Suspect => match way.lane.refused(piece) {
-                Refusal::Again => self.crew.counters.suspected.add(u64::from(run.count)),
+                Refusal::Again | Refusal::InSpool => self.crew.counters.suspected.add(u64::from(run.count)),
                 Refusal::Guilty => self.bury(at, run.slot, run.first, cause),
             },
         }
@@ -274,6 +274,7 @@ impl Ship {
         let letter = Letter {
             lineage: (*way.lineage).clone(),
             generation: load.block.source.generation,
+            start: Some(load.block.start_of(record)),
             end: load.block.end_of(record),
             topic: way.topic.to_string(),
             partition: way.partition,
@@ -285,8 +286,25 @@ impl Ship {
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
         let ticket = self.flight.take(slot, 1);
         self.burying += 1;
-        self.crew.dead_letters.write(letter, ticket);
+        self.hand_in(letter, ticket);
         self.release(slot);
+    }
+
+    /// Hands a letter to those who write it, or keeps it until they can take it.
+    fn hand_in(&mut self, letter: Letter, ticket: Ticket) {
+        match self.crew.dead_letters.write(letter, ticket) {
+            Ok(()) => {}
+            Err(
+                dead_letter::Refused::Busy(letter, ticket)
+                | dead_letter::Refused::Stopped(letter, ticket),
+            ) => self.letters.push_back((letter, ticket)),
+        }
+    }
+
+    fn hand_in_letters(&mut self) {
+        for (letter, ticket) in std::mem::take(&mut self.letters) {
+            self.hand_in(letter, ticket);
+        }
     }
 
     pub(super) fn note(&mut self, note: Note) {
@@ -300,8 +318,10 @@ impl Ship {
                 self.burying -= proofs.len();
                 self.crew.counters.dead_lettered.add(proofs.len() as u64);
                 proofs.into_iter().for_each(|proof| self.settle(proof));
+                self.hand_in_letters();
             }
             Note::Saved { batches } => self.batches_saved = batches,
+            Note::DeadLettersFail => {}
             Note::SaveFailed => self.crew.counters.checkpoint_failures.add(1),
         }
     }

@@ -9,7 +9,7 @@ mod flight;
 mod topics;
 mod way;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -45,6 +45,7 @@ const EVENTS_AT_ONCE: usize = 64;
 pub enum Note {
     Topic { name: String, answer: Result<u32, Cause> },
     DeadLettered(Vec<DeadLettered<Ticket>>),
+    DeadLettersFail,
     Saved { batches: u64 },
     SaveFailed,
 }
@@ -99,6 +100,8 @@ pub struct Ship {
     read_all: bool,
     /// Letters whose writing has not been confirmed.
     burying: usize,
+    /// Letters that the writer has no room for yet.
+    letters: VecDeque<(Letter, Ticket)>,
 }
 
 impl Ship {
@@ -135,6 +138,7 @@ impl Ship {
             is_fatal: false,
             read_all: false,
             burying: 0,
+            letters: VecDeque::new(),
         })
     }
 
@@ -217,7 +221,8 @@ impl Ship {
         let Self { crew, changes, producer, flight, read_all, .. } = self;
         let unsent = flight.len();
         let closing = tokio::task::spawn_blocking(move || {
-            crew.dead_letters.close();
+            // What comes back was not written; it stays owed and is refused again.
+            drop(crew.dead_letters.close());
             let is_saved = crew.checkpoints.close(changes);
             drop(producer);
             is_saved

@@ -26,7 +26,8 @@ pub(super) struct Lineage {
     pub(super) input: usize,
     pub(super) name: Arc<record::Lineage>,
     pub(super) gate: Arc<Gate>,
-    pub(super) follow: bool,
+    /// Where the file with the name is opened: no symbolic link leads there.
+    live_path: PathBuf,
     /// Oldest first; the last one has the name, or had it last.
     pub(super) sources: Vec<Source>,
     next_generation: Generation,
@@ -74,14 +75,13 @@ impl Lineage {
         name: record::Lineage,
         next_generation: Generation,
         looked_ms: Option<u64>,
-        follow: bool,
     ) -> Self {
         Self {
+            live_path: name.path.clone(),
             id,
             input,
             name: Arc::new(name),
             gate: Arc::default(),
-            follow,
             sources: Vec::new(),
             next_generation,
             looked_ms,
@@ -115,14 +115,29 @@ impl Lineage {
         self.sources.iter().rposition(|source| source.identity.is_same_file(identity))
     }
 
-    /// Whether its name leads to another file than at the last look, or siblings are undecided.
+    /// Its name leads here now.
+    pub(super) fn leads_to(&mut self, path: &Path) {
+        if self.live_path != path {
+            self.live_path = path.to_owned();
+        }
+    }
+
+    pub(super) fn live_path(&self) -> &Path {
+        &self.live_path
+    }
+
+    pub(super) fn has_undecided(&self) -> bool {
+        !self.undecided.is_empty()
+    }
+
+    /// Whether its name leads to another file than at the last look.
     pub(super) fn has_changed(&self, live: Option<&Metadata>) -> bool {
         let same = match (self.live(), live) {
             (Some(source), Some(meta)) => identity::of(meta).is_same_file(&source.identity),
             (None, None) => self.looked_ms.is_some(),
             _ => false,
         };
-        !same || !self.undecided.is_empty()
+        !same
     }
 
     /// Brings the list up to date with what the directory holds. Returns the positions of the
@@ -136,8 +151,7 @@ impl Lineage {
         let began_ms = clock::wall_ms();
         let mut changed = Vec::new();
         self.sources.iter_mut().for_each(|source| source.located = false);
-        let live_path = self.name.path.clone();
-        let live = self.examine(&live_path, errors);
+        let live = self.examine(&self.live_path, errors);
         let mut strangers = Vec::new();
         for path in siblings {
             let Some(candidate) = self.examine(path, errors) else { continue };
@@ -155,6 +169,17 @@ impl Lineage {
         self.take_live(live, new, &mut changed);
         self.looked_ms = Some(began_ms);
         changed
+    }
+
+    /// Looks at the sizes of rotated files that are closed: somebody may still write to them.
+    pub(super) fn look_at_closed(&mut self) {
+        for source in self.sources.iter_mut().filter(|source| source.file.is_none()) {
+            if let Ok(meta) = std::fs::metadata(&source.path)
+                && identity::of(&meta).is_same_file(&source.identity)
+            {
+                source.saw(meta.len());
+            }
+        }
     }
 
     /// Takes out those whose files are gone: not open, and not where they were last seen.
@@ -280,7 +305,7 @@ impl Lineage {
     /// Whether a source's own file no longer holds what was not read of it.
     fn needs_copy(&self, at: usize) -> bool {
         let Some(source) = self.sources.get(at) else { return false };
-        match source::open(&source.path, self.follow).and_then(|file| {
+        match source::open(&source.path).and_then(|file| {
             let meta = file.metadata()?;
             let same = identity::of(&meta).is_same_file(&source.identity);
             Ok(same && meta.len() >= source.at.offset.0 && identity::holds(&file, source.at)?)
@@ -326,7 +351,7 @@ impl Lineage {
 
     /// Opens a file and asks who it is. What cannot be opened is reported and looked at again.
     fn examine(&self, path: &Path, errors: &mut Vec<(PathBuf, io::Error)>) -> Option<Candidate> {
-        let result = source::open(path, self.follow).and_then(|file| {
+        let result = source::open(path).and_then(|file| {
             let meta = file.metadata()?;
             Ok(Candidate {
                 path: path.to_owned(),

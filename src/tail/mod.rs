@@ -9,7 +9,7 @@ mod identity;
 mod lineage;
 mod source;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,18 @@ pub enum Turn {
     Idle,
 }
 
+/// Where to look, and how closely.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub input: usize,
+    /// The lineage's name.
+    pub path: &'a Path,
+    /// Where to open it, if a trusted symbolic link leads elsewhere.
+    pub real: Option<&'a Path>,
+    /// Also at what was rotated away, and at names that have no file.
+    pub thorough: bool,
+}
+
 struct Input {
     settings: settings::Input,
     rule: Rule,
@@ -127,22 +139,25 @@ impl<F: FnMut(Event)> Tail<F> {
         }
     }
 
-    /// Looks at a matched name, whether there is a file now or not. `siblings` lists the files
-    /// beside it that may have had the name; it is asked only if that matters, or if `deep`.
-    pub fn look(
-        &mut self,
-        input: usize,
-        path: &Path,
-        deep: bool,
-        siblings: impl FnOnce() -> Vec<PathBuf>,
-    ) {
-        let live = std::fs::metadata(path).ok().filter(Metadata::is_file);
-        let Some(at) = self.lineage(input, path, live.is_some()) else { return };
+    /// Looks at a lineage's name, whether there is a file now or not. `siblings` lists the files
+    /// beside it that may have had the name; it is asked only if that matters.
+    pub fn look(&mut self, look: Look<'_>, siblings: impl FnOnce() -> Vec<PathBuf>) {
+        let real = look.real.unwrap_or(look.path);
+        let live = std::fs::metadata(real).ok().filter(Metadata::is_file);
+        let exists = live.is_some() || look.thorough;
+        let Some(at) = self.lineage(look.input, look.path, exists) else { return };
         let Some(lineage) = self.lineages.get_mut(at) else { return };
-        if deep || lineage.has_changed(live.as_ref()) {
+        lineage.leads_to(real);
+        let undecided = look.thorough && lineage.has_undecided();
+        if undecided || lineage.has_changed(live.as_ref()) {
             self.reconcile(at, &siblings());
-        } else if let (Some(source), Some(meta)) = (lineage.sources.last_mut(), live) {
-            source.saw(meta.len());
+        } else {
+            if let (Some(source), Some(meta)) = (lineage.sources.last_mut(), live) {
+                source.saw(meta.len());
+            }
+            if look.thorough {
+                lineage.look_at_closed();
+            }
         }
         self.make_ready(at);
     }
@@ -156,21 +171,15 @@ impl<F: FnMut(Event)> Tail<F> {
         (self.emit)(Event::Looked { input, ms });
     }
 
-    /// Names of one input that are not among `there`, but were once: of this run's lineages and
-    /// of those restored.
-    pub fn absent(&self, input: usize, there: &HashSet<&Path>) -> Vec<PathBuf> {
+    /// Names of one input that are not `there` any more: of this run's lineages and of those
+    /// from earlier runs.
+    pub fn absent(&self, input: usize, there: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         let Some(id) = self.inputs.get(input).map(|input| &input.settings.id) else {
             return Vec::new();
         };
         let here = self.lineages.iter().map(|lineage| &*lineage.name);
-        let known = self.known.keys();
-        let of_input = here.chain(known).filter(|name| name.input == *id);
-        of_input.map(|name| name.path.clone()).filter(|path| !there.contains(path.as_path())).collect()
-    }
-
-    /// Whether a file is being read under this name.
-    pub fn has(&self, input: usize, path: &Path) -> bool {
-        self.by_name.contains_key(&(input, path.to_owned()))
+        let all = here.chain(self.known.keys()).filter(|name| name.input == *id);
+        all.map(|name| name.path.clone()).filter(|path| !there(path)).collect()
     }
 
     /// How many files are open, and how many lineages there are.
@@ -191,9 +200,8 @@ impl<F: FnMut(Event)> Tail<F> {
         }
         let at = self.lineages.len();
         let id = LineageId(u32::try_from(at).ok()?);
-        let follow = settings.settings.follow_symlinks.iter().any(|root| path.starts_with(root));
         let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
-        let mut lineage = Lineage::new(id, input, name, next, settings.looked_ms, follow);
+        let mut lineage = Lineage::new(id, input, name, next, settings.looked_ms);
         for source in known.into_iter().flat_map(|known| known.sources) {
             lineage.restore(source.generation, source.identity, source.at, source.path);
         }
@@ -290,10 +298,9 @@ impl<F: FnMut(Event)> Tail<F> {
             Next::Finish(position) => (position, true),
             Next::Wait(_) | Next::Idle => return Turn::Idle,
         };
-        let follow = lineage.follow;
         let rule = input.rule;
         let Some(source) = lineage.sources.get_mut(position) else { return Turn::Idle };
-        let read = source.open(follow).and_then(|()| match finish {
+        let read = source.open().and_then(|()| match finish {
             true => source.read_partial(rule, &self.budget),
             false => source.read(rule, &self.budget),
         });
@@ -369,7 +376,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(input) = self.inputs.get(lineage.input) else { return };
         let (close_inactive, partial) =
             (input.settings.close_inactive, input.settings.partial_timeout);
-        let (rule, follow) = (input.rule, lineage.follow);
+        let rule = input.rule;
         let mut position = 0;
         let mut is_due = matches!(lineage.next_source(), Next::Read(_) | Next::Finish(_));
         while let Some(source) = lineage.sources.get_mut(position) {
@@ -379,7 +386,7 @@ impl<F: FnMut(Event)> Tail<F> {
             let finished = partial.unwrap_or(Duration::MAX).min(limit);
             if source.has_partial() && rest >= finished {
                 let read =
-                    source.open(follow).and_then(|()| source.read_partial(rule, &self.budget));
+                    source.open().and_then(|()| source.read_partial(rule, &self.budget));
                 if let Ok(Read::Block(block)) = read {
                     (self.emit)(Event::Block(block));
                 }
@@ -413,11 +420,11 @@ impl<F: FnMut(Event)> Tail<F> {
         for at in 0..self.lineages.len() {
             let Some(lineage) = self.lineages.get_mut(at) else { continue };
             let Some(input) = self.inputs.get(lineage.input) else { continue };
-            let (rule, follow) = (input.rule, lineage.follow);
+            let rule = input.rule;
             for source in &mut lineage.sources {
                 while source.unread() > 0 {
                     let read =
-                        source.open(follow).and_then(|()| source.read_partial(rule, &self.budget));
+                        source.open().and_then(|()| source.read_partial(rule, &self.budget));
                     match read {
                         Ok(Read::Block(block)) => (self.emit)(Event::Block(block)),
                         Ok(Read::Starved) => return false,

@@ -13,7 +13,7 @@ use super::identity;
 use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::frame::{self, Rule, Stop};
-use crate::record::{Anchor, Block, Generation, Identity, Mark, Offset, Slice, SourceId};
+use crate::record::{Anchor, Block, Identity, Mark, Offset, Slice, SourceId};
 use crate::settings::LongLine;
 
 /// The most bytes of one read, and so of one block that is not a single long line.
@@ -78,10 +78,6 @@ impl Source {
         }
     }
 
-    pub(super) fn generation(&self) -> Generation {
-        self.id.generation
-    }
-
     /// Bytes of it that are in no block yet.
     pub(super) fn unread(&self) -> u64 {
         self.size.saturating_sub(self.at.offset.0)
@@ -113,11 +109,11 @@ impl Source {
     }
 
     /// Opens it, if it is not open; an error if what is there now is another file.
-    pub(super) fn open(&mut self, follow: bool) -> io::Result<()> {
+    pub(super) fn open(&mut self) -> io::Result<()> {
         if self.file.is_some() {
             return Ok(());
         }
-        let file = open(&self.path, follow)?;
+        let file = open(&self.path)?;
         if !identity::of(&file.metadata()?).is_same_file(&self.identity) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its name now"));
         }
@@ -340,13 +336,10 @@ fn take_for_one(budget: &Budget, bytes: usize) -> Option<Permit> {
     budget.try_take(2 * bytes + RECORD_COST)
 }
 
-/// Opens a log file for reading: never waits for a FIFO, never becomes our terminal, and follows
-/// a symbolic link only where the operator trusts who can make one.
-pub(super) fn open(path: &Path, follow: bool) -> io::Result<File> {
-    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    if !follow {
-        flags |= OFlags::NOFOLLOW;
-    }
+/// Opens a log file for reading: never waits for a FIFO, never becomes our terminal, and is not
+/// led elsewhere by a symbolic link.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {

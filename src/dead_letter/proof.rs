@@ -1,15 +1,29 @@
-//! Records that Kafka will never take, kept where a person can read them.
+//! What the dead letters prove.
 
 use crate::ledger::{Fate, Settlement, Ticket};
 
 /// What `T` stood for is in the dead letters, and synced.
+///
+/// ```compile_fail,E0423
+/// use tailspool::dead_letter::DeadLettered;
+/// let forged = DeadLettered(());
+/// ```
 #[must_use]
 #[derive(Debug)]
 pub struct DeadLettered<T>(T);
 
 impl<T> DeadLettered<T> {
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
     pub fn into_inner(self) -> T {
         self.0
+    }
+
+    /// Only after the sync.
+    pub(super) fn synced(token: T) -> Self {
+        Self(token)
     }
 }
 
