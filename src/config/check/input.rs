@@ -1,0 +1,184 @@
+//! One input: which files, and where their lines go.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::kafka::Checked;
+use super::{World, optional_period, period, topic};
+use crate::config::parse::{self, Parsed, Wrong};
+use crate::config::raw::{NodeId, Scalar, Value};
+use crate::config::section::{Section, planned};
+use crate::config::suggest::{near, quoted};
+use crate::config::units::show_size;
+use crate::settings::{Input, LongLine, Partition, Rotated, StartAt};
+
+const STARTS: &[(&str, StartAt)] = &[("beginning", StartAt::Beginning), ("end", StartAt::End)];
+const LONG_LINES: &[(&str, LongLine)] =
+    &[("truncate", LongLine::Truncate), ("split", LongLine::Split)];
+const ROTATED: &[(&str, Rotated)] = &[("auto", Rotated::Auto), ("off", Rotated::Off)];
+const FOLLOWED: &[&str] = &["/var/log/containers", "/var/log/pods"];
+const PARTITIONS_PLANNED: &[&str] = &["key", "sticky", "round_robin", "random"];
+const FORMATS_PLANNED: &[&str] = &["json", "cri", "docker", "container"];
+const PLANNED: &[&str] = &[
+    "skip_empty",
+    "multiline",
+    "stream",
+    "include_lines",
+    "exclude_lines",
+    "ignore_older",
+    "rate_limit",
+    "processors",
+    "ordering",
+    "key",
+    "headers",
+    "value",
+    "fields",
+    "record_id",
+    "delete_after",
+    "confirm",
+    "output",
+    "topics_max",
+    "topic_fallback",
+];
+const MAX_LINE: usize = 960 << 10;
+const LINE_MAX: u64 = 1 << 30;
+/// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
+/// and the header that marks a line as cut.
+const FRAMING: usize = 256;
+const ID_LEN_MAX: usize = 200;
+
+/// Ids so far, and where they are.
+pub(super) type Seen = HashMap<String, NodeId>;
+
+pub(super) fn check(
+    s: Section<'_>,
+    kafka: &Checked,
+    world: &World<'_>,
+    seen: &mut Seen,
+) -> Option<Input> {
+    let id = id(&s, seen);
+    let paths = paths(&s);
+    let shown_id = id.as_deref().unwrap_or("input");
+    let topic = s.need("topic", |scalar| topic::name(scalar, &world.host, shown_id));
+    let excluded = s.list("exclude_paths", parse::glob).unwrap_or_default();
+    let input = Input {
+        id: id.clone().unwrap_or_default(),
+        paths: paths.clone().unwrap_or_default(),
+        exclude_paths: excluded,
+        rotated: rotated(&s),
+        start_at: s.read("start_at", StartAt::Beginning, parse::choice(STARTS)).value,
+        max_line_bytes: max_line(&s, kafka),
+        on_long_line: s.read("on_long_line", LongLine::Truncate, on_long_line).value,
+        partial_timeout: optional_period(&s, "partial_timeout", None),
+        close_inactive: period(&s, "close_inactive", Duration::from_mins(5)),
+        follow_symlinks: follow_symlinks(&s),
+        topic: topic.clone().unwrap_or_default(),
+        partition: s.read("partition", Partition::File, partition).value,
+    };
+    s.read("format", (), |scalar| only(scalar, &["text"], FORMATS_PLANNED));
+    s.read("encoding", (), |scalar| only(scalar, &["utf-8", "UTF-8", "utf8"], &[]));
+    s.read("delimiter", (), |scalar| only(scalar, &["\n"], &[]));
+    s.close(|key| planned(PLANNED, key));
+    (id.is_some() && paths.is_some() && topic.is_some()).then_some(input)
+}
+
+fn id(s: &Section<'_>, seen: &mut Seen) -> Option<String> {
+    let id = s.need("id", |scalar| {
+        let id = parse::text(scalar)?;
+        if id.len() > ID_LEN_MAX {
+            return Err(Wrong::new(format!("is longer than {ID_LEN_MAX} bytes")));
+        }
+        Ok(id)
+    })?;
+    let at = s.place_of("id");
+    if let Some(first) = seen.get(&id) {
+        s.repeated(at, "id", format!("the id {} is already taken", quoted(&id)), *first);
+        return None;
+    }
+    seen.insert(id.clone(), at);
+    Some(id)
+}
+
+fn paths(s: &Section<'_>) -> Option<Vec<String>> {
+    let Some(node) = s.find("paths") else {
+        s.missing("paths");
+        return None;
+    };
+    let paths = s.list("paths", parse::path_glob)?;
+    if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        s.error(node.id, "paths", "`paths` is empty".into(), None);
+    }
+    Some(paths)
+}
+
+fn rotated(s: &Section<'_>) -> Rotated {
+    if let Some(Value::List(_)) = s.find("rotated").map(|node| &node.value) {
+        return Rotated::Patterns(s.list("rotated", parse::name_glob).unwrap_or_default());
+    }
+    let word = |scalar: &Scalar| {
+        let word = ROTATED.iter().find(|(word, _)| *word == scalar.text);
+        word.map(|(_, rotated)| rotated.clone()).ok_or_else(|| {
+            let message = format!("{} is none of auto, off, a list of patterns", scalar.shown());
+            Wrong::new(message).suggest(near(&scalar.text, ["auto", "off"]))
+        })
+    };
+    s.read("rotated", Rotated::Auto, word).value
+}
+
+/// The default gives way to a small `max.request.size`; what is asked for does not.
+fn max_line(s: &Section<'_>, kafka: &Checked) -> usize {
+    let request = kafka.settings.max_request_size_bytes;
+    let most = request.saturating_sub(FRAMING);
+    let max_line = s.read("max_line", MAX_LINE.min(most), parse::length(1..=LINE_MAX));
+    if max_line.value > most {
+        let message = format!(
+            "`max_line` is more than fits into `kafka.max.request.size` ({}): at most {most}",
+            show_size(request as u64)
+        );
+        s.contradiction("max_line", &[max_line.part(), (None, kafka.request_sound)], message);
+    }
+    max_line.value
+}
+
+fn on_long_line(scalar: &Scalar) -> Parsed<LongLine> {
+    if scalar.text == "dead_letter" {
+        return Err(Wrong::new("`dead_letter` is not supported by this version".into()));
+    }
+    parse::choice(LONG_LINES)(scalar)
+}
+
+fn follow_symlinks(s: &Section<'_>) -> Vec<PathBuf> {
+    let default = || FOLLOWED.iter().map(PathBuf::from).collect();
+    s.list("follow_symlinks", parse::directory).unwrap_or_else(default)
+}
+
+fn partition(scalar: &Scalar) -> Parsed<Partition> {
+    let text = scalar.text.as_str();
+    if text == "file" {
+        return Ok(Partition::File);
+    }
+    if PARTITIONS_PLANNED.contains(&text) {
+        let shown = scalar.shown();
+        return Err(Wrong::new(format!("{shown} is not supported by this version")));
+    }
+    let number = text.parse().ok().filter(|number| *number >= 0 && !text.starts_with('+'));
+    number.map(Partition::Number).ok_or_else(|| {
+        let message = format!("{} is neither `file` nor the number of a partition", scalar.shown());
+        Wrong::new(message).suggest(near(text, ["file"]))
+    })
+}
+
+/// Keys of which this version knows one value.
+fn only(scalar: &Scalar, taken: &[&str], to_come: &[&str]) -> Parsed<()> {
+    let text = scalar.text.as_str();
+    if taken.contains(&text) {
+        return Ok(());
+    }
+    let shown = scalar.shown();
+    if to_come.contains(&text) {
+        return Err(Wrong::new(format!("{shown} is not supported by this version")));
+    }
+    let message = format!("{shown} is not known to this version");
+    Err(Wrong::new(message).suggest(near(text, taken.iter().copied().take(1))))
+}

@@ -1,0 +1,79 @@
+//! Names of producer settings that are not ours: other names for the same, and names whose
+//! meaning is somewhere else here.
+
+use crate::config::section::planned;
+
+/// librdkafka's names, or Kafka's own second ones, and the name used here.
+pub(super) const ALIASES: &[(&str, &str)] = &[
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("request.required.acks", "acks"),
+    ("compression.codec", "compression.type"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("message.max.bytes", "max.request.size"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("message.send.max.retries", "retries"),
+    ("socket.send.buffer.bytes", "send.buffer.bytes"),
+    ("socket.receive.buffer.bytes", "receive.buffer.bytes"),
+    ("sasl.mechanisms", "sasl.mechanism"),
+];
+
+const PLANNED: &[&str] = &[
+    "max.block.ms",
+    "transactional.id",
+    "transaction.interval",
+    "transaction.timeout.ms",
+    "metadata.max.age.ms",
+    "connections.max.idle.ms",
+    "reconnect.backoff.ms",
+    "reconnect.backoff.max.ms",
+    "socket.keepalive.enable",
+    "socket.timeout.ms",
+    "statistics.interval.ms",
+    "ssl.cipher.suites",
+    "ssl.curves.list",
+    "ssl.sigalgs.list",
+    "ssl.ca.pem",
+    "ssl.certificate.pem",
+    "ssl.key.pem",
+    "enable.ssl.certificate.verification",
+];
+
+/// What to use instead. A name that ends in a dot stands for all that begin with it.
+const EQUALS: &[(&str, &str)] = &[
+    ("message.timeout.ms", "`delivery.timeout.ms` rules"),
+    ("queue.buffering.max.kbytes", "use `buffer.memory`"),
+    ("queue.buffering.max.messages", "use `buffer.memory`, which counts bytes"),
+    ("batch.num.messages", "use `batch.size`, which counts bytes"),
+    ("compression.gzip.level", "use `compression.level`"),
+    ("compression.lz4.level", "use `compression.level`"),
+    ("compression.zstd.level", "use `compression.level`"),
+    ("partitioner", "use `partition` of an input"),
+    ("partitioner.class", "use `partition` of an input"),
+    ("topic", "use `topic` of an input"),
+    ("key.serializer", "records are bytes as they stand in the file"),
+    ("value.serializer", "records are bytes as they stand in the file"),
+    ("interceptor.classes", "there are no Java classes here"),
+    ("metric.reporters", "there are no Java classes here"),
+    ("ssl.keystore.location", "use `ssl.certificate.location` and `ssl.key.location` (PEM)"),
+    ("ssl.keystore.password", "use `ssl.key.password` or `ssl.key.password_file`"),
+    ("ssl.keystore.", "use `ssl.certificate.location` and `ssl.key.location` (PEM)"),
+    ("ssl.truststore.", "use `ssl.ca.location` (PEM)"),
+    ("ssl.protocol", "OpenSSL's configuration decides"),
+    ("ssl.enabled.protocols", "OpenSSL's configuration decides"),
+    ("sasl.jaas.config", "use `sasl.username` and `sasl.password` or `sasl.password_file`"),
+    ("sasl.client.callback.handler.class", "there are no Java classes here"),
+    ("sasl.login.", "there are no Java classes here"),
+];
+
+/// Why a key is not taken although Kafka or librdkafka has it.
+pub(super) fn refusal(key: &str) -> Option<String> {
+    let later = |prefix: &str| key.starts_with(prefix);
+    if later("sasl.kerberos.") || later("sasl.oauthbearer.") {
+        return Some(format!("`{key}` is not supported by this version"));
+    }
+    let fits = |name: &str| key == name || (name.ends_with('.') && key.starts_with(name));
+    let equal = EQUALS.iter().find(|(name, _)| fits(name));
+    equal
+        .map(|(_, instead)| format!("`{key}` is not taken: {instead}"))
+        .or_else(|| planned(PLANNED, key))
+}

@@ -1,0 +1,182 @@
+//! Who we are to the cluster and whom we trust: handed to librdkafka as it stands, by its names.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::World;
+use crate::config::parse::{self, Parsed, Wrong};
+use crate::config::raw::Scalar;
+use crate::config::section::Section;
+use crate::settings::Properties;
+
+type Words = &'static [(&'static str, &'static str)];
+
+const PROTOCOLS: Words = &[
+    ("PLAINTEXT", "PLAINTEXT"),
+    ("SSL", "SSL"),
+    ("SASL_PLAINTEXT", "SASL_PLAINTEXT"),
+    ("SASL_SSL", "SASL_SSL"),
+];
+const MECHANISMS: Words =
+    &[("PLAIN", "PLAIN"), ("SCRAM-SHA-256", "SCRAM-SHA-256"), ("SCRAM-SHA-512", "SCRAM-SHA-512")];
+const MECHANISMS_PLANNED: &[&str] = &["GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"];
+const IDENTIFICATIONS: Words = &[("https", "https"), ("none", "none")];
+const FILES: &[&str] = &["ssl.ca.location", "ssl.certificate.location", "ssl.key.location"];
+/// A secret that is longer is some other file.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
+    let protocol = s.read("security.protocol", "PLAINTEXT", protocol);
+    let mechanism = s.read("sasl.mechanism", None, parse::some(mechanism)).value;
+    let text = |name| s.read(name, None, parse::some(parse::text)).value;
+    let mut found = vec![
+        ("security.protocol", protocol.given.map(|_| protocol.value.to_owned())),
+        ("sasl.mechanisms", mechanism.map(str::to_owned)),
+        ("sasl.username", text("sasl.username")),
+        ("sasl.password", secret(s, "sasl.password", "sasl.password_file", world)),
+        ("ssl.key.password", secret(s, "ssl.key.password", "ssl.key.password_file", world)),
+        ("ssl.endpoint.identification.algorithm", identification(s)),
+    ];
+    found.extend(FILES.iter().map(|name| (*name, text(name))));
+    if protocol.sound {
+        sasl_fits(s, protocol.value, mechanism);
+        ssl_fits(s, protocol.value);
+    }
+    let given = found.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Properties(given.collect())
+}
+
+fn protocol(scalar: &Scalar) -> Parsed<&'static str> {
+    // Kafka does not mind the case.
+    let text = scalar.text.to_ascii_uppercase();
+    parse::choice(PROTOCOLS)(&Scalar { text, written: Some(scalar.shown_text().into()) })
+}
+
+fn mechanism(scalar: &Scalar) -> Parsed<&'static str> {
+    if MECHANISMS_PLANNED.contains(&scalar.text.as_str()) {
+        let shown = scalar.shown();
+        return Err(Wrong::new(format!("{shown} is not supported by this version")));
+    }
+    parse::choice(MECHANISMS)(scalar)
+}
+
+fn identification(s: &Section<'_>) -> Option<String> {
+    const NAME: &str = "ssl.endpoint.identification.algorithm";
+    let choice = parse::choice(IDENTIFICATIONS);
+    // Java's word for none is nothing at all.
+    let read = |scalar: &Scalar| if scalar.text.is_empty() { Ok("none") } else { choice(scalar) };
+    let how = s.read(NAME, None, parse::some(read));
+    if let (Some("none"), Some(at)) = (how.value, how.given) {
+        s.warning(at, NAME, "any certificate of a trusted authority can pose as the broker".into());
+    }
+    how.value.map(str::to_owned)
+}
+
+fn sasl_fits(s: &Section<'_>, protocol: &str, mechanism: Option<&str>) {
+    let names = ["sasl.mechanism", "sasl.username", "sasl.password", "sasl.password_file"];
+    if !protocol.starts_with("SASL_") {
+        idle(s, &names, "SASL_SSL", protocol);
+        return;
+    }
+    for name in ["sasl.mechanism", "sasl.username"] {
+        if !s.has(name) {
+            let message = format!("`security.protocol: {protocol}` needs `{name}`");
+            s.error(s.place_of("security.protocol"), name, message, None);
+        }
+    }
+    if !s.has("sasl.password") && !s.has("sasl.password_file") {
+        let message = format!(
+            "`security.protocol: {protocol}` needs `sasl.password` or `sasl.password_file`"
+        );
+        s.error(s.place_of("security.protocol"), "sasl.password", message, None);
+    }
+    if protocol == "SASL_PLAINTEXT" && mechanism == Some("PLAIN") {
+        let message = "the password crosses the network in the clear; use SASL_SSL or SCRAM";
+        s.warning(s.place_of("security.protocol"), "security.protocol", message.into());
+    }
+}
+
+fn ssl_fits(s: &Section<'_>, protocol: &str) {
+    let names = [FILES, &["ssl.key.password", "ssl.key.password_file"]].concat();
+    if !protocol.ends_with("SSL") {
+        idle(s, &names, "SSL", protocol);
+        return;
+    }
+    let pair = ["ssl.certificate.location", "ssl.key.location"];
+    for (name, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+        if s.has(name) && !s.has(other) {
+            s.error(s.place_of(name), name, format!("`{name}` needs `{other}`"), None);
+        }
+    }
+}
+
+/// Keys that do nothing were meant to do something.
+fn idle(s: &Section<'_>, names: &[&'static str], wanted: &str, protocol: &str) {
+    for name in names.iter().filter(|name| s.has(name)) {
+        let message = format!(
+            "`{name}` has no effect with `security.protocol: {protocol}`; {wanted} uses it"
+        );
+        s.warning(s.place_of(name), name, message);
+    }
+}
+
+/// A secret, as it stands or from its file. Nothing of it is ever put into a message.
+fn secret(
+    s: &Section<'_>,
+    name: &'static str,
+    file_name: &'static str,
+    world: &World<'_>,
+) -> Option<String> {
+    let literal = s.read(name, None, |scalar| {
+        if scalar.text.is_empty() {
+            return Err(Wrong::new("must not be empty".into()));
+        }
+        Ok(Some((scalar.text.clone(), scalar.written.is_none())))
+    });
+    let file = s.read(file_name, None, |scalar| read_secret(scalar, world).map(Some));
+    if let (Some(_), Some(at)) = (literal.given, file.given) {
+        s.error(at, file_name, format!("`{name}` and `{file_name}` are both given"), None);
+    }
+    if let (Some(at), Some((_, true)), true) = (literal.given, &literal.value, world.exposed) {
+        let message =
+            format!("everybody on this machine can read this; use `{file_name}` or mode 0640");
+        s.warning(at, name, message);
+    }
+    literal.value.map(|(text, _)| text).or(file.value)
+}
+
+fn read_secret(scalar: &Scalar, world: &World<'_>) -> Parsed<String> {
+    let path = secret_path(&parse::text(scalar)?, world)?;
+    let cannot = |why: &str| Wrong::new(format!("cannot read {}: {why}", path.display()));
+    let text = read_text(&path).map_err(|error| cannot(&error.to_string()))?;
+    let secret = text.trim_end_matches(['\n', '\r']);
+    if secret.is_empty() {
+        return Err(cannot("it is empty"));
+    }
+    Ok(secret.into())
+}
+
+/// A name without a directory is a credential that systemd hands over.
+fn secret_path(text: &str, world: &World<'_>) -> Parsed<PathBuf> {
+    if Path::new(text).is_absolute() {
+        return Ok(text.into());
+    }
+    let directory = world.vars.get("CREDENTIALS_DIRECTORY").filter(|d| !d.is_empty());
+    let missing =
+        "a path that is not absolute is looked up in $CREDENTIALS_DIRECTORY, which is not set";
+    directory.map(|d| Path::new(&d).join(text)).ok_or_else(|| Wrong::new(missing.into()))
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    // A pipe without a writer would be waited for for ever.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = String::new();
+    let len = File::open(path)?.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if len as u64 > SECRET_BYTES_MAX {
+        return Err(io::Error::other("it is larger than any secret"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,416 @@
+//! Mistakes, and what is said about each.
+
+use super::{lines, with_input, with_kafka, with_top};
+
+fn check(table: &[(&str, &str)], around: impl Fn(&str) -> String) {
+    for (written, said) in table {
+        let text = around(written);
+        assert_eq!(lines(&text).join("\n"), *said, "{text}");
+    }
+}
+
+#[test]
+fn in_kafka() {
+    check(IN_KAFKA, with_kafka);
+}
+
+const IN_KAFKA: &[(&str, &str)] = &[
+    ("  compresion.type: zstd", "3:3 error: unknown key `compresion.type` => compression.type"),
+    (
+        "  compression.type: zsdt",
+        "3:21 error: `compression.type`: `zsdt` is none of none, gzip, snappy, lz4, zstd => zstd",
+    ),
+    ("  acks: 2", "3:9 error: `acks`: `2` is none of all, 1, 0, -1"),
+    ("  acks: [all]", "3:9 error: `acks` takes a single value, not a list"),
+    (
+        "  linger.ms: fast",
+        "3:14 error: `linger.ms`: `fast` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    (
+        "  linger.ms: 5 s",
+        "3:14 error: `linger.ms`: `5 s` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    ("  linger.ms: -1", "3:14 error: `linger.ms`: `-1` is not a duration (500ms, 30s, 5m, 2h, 7d)"),
+    (
+        "  linger.ms: 1.5s",
+        "3:14 error: `linger.ms`: `1.5s` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    ("  linger.ms: 20m", "3:14 error: `linger.ms`: `20m` is more than 15m, the most possible"),
+    (
+        "  batch.size: 64k",
+        "3:15 error: `batch.size`: `64k` is not a size (512, 64KiB, 32MiB, 1GiB) => 64KiB",
+    ),
+    (
+        "  batch.size: big",
+        "3:15 error: `batch.size`: `big` is not a size (512, 64KiB, 32MiB, 1GiB)",
+    ),
+    (
+        "  batch.size: 2MiB",
+        "3:15 warning: `batch.size` is more than `max.request.size`; batches end at 1000000",
+    ),
+    (
+        "  buffer.memory: 1MiB",
+        "3:18 error: `buffer.memory`: `1MiB` is less than 4MiB, the least possible",
+    ),
+    (
+        "  max.request.size: 64MiB",
+        "3:21 error: `max.request.size` (64MiB) is more than `buffer.memory` (32MiB)",
+    ),
+    (
+        "  max.request.size: 10",
+        "3:21 error: `max.request.size`: `10` is less than 1000, the least possible",
+    ),
+    ("  retries: many", "3:12 error: `retries`: `many` is not a whole number"),
+    ("  retries: -1", "3:12 error: `retries`: `-1` is less than 0, the least possible"),
+    ("  retries: 0", "3:12 error: `retries: 0` contradicts `enable.idempotence`"),
+    ("  retries: 1.0", "3:12 error: `retries`: `1.0` is not a whole number"),
+    (
+        "  max.in.flight.requests.per.connection: 6",
+        "3:42 error: `max.in.flight.requests.per.connection` is at most 5 with `enable.idempotence`",
+    ),
+    (
+        "  max.in.flight: 6\n  enable.idempotence: false",
+        "4:23 warning: without `enable.idempotence`, order and no repeats on a retry are not promised",
+    ),
+    (
+        "  enable.idempotence: yes",
+        "3:23 error: `enable.idempotence`: `yes` is neither true nor false => true",
+    ),
+    (
+        "  enable.idempotence: true\n  acks: 1",
+        "3:23 error: `enable.idempotence: true` needs `acks: all`",
+    ),
+    (
+        "  acks: 0",
+        "3:9 warning: `acks` below `all` turns `enable.idempotence` off: order and no repeats on a retry are not promised",
+    ),
+    (
+        "  delivery.timeout.ms: 30s",
+        "3:24 error: `delivery.timeout.ms` (30s) must be more than `linger.ms` + `request.timeout.ms` (30100ms)",
+    ),
+    (
+        "  request.timeout.ms: 3m",
+        "3:23 error: `delivery.timeout.ms` (2m) must be more than `linger.ms` + `request.timeout.ms` (180100ms)",
+    ),
+    (
+        "  request.timeout.ms: 3m\n  delivery.timeout.ms: 2 hours",
+        "4:24 error: `delivery.timeout.ms`: `2 hours` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    (
+        "  retry.backoff.ms: 2s",
+        "3:21 error: `retry.backoff.ms` (2s) is more than `retry.backoff.max.ms` (1s)",
+    ),
+    (
+        "  compression.level: 10\n  compression.type: gzip",
+        "3:22 error: `compression.level`: 10 is more than 9, the most for gzip",
+    ),
+    (
+        "  compression.level: 13",
+        "3:22 error: `compression.level`: `13` is more than 12, the most possible",
+    ),
+    (
+        "  compression.level: 3\n  compression.type: none",
+        "3:22 warning: `compression.level` has no effect with this `compression.type`",
+    ),
+    (
+        "  message.timeout.ms: 5000",
+        "3:3 error: `message.timeout.ms` is not taken: `delivery.timeout.ms` rules",
+    ),
+    (
+        "  queue.buffering.max.kbytes: 1024",
+        "3:3 error: `queue.buffering.max.kbytes` is not taken: use `buffer.memory`",
+    ),
+    (
+        "  queue.buffering.max.ms: 5\n  linger.ms: 5",
+        "4:3 error: `linger.ms` and `queue.buffering.max.ms` mean the same, first on line 3",
+    ),
+    ("  max.block.ms: 60s", "3:3 error: `max.block.ms` is not supported by this version"),
+    ("  transactional.id: x", "3:3 error: `transactional.id` is not supported by this version"),
+    (
+        "  ssl.keystore.location: /x.jks",
+        "3:3 error: `ssl.keystore.location` is not taken: use `ssl.certificate.location` and `ssl.key.location` (PEM)",
+    ),
+    (
+        "  ssl.truststore.password: x",
+        "3:3 error: `ssl.truststore.password` is not taken: use `ssl.ca.location` (PEM)",
+    ),
+    (
+        "  sasl.jaas.config: x",
+        "3:3 error: `sasl.jaas.config` is not taken: use `sasl.username` and `sasl.password` or `sasl.password_file`",
+    ),
+    (
+        "  partitioner.class: x",
+        "3:3 error: `partitioner.class` is not taken: use `partition` of an input",
+    ),
+    (
+        "  client.dns.lookup: use_all_dns_ip",
+        "3:22 error: `client.dns.lookup`: `use_all_dns_ip` is none of use_all_dns_ips, resolve_canonical_bootstrap_servers_only => use_all_dns_ips",
+    ),
+    ("  client.id: ''", "3:14 error: `client.id`: must not be empty"),
+    (
+        "  allow.auto.create.topics: 1",
+        "3:29 error: `allow.auto.create.topics`: `1` is neither true nor false => true",
+    ),
+    (
+        "  send.buffer.bytes: 1GiB",
+        "3:22 error: `send.buffer.bytes`: `1GiB` is more than 100000000, the most possible",
+    ),
+    (
+        "  security.protocol: SSL_SASL",
+        "3:22 error: `security.protocol`: `SSL_SASL` is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL => SSL",
+    ),
+    (
+        "  security.protocol: SASL_SSL",
+        "3:22 error: `security.protocol: SASL_SSL` needs `sasl.mechanism`\n3:22 error: `security.protocol: SASL_SSL` needs `sasl.username`\n3:22 error: `security.protocol: SASL_SSL` needs `sasl.password` or `sasl.password_file`",
+    ),
+    (
+        "  security.protocol: SSL\n  ssl.key.location: /k",
+        "4:21 error: `ssl.key.location` needs `ssl.certificate.location`",
+    ),
+    (
+        "  sasl.mechanism: GSSAPI",
+        "3:19 error: `sasl.mechanism`: `GSSAPI` is not supported by this version\n3:19 warning: `sasl.mechanism` has no effect with `security.protocol: PLAINTEXT`; SASL_SSL uses it",
+    ),
+    (
+        "  sasl.username: u",
+        "3:18 warning: `sasl.username` has no effect with `security.protocol: PLAINTEXT`; SASL_SSL uses it",
+    ),
+    (
+        "  security.protocol: SASL_PLAINTEXT\n  sasl.mechanism: PLAIN\n  sasl.username: u\n  sasl.password: ${PASSWORD}",
+        "3:22 warning: the password crosses the network in the clear; use SASL_SSL or SCRAM",
+    ),
+    (
+        "  security.protocol: SSL\n  ssl.endpoint.identification.algorithm: none",
+        "4:42 warning: any certificate of a trusted authority can pose as the broker",
+    ),
+    (
+        "  security.protocol: SSL\n  ssl.key.password_file: key",
+        "4:26 error: `ssl.key.password_file`: a path that is not absolute is looked up in $CREDENTIALS_DIRECTORY, which is not set",
+    ),
+    (
+        "  security.protocol: SSL\n  ssl.key.password_file: /nowhere/key",
+        "4:26 error: `ssl.key.password_file`: cannot read /nowhere/key: No such file or directory (os error 2)",
+    ),
+    ("  linger_ms: 5", "3:3 error: unknown key `linger_ms` => linger.ms"),
+    ("  bootstrap: {servers: [k1]}", "3:3 error: unknown key `bootstrap` => bootstrap.servers"),
+    ("  ? [a]\n  : 1", "3:5 error: a key must be a word"),
+    ("  acks: !all x", "3:14 error: tags such as `!all` have no meaning here"),
+    (
+        "  client.id: ${NOT_SET}",
+        "3:14 error: the environment variable `NOT_SET` is not set; `${NOT_SET:-…}` gives a default",
+    ),
+    (
+        "  client.id: ${1}",
+        "3:14 error: `${…}` does not hold a variable's name; a literal `$` is written `$$`",
+    ),
+    ("  client.id: a${", "3:14 error: `${` without its `}`; a literal `$` is written `$$`"),
+    (
+        "  linger.ms: ${TOPIC}",
+        "3:14 error: `linger.ms`: `${TOPIC}` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+];
+
+#[test]
+fn in_inputs() {
+    check(IN_INPUTS, with_input);
+}
+
+const IN_INPUTS: &[(&str, &str)] = &[
+    ("    topic: u", "6:5 error: duplicate key `topic`, first on line 5"),
+    (
+        "    exclude_paths: '*.tmp'",
+        "6:20 error: `exclude_paths` takes a list, not a single value => [*.tmp]",
+    ),
+    (
+        "    exclude_paths: ['[']",
+        "6:21 error: `exclude_paths`: `[` is no glob: unclosed character class; missing ']'",
+    ),
+    (
+        "    exclude_paths: ['{a']",
+        "6:21 error: `exclude_paths`: `{a` is no glob: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)",
+    ),
+    (
+        "    rotated: of",
+        "6:14 error: `rotated`: `of` is none of auto, off, a list of patterns => off",
+    ),
+    (
+        "    rotated: [a/b]",
+        "6:15 error: `rotated`: `a/b` holds a `/`, but is compared with file names",
+    ),
+    (
+        "    start_at: begining",
+        "6:15 error: `start_at`: `begining` is none of beginning, end => beginning",
+    ),
+    (
+        "    max_line: 2MiB",
+        "6:15 error: `max_line` is more than fits into `kafka.max.request.size` (1000000): at most 999744",
+    ),
+    ("    max_line: 0", "6:15 error: `max_line`: `0` is less than 1, the least possible"),
+    (
+        "    on_long_line: dead_letter",
+        "6:19 error: `on_long_line`: `dead_letter` is not supported by this version",
+    ),
+    ("    on_long_line: cut", "6:19 error: `on_long_line`: `cut` is none of truncate, split"),
+    (
+        "    partial_timeout: 5",
+        "6:22 warning: `partial_timeout`: a plain number is milliseconds; write `ms` or `s` after it",
+    ),
+    (
+        "    close_inactive: 5 min",
+        "6:21 error: `close_inactive`: `5 min` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    (
+        "    follow_symlinks: [pods]",
+        "6:23 error: `follow_symlinks`: `pods` is not an absolute path",
+    ),
+    ("    partition: key", "6:16 error: `partition`: `key` is not supported by this version"),
+    (
+        "    partition: files",
+        "6:16 error: `partition`: `files` is neither `file` nor the number of a partition => file",
+    ),
+    (
+        "    partition: -1",
+        "6:16 error: `partition`: `-1` is neither `file` nor the number of a partition",
+    ),
+    ("    format: json", "6:13 error: `format`: `json` is not supported by this version"),
+    ("    format: txt", "6:13 error: `format`: `txt` is not known to this version => text"),
+    ("    encoding: latin1", "6:15 error: `encoding`: `latin1` is not known to this version"),
+    ("    delimiter: ';'", "6:16 error: `delimiter`: `;` is not known to this version"),
+    ("    multiline: {start: x}", "6:5 error: `multiline` is not supported by this version"),
+    ("    processors: []", "6:5 error: `processors` is not supported by this version"),
+    ("    exclude_path: [x]", "6:5 error: unknown key `exclude_path` => exclude_paths"),
+    (
+        "    {",
+        "6:6 error: this is not YAML: could not find expected ':', while scanning a simple key at line 6 column 5",
+    ),
+    (
+        "   bad: 1",
+        "6:4 error: this is not YAML: did not find expected '-' indicator, while parsing a block collection at line 3 column 3",
+    ),
+];
+
+#[test]
+fn at_the_top() {
+    check(AT_THE_TOP, with_top);
+}
+
+const AT_THE_TOP: &[(&str, &str)] = &[
+    ("shutdown_graze: 1s", "3:1 error: unknown key `shutdown_graze` => shutdown_grace"),
+    ("state_dir: state", "3:12 error: `state_dir`: `state` is not an absolute path"),
+    (
+        "state_dir: {a: b}",
+        "3:12 error: `state_dir` takes a single value, not a mapping; what begins with `{` needs quotes",
+    ),
+    (
+        "shutdown_grace: 10",
+        "3:17 warning: `shutdown_grace`: a plain number is milliseconds; write `ms` or `s` after it",
+    ),
+    (
+        "forget_after: 1w",
+        "3:15 error: `forget_after`: `1w` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    (
+        "checkpoint_interval: ''",
+        "3:22 error: `checkpoint_interval`: `` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    ("include: x", "3:1 error: `include` is not supported by this version"),
+    ("http: {listen: x}", "3:1 error: `http` is not supported by this version"),
+    ("kafka: {}", "3:1 error: duplicate key `kafka`, first on line 1"),
+    ("spool: 1GiB", "3:8 error: `spool` takes a mapping (`key: value`), not a single value"),
+    (
+        "spool: {max_size: 1MiB}",
+        "3:19 warning: `max_size` is less than `kafka.buffer.memory`: what is in flight does not fit",
+    ),
+    ("spool: {enabled: nope}", "3:18 error: `enabled`: `nope` is neither true nor false"),
+    (
+        "spool: {when_full: drop}",
+        "3:20 error: `when_full`: `drop` is none of block, drop_oldest, drop_newest => drop_oldest",
+    ),
+    ("spool: {max-size: 1}", "3:9 error: unknown key `max-size` => max_size"),
+    ("dead_letters: {topic: x}", "3:16 error: `topic` is not supported by this version"),
+    (
+        "log: {level: warning, format: xml}",
+        "3:14 error: `level`: `warning` is none of error, warn, info, debug, trace => warn\n3:31 error: `format`: `xml` is none of text, json",
+    ),
+    ("log: &a {level: *a}", "3:6 error: this is not YAML: recursion limit exceeded"),
+    ("log: *nowhere", "3:6 error: this is not YAML: unknown anchor"),
+    (
+        "log: [",
+        "3:7 error: this is not YAML: did not find expected node content, while parsing a flow node",
+    ),
+    (
+        "log: \"open",
+        "3:11 error: this is not YAML: found unexpected end of stream, while scanning a quoted scalar at line 3 column 6",
+    ),
+    (
+        "log: 'a' b",
+        "3:10 error: this is not YAML: did not find expected key, while parsing a block mapping",
+    ),
+    (
+        "\tlog: {}",
+        "3:1 error: this is not YAML: found character that cannot start any token, while scanning for the next token",
+    ),
+    ("log: \u{7}", "3:6 error: YAML does not allow the character U+0007"),
+    ("---\nlog: {}", "4:1 error: this is not YAML: a second document begins here"),
+    (
+        "- a",
+        "3:1 error: this is not YAML: did not find expected key, while parsing a block mapping",
+    ),
+];
+
+#[test]
+fn in_the_whole() {
+    let k = "kafka: {bootstrap.servers: [k1:1, k2:1]}\n";
+    check(IN_THE_WHOLE, |text| text.replace("KAFKA\n", k));
+}
+
+const IN_THE_WHOLE: &[(&str, &str)] = &[
+    (
+        "",
+        "1:1 error: `bootstrap.servers` is missing in `kafka`\n1:1 error: no inputs: there is nothing to ship",
+    ),
+    (
+        "# nothing",
+        "1:10 error: `bootstrap.servers` is missing in `kafka`\n1:10 error: no inputs: there is nothing to ship",
+    ),
+    ("text", "1:1 error: the file takes a mapping (`key: value`), not a single value"),
+    ("[]", "1:1 error: the file takes a mapping (`key: value`), not a list"),
+    (
+        "kafka: {bootstrap.servers: []}\ninputs: []",
+        "1:28 error: `bootstrap.servers` is empty\n2:1 error: no inputs: there is nothing to ship",
+    ),
+    (
+        "kafka: {bootstrap.servers: k1:1}\ninputs: [{id: a, paths: [/a], topic: t}]",
+        "1:28 warning: one server alone: while it is away, a starting daemon does not find the others",
+    ),
+    (
+        "kafka: {bootstrap.servers: [k1, 'k2:x', ':3', '::1:9', a b:1, 'k:0', '']}\ninputs: {}",
+        "1:29 error: `bootstrap.servers`: `k1` is not host:port => k1:9092\n1:33 error: `bootstrap.servers`: `k2:x` has no port from 1 to 65535 at its end\n1:41 error: `bootstrap.servers`: `:3` is not host:port\n1:47 error: `bootstrap.servers`: `::1:9` is not host:port; an IPv6 address needs [brackets]\n1:56 error: `bootstrap.servers`: `a b:1` is not host:port\n1:63 error: `bootstrap.servers`: `k:0` has no port from 1 to 65535 at its end\n1:70 error: `bootstrap.servers`: `` holds no address (host:port)\n2:9 error: `inputs` takes a list, not a mapping",
+    ),
+    (
+        "KAFKA\ninputs: [{}, ~, x]",
+        "2:10 error: `id` is missing in `inputs[0]`\n2:10 error: `paths` is missing in `inputs[0]`\n2:10 error: `topic` is missing in `inputs[0]`\n2:14 error: `id` is missing in `inputs[1]`\n2:14 error: `paths` is missing in `inputs[1]`\n2:14 error: `topic` is missing in `inputs[1]`\n2:17 error: `inputs[2]` takes a mapping (`key: value`), not a single value",
+    ),
+    ("KAFKA\ninputs:\n  - id: a\n    paths: []\n    topic: t", "4:12 error: `paths` is empty"),
+    (
+        "KAFKA\ninputs:\n  - id: a\n    paths: [logs/*.log, /a/, /a/../b, '/[', ~]\n    topic: t",
+        "4:13 error: `paths`: `logs/*.log` is not an absolute path\n4:25 error: `paths`: `/a/` names a directory, not files => /a/*.log\n4:30 error: `paths`: `/a/../b` goes through `..`\n4:39 error: `paths`: `/[` is no glob: unclosed character class; missing ']'\n4:45 error: `paths` takes a single value, not nothing",
+    ),
+    (
+        "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: t}\n  - {id: a, paths: [/b], topic: t}",
+        "4:10 error: the id `a` is already taken, first on line 3",
+    ),
+    (
+        "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: a b}\n  - {id: b, paths: [/b], topic: ..}",
+        "3:33 error: `topic`: ` ` in `a b` is not for topics (only A-Z a-z 0-9 . _ -)\n4:33 error: `topic`: `..` cannot be the name of a topic",
+    ),
+    (
+        "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{pod}'}\n  - {id: b, paths: [/b], topic: '{hots}'}",
+        "3:33 error: `topic`: `{pod}` is not supported by this version\n4:33 error: `topic`: `{hots}` is no field of a topic's name => {host}",
+    ),
+    (
+        "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{host'}\n  - {id: b, paths: [/b], topic: {host}}",
+        "3:33 error: `topic`: `{` without its `}`\n4:33 error: `topic` takes a single value, not a mapping; what begins with `{` needs quotes",
+    ),
+    ("KAFKA\ninputs:\n  - {id: '', paths: [/a], topic: t}", "3:10 error: `id`: must not be empty"),
+];
