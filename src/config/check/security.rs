@@ -148,7 +148,8 @@ fn secret(
 
 fn read_secret(scalar: &Scalar, world: &World<'_>) -> Parsed<String> {
     let path = secret_path(&parse::text(scalar)?, world)?;
-    let cannot = |why: &str| Wrong::new(format!("cannot read {}: {why}", path.display()));
+    // As it is written: some put the secret itself here, by way of a variable.
+    let cannot = |why: &str| Wrong::new(format!("cannot read {}: {why}", scalar.shown()));
     let text = read_text(&path).map_err(|error| cannot(&error.to_string()))?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.is_empty() {

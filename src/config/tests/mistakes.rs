@@ -189,7 +189,7 @@ const IN_KAFKA: &[(&str, &str)] = &[
     ),
     (
         "  security.protocol: SSL\n  ssl.key.password_file: /nowhere/key",
-        "4:26 error: `ssl.key.password_file`: cannot read /nowhere/key: No such file or directory (os error 2)",
+        "4:26 error: `ssl.key.password_file`: cannot read `/nowhere/key`: No such file or directory (os error 2)",
     ),
     ("  linger_ms: 5", "3:3 error: unknown key `linger_ms` => linger.ms"),
     ("  bootstrap: {servers: [k1]}", "3:3 error: unknown key `bootstrap` => bootstrap.servers"),

@@ -42,6 +42,7 @@ fn a_canary_is_never_printed() {
         format!("  # sasl.password: {CANARY}\n  bogus: \u{7}"),
         format!("  sasl.password: {CANARY} \u{7}"),
         format!("  sasl.password : \"a\n{CANARY}"),
+        "  sasl.password_file: /${PASSWORD}".into(),
         "  sasl.password: ${PASSWORD}\n  linger.ms: ${PASSWORD}\n  acks: ${PASSWORD}".into(),
     ] {
         let text = with_kafka(&lines);
