@@ -22,6 +22,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub use problem::{Problem, Problems, Severity};
+pub use units::duration;
 
 use crate::settings::Settings;
 use check::World;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `500ms`, `30s`, `5m`, `2h`, `7d`, joined as in `1h30m`; a plain number is milliseconds.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     if let Ok(millis) = text.parse::<u64>() {
         return digits(text).then(|| Duration::from_millis(millis));
     }
