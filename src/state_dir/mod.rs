@@ -42,6 +42,20 @@ fn parent_of(path: &Path) -> &Path {
     }
 }
 
+/// Takes all the room that is left on a disk: what a file system held back is there a moment
+/// later, so that only a disk that stays full is.
+#[cfg(test)]
+pub(crate) fn fill_disk(ballast: &Path) {
+    use std::io::Write as _;
+
+    let mut file = File::create(ballast).unwrap();
+    for _ in 0..3 {
+        while file.write_all(&[b'x'; 512]).is_ok() {}
+        while file.write_all(b"x").is_ok() {}
+        file.sync_all().unwrap_or_default();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

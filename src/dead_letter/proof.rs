@@ -1,0 +1,34 @@
+//! What the dead letters prove.
+
+use crate::ledger::{Fate, Settlement, Ticket};
+
+/// What `T` stood for is in the dead letters, and synced.
+///
+/// ```compile_fail,E0423
+/// use tailspool::dead_letter::DeadLettered;
+/// let forged = DeadLettered(());
+/// ```
+#[must_use]
+#[derive(Debug)]
+pub struct DeadLettered<T>(T);
+
+impl<T> DeadLettered<T> {
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+
+    /// Only after the sync.
+    pub(super) fn synced(token: T) -> Self {
+        Self(token)
+    }
+}
+
+impl Settlement for DeadLettered<Ticket> {
+    fn into_parts(self) -> (Ticket, Fate) {
+        (self.0, Fate::DeadLettered)
+    }
+}
