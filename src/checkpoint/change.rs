@@ -1,6 +1,6 @@
 //! What is kept of each source, and what can be said about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use super::places::Places;
@@ -68,15 +68,17 @@ pub struct Restored {
     pub damaged_lines: u64,
     /// Dropped on opening.
     pub forgotten: Vec<Forgotten>,
-    next: BTreeMap<Lineage, Generation>,
+    next: HashMap<Lineage, Generation>,
     floor: Generation,
     damaged: bool,
 }
 
 impl Restored {
     pub(super) fn new(places: &Places, damaged_lines: u64, forgotten: Vec<Forgotten>) -> Self {
+        let mut sources: Vec<_> = places.sources().cloned().collect();
+        sources.sort_by(|a, b| (&a.lineage, a.generation).cmp(&(&b.lineage, b.generation)));
         Self {
-            sources: places.sources().cloned().collect(),
+            sources,
             looks: places.looks().clone(),
             damaged_lines,
             forgotten,

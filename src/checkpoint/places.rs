@@ -1,7 +1,7 @@
 //! The state that the log stands for, in memory: changed by lines when it is read back, and by
 //! changes afterwards, to the same effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::change::{Forgotten, Saved};
 use super::line::Line;
@@ -9,8 +9,8 @@ use crate::record::{Generation, Lineage};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Places {
-    /// Each with at least one source.
-    lineages: BTreeMap<Lineage, Files>,
+    /// Each with at least one source. Not in order: to compare two paths is slow.
+    lineages: HashMap<Lineage, Files>,
     looks: BTreeMap<String, u64>,
     /// Above every number of the lineages that were forgotten. One number for all of them, or
     /// a host whose containers come and go would be remembered for ever.
@@ -27,7 +27,7 @@ struct Files {
 
 impl Default for Places {
     fn default() -> Self {
-        let (lineages, looks) = (BTreeMap::new(), BTreeMap::new());
+        let (lineages, looks) = (HashMap::new(), BTreeMap::new());
         Self { lineages, looks, floor: Generation::FIRST, damaged_ms: None }
     }
 }

@@ -1,6 +1,6 @@
 //! The places of all sources, and what of them the log does not say yet.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct Settled {
 }
 
 /// What a line is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Subject {
     Source(Lineage, Generation),
     Look(String),
@@ -42,7 +42,7 @@ enum Subject {
 pub struct Checkpoints {
     log: Log,
     places: Places,
-    unsaved: BTreeSet<Subject>,
+    unsaved: HashSet<Subject>,
     names: HashMap<LineageId, Lineage>,
     forget_after: Duration,
     forgotten: Vec<Forgotten>,
@@ -68,7 +68,7 @@ impl Checkpoints {
         let mut opened = Self {
             log,
             places: found.places,
-            unsaved: BTreeSet::new(),
+            unsaved: HashSet::new(),
             names: HashMap::new(),
             forget_after,
             forgotten: Vec::new(),

@@ -17,11 +17,13 @@ pub struct AppendFile {
 
 impl AppendFile {
     /// Opens `path` to go on after its first `len` bytes; creates it if it is not
-    /// there, and makes its name durable. What lies beyond `len` is cut off by the first append.
+    /// there. Afterwards its name and what is in it are durable. What lies beyond `len` is cut off by the first append.
     pub fn open(path: &Path, len: u64) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        // Also when it was there: a crash may have come between its making and this.
+        // Also when it was there: a crash may have come between a write and its sync, and what
+        // was read back must not go with a power cut later on.
+        file.sync_data()?;
         if let Some(dir) = path.parent() {
             super::sync(dir)?;
         }
