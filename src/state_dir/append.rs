@@ -16,8 +16,9 @@ pub struct AppendFile {
 }
 
 impl AppendFile {
-    /// Opens `path` to go on after its first `len` bytes; creates it if it is not
-    /// there. Afterwards its name and what is in it are durable. What lies beyond `len` is cut off by the first append.
+    /// Opens `path` to go on after its first `len` bytes; creates it if it is not there.
+    /// Afterwards its name and what is in it are durable. What lies beyond `len` is cut off by
+    /// the first append.
     pub fn open(path: &Path, len: u64) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
