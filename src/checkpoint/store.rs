@@ -134,7 +134,7 @@ impl Checkpoints {
         if self.log.is_outgrown() {
             self.forget_past();
             if let Err(error) = self.rewrite() {
-                tracing::warn!(%error, "checkpoints not compacted; tried again when they have grown");
+                tracing::warn!(%error, "checkpoints not rewritten; tried again later");
                 self.log.put_off_rewrite();
             }
         }
@@ -239,7 +239,8 @@ impl Checkpoints {
         if lines > 0 {
             self.places.note_damage(clock::wall_ms());
             let path = self.log.path();
-            tracing::warn!(lines, path = %path.display(), "damaged checkpoints are set aside; what is whole is kept");
+            let path = path.display();
+            tracing::warn!(lines, %path, "damaged checkpoints; what is whole is kept");
         }
     }
 }
