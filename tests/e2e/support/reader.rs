@@ -102,6 +102,8 @@ pub(crate) fn consumer(bootstrap: &str) -> BaseConsumer {
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "50")
+        // A frozen broker answers nothing: ask another one soon.
+        .set("socket.timeout.ms", "4000")
         .set("reconnect.backoff.max.ms", "500")
         .set("topic.metadata.refresh.interval.ms", "2000")
         .create()
