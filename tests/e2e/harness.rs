@@ -1,6 +1,7 @@
 //! The harness itself: a judge that finds nothing wrong must have been able to.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -116,7 +117,7 @@ fn children_obey_modes_and_are_told_to_die_with_us() {
     let site = Site::new();
     let secret = site.log("secret");
     fs::write(&secret, "x").unwrap();
-    fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o000)).unwrap();
     let mut cat = guarded("cat", Power::ObeysModes);
     cat.arg(&secret).stderr(std::process::Stdio::null());
     assert!(!spawn(cat).wait().unwrap().success(), "a file of mode 000 cannot be read");

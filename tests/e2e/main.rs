@@ -7,5 +7,12 @@
 )]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a test prints is its report")]
 
+mod bad_input;
+mod chaos;
+mod embedded;
 mod harness;
+mod mock;
+mod refused;
+mod soak;
+mod stop;
 mod support;

@@ -15,31 +15,25 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn new(state_dir: &Path, bootstrap: &str) -> Self {
         Self {
-            top: vec![pair("state_dir", state_dir.display())],
-            kafka: vec![pair("bootstrap.servers", format!("[{}]", quoted(bootstrap)))],
+            top: vec![pair("state_dir", &state_dir.display())],
+            kafka: vec![pair("bootstrap.servers", &format!("[{}]", quoted(bootstrap)))],
             inputs: Vec::new(),
         }
     }
 
     pub(crate) fn top(mut self, key: &str, yaml: &str) -> Self {
-        self.top.push(pair(key, yaml));
+        self.top.push(pair(key, &yaml));
         self
     }
 
     pub(crate) fn kafka(mut self, key: &str, yaml: &str) -> Self {
-        self.kafka.push(pair(key, yaml));
+        self.kafka.push(pair(key, &yaml));
         self
     }
 
     pub(crate) fn input(mut self, id: &str, glob: &Path, topic: &str) -> Self {
         let paths = format!("['{}']", glob.display());
-        self.inputs.push(vec![pair("id", id), pair("paths", paths), pair("topic", topic)]);
-        self
-    }
-
-    /// One more key of the last input.
-    pub(crate) fn with(mut self, key: &str, yaml: &str) -> Self {
-        self.inputs.last_mut().expect("an input comes first").push(pair(key, yaml));
+        self.inputs.push(vec![pair("id", &id), pair("paths", &paths), pair("topic", &topic)]);
         self
     }
 
@@ -63,7 +57,7 @@ fn block(yaml: &mut String, first: &str, rest: &str, pairs: &Pairs) {
     }
 }
 
-fn pair(key: &str, value: impl ToString) -> (String, String) {
+fn pair(key: &str, value: &impl ToString) -> (String, String) {
     (key.to_owned(), value.to_string())
 }
 

@@ -1,9 +1,10 @@
 //! The program under test, as a process: what it says, how it ends, what it takes.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -12,12 +13,15 @@ use rustix::process::Signal;
 use super::children::{Power, end, guarded, signal, spawn};
 use super::wait::{GENEROUS, wait_for};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tailspool");
+/// What cargo has just built, or the program that `TAILSPOOL_BIN` names: an installed one, say.
+pub(crate) fn binary() -> OsString {
+    std::env::var_os("TAILSPOOL_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_tailspool").into())
+}
 
 pub(crate) struct Daemon {
     child: Child,
-    out: Ear,
-    err: Ear,
+    ears: Ears,
+    listening: Vec<JoinHandle<()>>,
 }
 
 /// How a process ended, and what it had said.
@@ -52,26 +56,35 @@ impl Daemon {
     }
 
     pub(crate) fn start_with<S: AsRef<str>>(power: Power, arguments: &[S]) -> Self {
-        let mut command = guarded(BINARY, power);
+        let mut command = guarded(binary(), power);
         command.args(arguments.iter().map(AsRef::as_ref));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn(command);
-        let out = Ear::at(child.stdout.take().expect("piped"));
-        let err = Ear::at(child.stderr.take().expect("piped"));
-        Self { child, out, err }
+        let ears = Ears::default();
+        let out = ears.listen(Pipe::Out, child.stdout.take().expect("piped"));
+        let err = ears.listen(Pipe::Err, child.stderr.take().expect("piped"));
+        Self { child, ears, listening: vec![out, err] }
     }
 
-    /// All lines so far, standard error last.
+    /// All lines so far, of both pipes.
     pub(crate) fn said(&self) -> Vec<String> {
-        let mut lines = self.out.lines();
-        lines.extend(self.err.lines());
-        lines
+        self.ears.heard().iter().map(|(_, line)| line.clone()).collect()
     }
 
     /// The first line that fits.
     pub(crate) fn hears(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> String {
+        self.hears_after(0, what, fits)
+    }
+
+    /// The first line that fits, those that were said earlier left out.
+    pub(crate) fn hears_after(
+        &mut self,
+        earlier: usize,
+        what: &str,
+        fits: impl Fn(&str) -> bool,
+    ) -> String {
         wait_for(what, GENEROUS, || {
-            let found = self.said().into_iter().find(|line| fits(line));
+            let found = self.said().into_iter().skip(earlier).find(|line| fits(line));
             assert!(found.is_some() || self.runs(), "it ended and never said: {what}");
             found
         })
@@ -99,7 +112,10 @@ impl Daemon {
         let status = wait_for("the end of tailspool", limit, || {
             self.child.try_wait().expect("a child can be asked")
         });
-        Finished { status, out: self.out.until_closed(), err: self.err.until_closed() }
+        for listening in self.listening.drain(..) {
+            listening.join().expect("listening does not panic");
+        }
+        Finished { status, out: self.ears.of(Pipe::Out), err: self.ears.of(Pipe::Err) }
     }
 
     /// Peak resident memory.
@@ -137,33 +153,33 @@ impl Drop for Daemon {
     }
 }
 
-/// Listens to one pipe, so that it never fills.
-struct Ear {
-    lines: Arc<Mutex<Vec<String>>>,
-    thread: Option<JoinHandle<()>>,
+/// Listens to both pipes, so that neither fills; keeps what comes in the order it comes.
+#[derive(Clone, Default)]
+struct Ears(Arc<Mutex<Vec<(Pipe, String)>>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pipe {
+    Out,
+    Err,
 }
 
-impl Ear {
-    fn at(pipe: impl Read + Send + 'static) -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let into = Arc::clone(&lines);
-        let thread = thread::spawn(move || {
-            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-                let text = String::from_utf8_lossy(&line).into_owned();
-                into.lock().expect("nobody panics with it").push(text);
+impl Ears {
+    fn listen(&self, pipe: Pipe, bytes: impl Read + Send + 'static) -> JoinHandle<()> {
+        let ears = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(bytes).split(b'\n').map_while(Result::ok) {
+                ears.heard().push((pipe, String::from_utf8_lossy(&line).into_owned()));
             }
-        });
-        Self { lines, thread: Some(thread) }
+        })
     }
 
-    fn lines(&self) -> Vec<String> {
-        self.lines.lock().expect("nobody panics with it").clone()
+    fn heard(&self) -> MutexGuard<'_, Vec<(Pipe, String)>> {
+        self.0.lock().expect("nobody panics with it")
     }
 
-    fn until_closed(&mut self) -> String {
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("listening does not panic");
-        }
-        self.lines().join("\n")
+    fn of(&self, pipe: Pipe) -> String {
+        let heard = self.heard();
+        let lines = heard.iter().filter(|(from, _)| *from == pipe).map(|(_, line)| line.as_str());
+        lines.collect::<Vec<_>>().join("\n")
     }
 }

@@ -2,7 +2,7 @@
 
 use tailspool::clock;
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 pub(crate) struct Dice(u64);
 
 impl Dice {

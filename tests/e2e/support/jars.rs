@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 const POM: &str = include_str!("../../kafka/pom.xml");
 /// A repository on the net may fail to answer once.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: usize = 3;
 
 /// Where the jars are; the first call of all tests may fetch them.
 pub(crate) fn lib() -> &'static Path {
@@ -39,14 +39,12 @@ fn fetch(home: &Path) -> PathBuf {
             fs::remove_dir_all(old).expect("target is writable");
         }
     }
-    let said = (0..ATTEMPTS).map(|_| maven(&fresh)).find_map(|attempt| match attempt {
-        Ok(()) => Some(String::new()),
-        Err(why) => {
-            eprintln!("maven: {why}");
-            None
-        }
-    });
-    assert!(said.is_some(), "Maven could not fetch Kafka's jars");
+    let failures = (0..ATTEMPTS).map_while(|_| maven(&fresh).err()).collect::<Vec<_>>();
+    assert!(
+        failures.len() < ATTEMPTS,
+        "Maven could not fetch Kafka's jars:\n{}",
+        failures.join("\n")
+    );
     fs::write(fresh.join("pom.xml"), POM).expect("target is writable");
     fs::rename(&fresh, &lib).expect("target is writable");
     lib

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -21,9 +22,9 @@ use super::wait::{GENEROUS, wait_for, wait_until};
 
 const CLUSTER_ID: &str = "dGFpbHNwb29sLXRlc3RzLQ";
 const CONTROLLER_ID: i32 = 100;
-const ASK: std::time::Duration = std::time::Duration::from_secs(2);
+const ASK: Duration = Duration::from_secs(2);
 /// A start needs seconds when nothing else runs here.
-const START: std::time::Duration = std::time::Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 
 /// How the brokers' Java runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub(crate) enum Pace {
     /// Up soon, with little memory.
     Frugal,
     /// Fast once warm, for measuring.
+    #[allow(dead_code, reason = "the benches race")]
     Racing,
 }
 

@@ -24,13 +24,19 @@ pub(crate) fn lines(file: &str, numbers: std::ops::Range<u64>) -> String {
     text
 }
 
-/// File and number of a line that is as `line` made it; `Err` holds them where the rest differs.
-pub(crate) fn parse(bytes: &[u8]) -> Option<Result<(&str, u64), (&str, u64)>> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let mut parts = text.splitn(3, ' ');
+/// What a line says of itself.
+pub(crate) struct Parsed<'l> {
+    pub(crate) file: &'l str,
+    pub(crate) number: u64,
+    /// The rest is as `line` made it.
+    pub(crate) whole: bool,
+}
+
+/// `None` for what `line` cannot have made.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Parsed<'_>> {
+    let mut parts = std::str::from_utf8(bytes).ok()?.splitn(3, ' ');
     let (file, number) = (parts.next()?, parts.next()?.parse().ok()?);
-    let whole = parts.next() == Some(payload(file, number));
-    Some(if whole { Ok((file, number)) } else { Err((file, number)) })
+    Some(Parsed { file, number, whole: parts.next() == Some(payload(file, number)) })
 }
 
 fn payload(file: &str, number: u64) -> &'static str {

@@ -33,11 +33,10 @@ impl Pulse {
         let (stop, stopped) = channel();
         let into = Arc::clone(&beats);
         let thread = std::thread::spawn(move || {
-            let consumer = consumer(&bootstrap);
-            let ids = wait_for("the topic", GENEROUS, || partitions(&consumer, &topic));
+            let marks = Marks::of(&bootstrap, &topic);
             while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 let at = clock::now();
-                if let Some(records) = records(&consumer, &topic, &ids) {
+                if let Some(records) = marks.records() {
                     into.lock().expect("nobody panics with it").push(Beat { at, records });
                 }
             }
@@ -74,8 +73,28 @@ impl Drop for Pulse {
     }
 }
 
-fn records(consumer: &BaseConsumer, topic: &str, partitions: &[i32]) -> Option<u64> {
-    let high = |id: &i32| consumer.fetch_watermarks(topic, *id, ASK).ok().map(|(_, high)| high);
-    let sum: Option<i64> = partitions.iter().map(high).sum();
-    u64::try_from(sum?).ok()
+/// The high watermarks of a topic: how much it holds.
+pub(crate) struct Marks {
+    consumer: BaseConsumer,
+    topic: String,
+    partitions: Vec<i32>,
+}
+
+impl Marks {
+    /// Waits for the topic.
+    pub(crate) fn of(bootstrap: &str, topic: &str) -> Self {
+        let consumer = consumer(bootstrap);
+        let partitions = wait_for("the topic", GENEROUS, || partitions(&consumer, topic));
+        Self { consumer, topic: topic.to_owned(), partitions }
+    }
+
+    /// Of all partitions together; `None` while a broker does not answer.
+    pub(crate) fn records(&self) -> Option<u64> {
+        let high = |partition: &i32| {
+            let marks = self.consumer.fetch_watermarks(&self.topic, *partition, ASK);
+            marks.ok().map(|(_, high)| high)
+        };
+        let sum: Option<i64> = self.partitions.iter().map(high).sum();
+        u64::try_from(sum?).ok()
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::verdict::{Verdict, Written};
@@ -115,7 +116,7 @@ pub(crate) fn partitions(consumer: &BaseConsumer, topic: &str) -> Option<Vec<i32
     let metadata = consumer.fetch_metadata(Some(topic), ASK).ok()?;
     let found = metadata.topics().first()?.partitions();
     let led = !found.is_empty() && found.iter().all(|partition| partition.leader() >= 0);
-    led.then(|| found.iter().map(|partition| partition.id()).collect())
+    led.then(|| found.iter().map(MetadataPartition::id).collect())
 }
 
 fn payload<'m>(message: &'m BorrowedMessage<'_>) -> &'m [u8] {

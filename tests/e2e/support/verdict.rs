@@ -32,8 +32,8 @@ impl Verdict {
     pub(crate) fn take(&mut self, partition: i32, payload: &[u8]) {
         match lines::parse(payload) {
             None => self.strangers.push(shortened(payload)),
-            Some(Ok((file, number))) => self.file(file).take(partition, number),
-            Some(Err((file, _))) => self.file(file).damaged += 1,
+            Some(line) if line.whole => self.file(line.file).take(partition, line.number),
+            Some(line) => self.file(line.file).damaged += 1,
         }
     }
 

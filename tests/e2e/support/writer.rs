@@ -103,7 +103,8 @@ impl Log {
     }
 
     pub(crate) fn rotate(&mut self) {
-        let oldest = (1..).find(|age| !self.aged(*age).exists()).expect("rotated files are finite");
+        let oldest =
+            (1..u32::MAX).find(|age| !self.aged(*age).exists()).expect("rotated files are finite");
         for age in (1..oldest).rev() {
             fs::rename(self.aged(age), self.aged(age + 1)).expect("a log can be renamed");
         }
