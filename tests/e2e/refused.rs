@@ -38,6 +38,8 @@ fn a_record_too_large_for_the_topic_becomes_a_dead_letter_and_its_batch_arrives(
     assert!(verdict.strangers().is_empty(), "the large record was not to be sent");
     let naming = listed.out.lines().filter(|line| line.contains("a.log")).count();
     assert_eq!(naming, 1, "one dead letter:\n{}", listed.out);
+    let reason = listed.out.to_lowercase().replace('_', " ");
+    assert!(reason.contains("too large"), "and why:\n{}", listed.out);
     let kept = fs::read_dir(site.state().join("dead-letters")).expect("the folder of dead letters");
     assert!(kept.count() > 0, "a file keeps it");
 }
