@@ -38,7 +38,9 @@ pub(super) fn recover(bytes: &[u8]) -> Result<Recovered, Newer> {
             None => recovered.salvage(line),
         }
     }
-    if let Some(line) = Line::read(tail) {
+    // The last line's break may be missing, or be damaged into something else.
+    let unbroken = tail.split_last().map_or(tail, |(_, line)| line);
+    if let Some(line) = Line::read(tail).or_else(|| Line::read(unbroken)) {
         recovered.places.apply(line);
     }
     recovered.end = (bytes.len() - tail.len()) as u64;

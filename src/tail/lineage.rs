@@ -204,7 +204,8 @@ impl Lineage {
         let Some(source) = self.sources.get_mut(at) else { return };
         source.saw(candidate.size);
         source.located = true;
-        if source.path != candidate.path {
+        if source.path != candidate.path || self.looked_ms.is_none_or(|_| !source.told) {
+            source.told = true;
             source.path = candidate.path;
             changed.push(source.id);
         }

@@ -56,6 +56,7 @@ pub(super) struct Source {
     pub(super) unlinked: bool,
     /// Its name was seen to lead to it at the last reconciliation.
     pub(super) located: bool,
+    pub(super) told: bool,
     pub(super) grown_at: Instant,
     read_at: Instant,
 }
@@ -73,6 +74,7 @@ impl Source {
             size: at.offset.0,
             unlinked: false,
             located: false,
+            told: false,
             grown_at: now,
             read_at: now,
         }

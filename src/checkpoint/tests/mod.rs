@@ -285,7 +285,7 @@ fn the_writer_saves_what_it_was_sent() {
     let all_saved = |report| matches!(report, SaveReport::Saved { batches: 2, .. });
     assert!(reported.iter().any(all_saved));
     writer.send(vec![moved(source(1, 0), 20, 20)]).unwrap();
-    assert!(writer.close());
+    assert!(writer.close(Vec::new()));
     assert_eq!(place(&open(&dir).1, "/a"), (20, 20));
 }
 
@@ -318,7 +318,7 @@ fn the_writer_admits_what_it_could_not_save() {
     fs::rename(dir.path().join("checkpoints"), dir.path().join("away")).unwrap();
     let writer = Writer::start(checkpoints, |_| {}).unwrap();
     writer.send(vec![known(source(1, 0), "/a")]).unwrap();
-    assert!(!writer.close());
+    assert!(!writer.close(Vec::new()));
 }
 
 #[test]
