@@ -73,18 +73,35 @@ impl Cause {
         }
     }
 
-    /// Kafka's name for it, as metrics and dead letters carry it.
+    /// Kafka's name for it, as metrics and dead letters carry it: `MESSAGE_TOO_LARGE`.
     pub fn name(self) -> String {
         match self {
-            Self::Purged => "Purged".to_owned(),
+            Self::Purged => "PURGED".to_owned(),
+            // librdkafka calls these two by names of its own.
+            Self::Refused(Code::MessageSizeTooLarge) => "MESSAGE_TOO_LARGE".to_owned(),
+            Self::Refused(Code::MessageBatchTooLarge) => "RECORD_LIST_TOO_LARGE".to_owned(),
             Self::Fatal(code)
             | Self::Passing(code)
             | Self::Missing(code)
             | Self::Unauthorized(code)
             | Self::Misconfigured(code)
-            | Self::Refused(code) => format!("{code:?}"),
+            | Self::Refused(code) => upper_snake(&format!("{code:?}")),
         }
     }
+}
+
+/// `UnknownTopicOrPartition` as `UNKNOWN_TOPIC_OR_PARTITION`.
+fn upper_snake(camel: &str) -> String {
+    let mut name = String::with_capacity(camel.len() + 8);
+    let mut after_lower = false;
+    for c in camel.chars() {
+        if c.is_uppercase() && after_lower {
+            name.push('_');
+        }
+        after_lower = c.is_lowercase();
+        name.push(c.to_ascii_uppercase());
+    }
+    name
 }
 
 impl fmt::Display for Cause {
@@ -104,6 +121,12 @@ impl fmt::Display for Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_kafkas() {
+        assert_eq!(Cause::of(Code::InvalidRecord).name(), "INVALID_RECORD");
+        assert_eq!(Cause::of(Code::MessageSizeTooLarge).name(), "MESSAGE_TOO_LARGE");
+    }
 
     #[test]
     fn an_unknown_error_is_tried_again() {

@@ -222,7 +222,7 @@ impl Ship {
         if !self.is_reachable {
             self.is_reachable = true;
             self.refusal = None;
-            tracing::info!("kafka can be reached");
+            tracing::info!("kafka is reachable");
         }
         self.settle(proof);
         self.release(run.slot);
@@ -343,7 +343,7 @@ impl Ship {
         if trouble.is_unreachable() && self.is_reachable {
             self.is_reachable = false;
             let servers = self.kafka.bootstrap_servers.join(",");
-            tracing::warn!(servers, "kafka cannot be reached; lines wait");
+            tracing::warn!(servers, "kafka is not reachable; lines wait until it is");
         } else if trouble.is_refusal() && is_new {
             tracing::error!(reason = trouble.reason, "kafka does not let us in; lines wait");
             self.refusal = Some(trouble.reason.clone());

@@ -33,6 +33,7 @@ pub(super) struct Lineage {
     next_generation: Generation,
     /// Wall time of the last look; siblings born before it have been judged.
     looked_ms: Option<u64>,
+    is_reconciled: bool,
     /// Siblings that are not of this lineage: copies of what was read, or older than it.
     strangers: Vec<Identity>,
     /// Siblings that cannot be judged yet: empty, or copies being made.
@@ -85,6 +86,7 @@ impl Lineage {
             sources: Vec::new(),
             next_generation,
             looked_ms,
+            is_reconciled: false,
             strangers: Vec::new(),
             undecided: Vec::new(),
             has_live: false,
@@ -134,10 +136,10 @@ impl Lineage {
     pub(super) fn has_changed(&self, live: Option<&Metadata>) -> bool {
         let same = match (self.live(), live) {
             (Some(source), Some(meta)) => identity::of(meta).is_same_file(&source.identity),
-            (None, None) => self.looked_ms.is_some(),
+            (None, None) => true,
             _ => false,
         };
-        !same
+        !same || !self.is_reconciled
     }
 
     /// Brings the list up to date with what the directory holds. Returns the positions of the
@@ -168,6 +170,7 @@ impl Lineage {
         }
         self.take_live(live, new, &mut changed);
         self.looked_ms = Some(began_ms);
+        self.is_reconciled = true;
         changed
     }
 
