@@ -3,8 +3,10 @@
 //! A walk of the globs ([`Watch::scan`]) is the truth; notify is a hint that makes the truth come
 //! sooner. Log files are neither opened nor told apart here: that is for `tail`.
 
+mod found;
 mod known;
 mod link;
+mod listing;
 mod notes;
 mod pattern;
 mod seat;
@@ -21,10 +23,10 @@ use std::mem::{self, Discriminant};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use self::found::{Found, Scan, ScanError, ScanProblem};
 pub use self::pattern::GlobError;
 pub use self::seat::{Mode, PollReason};
 pub use self::sibling::{Compressed, compressed};
-pub use self::walk::{Found, Scan, ScanError, ScanProblem};
 
 use self::known::Known;
 use self::link::Trust;
@@ -179,7 +181,7 @@ impl Watch {
         let rule = self.patterns.rule(input);
         let names = self.known.live_in(input, dir).and(live);
         let mut found = Vec::new();
-        for name in walk::regular_files(&real, |name| rule.may_continue(name, live))? {
+        for name in listing::regular_files(&real, |name| rule.may_continue(name, live))? {
             let path = dir.join(&name);
             let owner = walk::owner(&self.patterns, input, &path, &names);
             if owner.is_some_and(|owner| owner == live) {

@@ -109,17 +109,14 @@ impl Notes {
     /// From now on what happens in the watched `dir` matters as `view` says.
     pub(super) fn add_view(&self, dir: &Path, view: &Path, states: &[At], scan: u64) {
         let mut inner = self.lock();
-        let place = inner.place(dir);
-        match place.views.iter_mut().find(|known| known.dir == view) {
-            Some(known) => {
-                known.states.clear();
-                known.states.extend_from_slice(states);
-                known.scan = scan;
-            }
-            None => {
-                let (dir, states) = (view.to_path_buf(), states.to_vec());
-                place.views.push(View { dir, states, scan });
-            }
+        let views = &mut inner.place(dir).views;
+        if let Some(known) = views.iter_mut().find(|known| known.dir == view) {
+            known.states.clear();
+            known.states.extend_from_slice(states);
+            known.scan = scan;
+        } else {
+            let (dir, states) = (view.to_path_buf(), states.to_vec());
+            views.push(View { dir, states, scan });
         }
     }
 
@@ -219,14 +216,13 @@ impl Place {
 
 fn hint(kind: EventKind) -> Option<Hint> {
     match kind {
-        // Our own reading makes them, and whoever writes also modifies.
-        EventKind::Access(_) => None,
-        EventKind::Create(_) => Some(Hint::Arrived),
-        EventKind::Remove(_) => Some(Hint::Left),
-        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Some(Hint::Left),
-        // Its halves are told one by one, too.
-        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => None,
-        EventKind::Modify(ModifyKind::Name(_)) => Some(Hint::Arrived),
+        // Our own reading makes the former, and whoever writes also modifies; the halves of the
+        // latter are told one by one, too.
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => None,
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
+            Some(Hint::Left)
+        }
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_)) => Some(Hint::Arrived),
         EventKind::Modify(ModifyKind::Metadata(_)) => Some(Hint::Altered),
         EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any | ModifyKind::Other)
         | EventKind::Any

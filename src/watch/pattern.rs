@@ -431,7 +431,7 @@ fn skip_class(chars: &mut std::str::CharIndices<'_>) {
     let mut first = true;
     for (_, char) in chars {
         match char {
-            '!' | '^' if first => continue,
+            '!' | '^' if first => {}
             ']' if !first => return,
             _ => first = false,
         }

@@ -76,6 +76,10 @@ const BLIND: [(u64, &str); 11] = [
     (0x786F_4256, "vboxsf"),
 ];
 
+/// Every so many scans each watch is set again, which changes nothing where it still is: notify
+/// does not tell when one ended with an unmount.
+const REASSURE_SCANS: u64 = 30;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Inode {
     device: u64,
@@ -94,7 +98,7 @@ struct Seat {
 pub(super) struct Seats {
     notes: Arc<Notes>,
     watcher: Option<RecommendedWatcher>,
-    seats: HashMap<Inode, Seat>,
+    by_inode: HashMap<Inode, Seat>,
     by_path: HashMap<PathBuf, Inode>,
     scan: u64,
     /// Why no more watches are asked for in this scan.
@@ -109,7 +113,7 @@ impl Seats {
         Self {
             notes,
             watcher: None,
-            seats: HashMap::new(),
+            by_inode: HashMap::new(),
             by_path: HashMap::new(),
             scan: 0,
             spent: None,
@@ -123,7 +127,7 @@ impl Seats {
     }
 
     pub(super) fn watched(&self) -> usize {
-        self.seats.values().filter(|seat| seat.watched).count()
+        self.by_inode.values().filter(|seat| seat.watched).count()
     }
 
     /// Before a scan: forgets the watches that notify lost, and tries again for a watcher.
@@ -136,10 +140,12 @@ impl Seats {
             // notify dropped what was below, too.
             let below: Vec<_> =
                 self.by_path.keys().filter(|known| known.starts_with(&path)).cloned().collect();
-            below.iter().for_each(|path| self.vacate(path));
+            for path in below {
+                self.vacate(&path);
+            }
         }
-        if doubt {
-            self.seats.values_mut().for_each(|seat| seat.watched = false);
+        if doubt || self.scan.is_multiple_of(REASSURE_SCANS) {
+            self.by_inode.values_mut().for_each(|seat| seat.watched = false);
         }
         if self.watcher.is_none() {
             self.hire();
@@ -151,7 +157,7 @@ impl Seats {
         match notify::recommended_watcher(move |event| notes.hear(event)) {
             Ok(watcher) => {
                 self.watcher = Some(watcher);
-                self.seats.values_mut().for_each(|seat| seat.watched = false);
+                self.by_inode.values_mut().for_each(|seat| seat.watched = false);
             }
             Err(error) => self.spent = Some(PollReason::NoWatcher(error.to_string())),
         }
@@ -160,9 +166,11 @@ impl Seats {
     /// After a scan: lets go of what it did not meet and says which inputs' mode has changed.
     /// `ids` are theirs.
     pub(super) fn end(&mut self, ids: &[String]) {
-        let left = self.seats.values().filter(|seat| seat.scan != self.scan);
+        let left = self.by_inode.values().filter(|seat| seat.scan != self.scan);
         let left: Vec<_> = left.map(|seat| seat.path.clone()).collect();
-        left.iter().for_each(|path| self.vacate(path));
+        for path in left {
+            self.vacate(&path);
+        }
         self.notes.keep_only(self.scan);
         for ((mode, polled), input) in self.modes.iter_mut().zip(&mut self.polled).zip(ids) {
             let now = polled.take().map_or(Mode::Notify, Mode::Poll);
@@ -209,9 +217,9 @@ impl Seats {
 
     /// Finds or makes the seat of a directory; it is known by the returned path.
     fn sit(&mut self, fd: &OwnedFd, real: &Path) -> io::Result<(Inode, PathBuf)> {
-        let stat = fstat(fd)?;
-        let inode = Inode { device: stat.st_dev, number: stat.st_ino };
-        if let Some(seat) = self.seats.get(&inode)
+        let here = fstat(fd)?;
+        let inode = Inode { device: here.st_dev, number: here.st_ino };
+        if let Some(seat) = self.by_inode.get(&inode)
             && seat.path != real
             && !leads_to(&seat.path, inode)
         {
@@ -223,19 +231,19 @@ impl Seats {
         {
             self.vacate(real);
         }
-        if let Some(seat) = self.seats.get_mut(&inode) {
+        if let Some(seat) = self.by_inode.get_mut(&inode) {
             seat.scan = self.scan;
             return Ok((inode, seat.path.clone()));
         }
         let path = real.to_path_buf();
         let seat = Seat { path: path.clone(), watched: false, blind: blind(fd), scan: self.scan };
-        self.seats.insert(inode, seat);
+        self.by_inode.insert(inode, seat);
         self.by_path.insert(path.clone(), inode);
         Ok((inode, path))
     }
 
     fn watch(&mut self, inode: Inode, inputs: impl Iterator<Item = usize>) {
-        let Some(seat) = self.seats.get(&inode) else { return };
+        let Some(seat) = self.by_inode.get(&inode) else { return };
         let (watched, blind, path) = (seat.watched, seat.blind, seat.path.clone());
         let refused = if watched { None } else { self.set_watch(inode, &path) };
         let reason = blind.map(PollReason::BlindFileSystem).or(refused);
@@ -254,7 +262,7 @@ impl Seats {
         }
         let reason = match self.ask(|watcher| watcher.watch(path, RecursiveMode::NonRecursive))? {
             Ok(()) => {
-                self.seats.entry(inode).and_modify(|seat| seat.watched = true);
+                self.by_inode.entry(inode).and_modify(|seat| seat.watched = true);
                 return None;
             }
             Err(error) => match error.kind {
@@ -281,14 +289,16 @@ impl Seats {
         if answer.is_err() {
             self.spent = Some(PollReason::NoWatcher("notify's thread has died".to_owned()));
             // Its drop would panic, too.
-            self.watcher.take().map(std::mem::forget);
+            if let Some(dead) = self.watcher.take() {
+                std::mem::forget(dead);
+            }
         }
         Some(answer.unwrap_or_else(|_| Err(notify::Error::generic("notify's thread has died"))))
     }
 
     fn vacate(&mut self, path: &Path) {
         if let Some(inode) = self.by_path.remove(path) {
-            self.seats.remove(&inode);
+            self.by_inode.remove(&inode);
         }
         // That it is not watched any more is the usual case here.
         if let Some(Err(error)) = self.ask(|watcher| watcher.unwatch(path)) {

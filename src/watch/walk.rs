@@ -9,73 +9,23 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, OFlags, RawDir};
 use rustix::io::Errno;
 
+use super::found::{Found, Scan, ScanError, ScanProblem};
 use super::known::{Known, LiveIn};
 use super::link::{Refused, Trust};
+use super::listing::{self, LISTING_BYTES, open_dir, vanished};
 use super::notes::Target;
 use super::pattern::{At, Crossing, Patterns};
 use super::seat::Seats;
-use super::sibling::{self, Compressed};
+use super::sibling;
 
 /// Deeper than any sane tree of trusted links; bounds what links to directories full of links
 /// could make of a `**`.
 const CROSSED_MAX: usize = 8;
 /// Of one scan; who has more has one cause for them.
 const PROBLEMS_MAX: usize = 1000;
-/// Some hundred names a system call.
-const LISTING_BYTES: usize = 32 * 1024;
-
-/// A regular file that an input's globs match, or one rotated away from such a file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Found {
-    pub input: usize,
-    /// As matched, or beside what was matched.
-    pub path: PathBuf,
-    /// Where to open it if that is elsewhere: a path that goes through no symbolic link.
-    pub real: Option<PathBuf>,
-    /// The live name whose lineage it belongs to, if it is not itself live. That name may have no
-    /// file at the moment.
-    pub sibling_of: Option<PathBuf>,
-    /// By its name.
-    pub compressed: Option<Compressed>,
-}
-
-impl Found {
-    /// The path to open it by.
-    pub fn real(&self) -> &Path {
-        self.real.as_deref().unwrap_or(&self.path)
-    }
-}
-
-/// Something that an input's globs reach and that cannot be shipped.
-#[derive(Debug)]
-pub struct ScanProblem {
-    pub input: usize,
-    pub path: PathBuf,
-    pub error: ScanError,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ScanError {
-    /// The link that is not trusted, which may be one further on.
-    #[error("symbolic link outside follow_symlinks: {}", .0.display())]
-    Untrusted(PathBuf),
-    #[error("not a regular file")]
-    NotRegular,
-    #[error("cannot be looked into: {0}")]
-    Unreachable(#[from] io::Error),
-}
-
-/// What a walk met.
-#[derive(Debug, Default)]
-pub struct Scan {
-    /// In no order; each path once for each input.
-    pub found: Vec<Found>,
-    /// Only what the scan before did not meet.
-    pub problems: Vec<ScanProblem>,
-}
 
 struct Frame {
     /// As the globs reach it.
@@ -224,9 +174,10 @@ impl<'a> Walk<'a> {
         files: &mut Files,
     ) -> io::Result<()> {
         loop {
+            let mut refused = None;
             names.retain(|name| match rustix::fs::statat(fd, *name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => {
-                    let kind = FileType::from_raw_mode(stat.st_mode);
+                Ok(found) => {
+                    let kind = FileType::from_raw_mode(found.st_mode);
                     // A link may be switched, and a file may give way: wait there, too.
                     let settled = watched || kind == FileType::Directory;
                     if settled {
@@ -234,10 +185,13 @@ impl<'a> Walk<'a> {
                     }
                     !settled
                 }
-                Err(_) => true,
+                Err(error) => {
+                    refused = Some(error).filter(|error| *error != Errno::NOENT);
+                    true
+                }
             });
             if names.is_empty() || watched {
-                return Ok(());
+                return refused.map_or(Ok(()), |error| Err(error.into()));
             }
             self.occupy(frame, fd)?;
             watched = true;
@@ -345,10 +299,12 @@ impl<'a> Walk<'a> {
         states.retain(|at| match self.patterns.crossing(*at, name) {
             Crossing::Along => true,
             Crossing::Never => false,
-            crossing => self.cross(frame, name, crossing).is_some_and(|real| {
-                // Should it be switched meanwhile, the first answer is taken for all.
-                *target.get_or_insert_with(|| real.clone()) == real
-            }),
+            crossing @ (Crossing::Free | Crossing::Asked(_) | Crossing::Unasked(_)) => {
+                self.cross(frame, name, crossing).is_some_and(|real| {
+                    // Should it be switched meanwhile, the first answer is taken for all.
+                    *target.get_or_insert_with(|| real.clone()) == real
+                })
+            }
         });
         let states = self.patterns.descend(&states, name);
         if let Some(target) = target
@@ -446,6 +402,7 @@ impl<'a> Walk<'a> {
             // An io::Error cannot be cloned.
             let error =
                 error.raw_os_error().map_or(error.kind().into(), io::Error::from_raw_os_error);
+            self.scan.unseen.push((input, frame.dir.clone()));
             self.blame(input, &frame.dir, ScanError::Unreachable(error));
         }
     }
@@ -471,7 +428,7 @@ pub(super) fn beside_target(
     let live = nothing.live_in(input, dir).and(base);
     let rule = patterns.rule(input);
     let mut found = Vec::new();
-    for name in regular_files(dir, |name| rule.may_continue(name, base))? {
+    for name in listing::regular_files(dir, |name| rule.may_continue(name, base))? {
         let path = dir.join(&name);
         let owner = owner(patterns, input, &path, &live);
         if owner.is_some_and(|owner| owner == base) {
@@ -503,50 +460,4 @@ pub(super) fn owner(
         rule.owner_of_other(name, live)
     };
     owner.map(OsStr::to_owned)
-}
-
-/// The names of the regular files in a directory that `wanted` says yes to.
-pub(super) fn regular_files(
-    dir: &Path,
-    wanted: impl Fn(&OsStr) -> bool,
-) -> io::Result<Vec<OsString>> {
-    let fd = open_dir(dir, OFlags::RDONLY)?;
-    let mut listing = Vec::with_capacity(LISTING_BYTES);
-    let mut entries = RawDir::new(&fd, listing.spare_capacity_mut());
-    let mut names = Vec::new();
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        let regular = match entry.file_type() {
-            FileType::RegularFile => true,
-            FileType::Unknown => fs::symlink_metadata(dir.join(name)).is_ok_and(|f| f.is_file()),
-            FileType::Directory
-            | FileType::Symlink
-            | FileType::Fifo
-            | FileType::Socket
-            | FileType::CharacterDevice
-            | FileType::BlockDevice => false,
-        };
-        if regular && wanted(name) {
-            names.push(name.to_owned());
-        }
-    }
-    Ok(names)
-}
-
-/// Opens a directory by a path that must not go through symbolic links.
-fn open_dir(path: &Path, access: OFlags) -> io::Result<OwnedFd> {
-    let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let opened = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
-    match opened {
-        // Before Linux 5.6, or forbidden by an older sandbox: only the last component is guarded.
-        Err(Errno::NOSYS | Errno::PERM) => Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?),
-        opened => Ok(opened?),
-    }
-}
-
-/// It was there when its parent was listed. The next scan sees what it has become.
-fn vanished(error: &io::Error) -> bool {
-    let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::STALE].map(Errno::raw_os_error);
-    error.raw_os_error().is_some_and(|code| gone.contains(&code))
 }
