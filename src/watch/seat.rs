@@ -296,6 +296,12 @@ impl Seats {
         Some(answer.unwrap_or_else(|_| Err(notify::Error::generic("notify's thread has died"))))
     }
 
+    /// As when the kernel ended a watch and the event was lost.
+    #[cfg(test)]
+    pub(super) fn lose(&mut self, path: &Path) {
+        assert!(self.ask(|watcher| watcher.unwatch(path)).is_some_and(|answer| answer.is_ok()));
+    }
+
     fn vacate(&mut self, path: &Path) {
         if let Some(inode) = self.by_path.remove(path) {
             self.by_inode.remove(&inode);

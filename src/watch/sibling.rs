@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    const LIVE: &[&str] = &["app.log", "web", "web-admin", "err.log"];
+    const LIVE: &[&str] = &["app.log", "app.log.1", "web", "web-admin", "err.log"];
 
     #[test]
     fn matched_names_belong_to_a_live_one_only_with_a_number_or_a_date() {

@@ -92,6 +92,7 @@ fn an_overflow_asks_for_a_scan_and_is_counted() {
     let bed = Bed::new(&["*.log"]);
     let mut watch = bed.watch();
     watch.scan();
+    watch.seats.lose(&bed.root);
     watch.notes.hear(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
     assert!(watch.changes().rescan);
     assert!(!watch.changes().rescan);
@@ -161,6 +162,7 @@ fn a_directory_may_vanish_and_return() {
     fs::remove_dir_all(bed.at("apps")).unwrap();
     assert!(bed.found(&mut watch).is_empty());
     assert_eq!(watch.watched(), 1);
+    assert!(watch.notes.at_place(&bed.at("apps"), |_| ()).is_none());
 }
 
 #[test]
@@ -202,4 +204,34 @@ fn the_way_to_a_glob_need_not_exist() {
     bed.write("srv/app/one.txt");
     wait_touched(&mut watch, &one);
     assert_eq!(watch.watched(), 2);
+}
+
+#[test]
+fn a_queue_that_really_overflows_loses_nothing() {
+    let bed = Bed::new(&["**/*.log"]);
+    fs::create_dir(bed.at("again")).unwrap();
+    let mut watch = bed.watch();
+    watch.scan();
+    let queue = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    // Each file makes four events: created, opened, modified, closed.
+    let files = queue.trim().parse::<usize>().unwrap() / 4 + 1000;
+    // While a place is looked at, notify's thread waits to take its next note.
+    let play = |_: &Place| {
+        for number in 0..files {
+            fs::write(bed.at(format!("{number}.txt")), "x").unwrap();
+        }
+        bed.write("new/x.log");
+        // It may get the same inode, but not its watch.
+        fs::remove_dir(bed.at("again")).unwrap();
+        fs::create_dir(bed.at("again")).unwrap();
+    };
+    watch.notes.at_place(&bed.root, play).unwrap();
+    wait_until("the overflow is told", || watch.overflows() > 0);
+    assert!(watch.changes().rescan);
+    assert_eq!(bed.found(&mut watch), ["new/x.log"]);
+    hush_and_scan(&mut watch);
+    for path in ["new/x.log", "again/x.log"] {
+        let log = bed.write(path);
+        wait_touched(&mut watch, &log);
+    }
 }

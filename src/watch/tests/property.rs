@@ -37,7 +37,7 @@ fn tree() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
     #[test]
     fn a_walk_finds_what_globset_finds_in_all_files(
@@ -111,7 +111,7 @@ fn play(root: &Path, seed: u64) {
 
 #[test]
 fn no_watch_is_lost_in_a_tree_that_does_not_hold_still() {
-    for seed in 0..30 {
+    for seed in 0..15 {
         let bed = Bed::new(&["**/*.log", "a/*/b.log", "c/b/*"]);
         let mut watch = bed.watch();
         watch.scan();
