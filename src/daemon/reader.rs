@@ -107,6 +107,11 @@ struct Round<F> {
 
 impl<F: FnMut(tail::Event)> Round<F> {
     fn run(&mut self, is_stopped: impl Fn() -> bool) {
+        for input in 0..self.inputs {
+            for path in self.tail.absent(input, |_| false) {
+                self.watch.know(input, &path);
+            }
+        }
         self.scan();
         let (mut scanned, mut swept) = (clock::now(), clock::now());
         while !is_stopped() {
@@ -162,11 +167,13 @@ impl<F: FnMut(tail::Event)> Round<F> {
             self.tail.look(look, || found.siblings.clone());
         }
         for input in 0..self.inputs {
-            for path in self.tail.absent(input, |path| lineages.0.contains_key(&(input, path))) {
+            // What could not be looked into is not gone.
+            let is_there =
+                |path: &Path| lineages.0.contains_key(&(input, path)) || scan.may_miss(input, path);
+            for path in self.tail.absent(input, is_there) {
                 let (watch, look) =
                     (&self.watch, Look { input, path: &path, real: None, thorough: true });
                 self.tail.look(look, || siblings(watch, input, &path));
-                self.watch.know(input, &path);
             }
             self.tail.looked(input, began_ms);
         }
