@@ -21,6 +21,7 @@ pub mod produce;
 pub mod record;
 pub mod settings;
 pub mod ship;
+pub mod spool;
 pub mod state_dir;
 pub mod tail;
 pub mod watch;

@@ -1,0 +1,296 @@
+//! The block: some records of one lane as they lie in a segment, checksummed and self-describing.
+//!
+//! `docs/spool-design.md` draws the layout. A header's checksum covers the place it was written
+//! to, so that bytes that merely look like a block, in a log line for example, never pass for one.
+
+use std::sync::Arc;
+
+use super::entry::At;
+use super::lane::Lane;
+use super::wire::{Reader, len32};
+use crate::record::{Anchor, Generation, Offset};
+
+pub(super) const MAGIC: [u8; 4] = *b"\xf5TSb";
+/// The fixed part of a header, up to the lane's names.
+const FIXED_LEN: usize = 112;
+/// The header's checksum and the tombstone, behind the names.
+const TAIL_LEN: usize = 8;
+/// Three names of at most 64 KiB.
+pub(super) const HEADER_LEN_MAX: usize = FIXED_LEN + 3 * 65_535 + TAIL_LEN;
+/// A dead block's tombstone is its header's checksum changed by this: no flipped bit can make it.
+const TOMBSTONE: u32 = 0x5eed_dead;
+
+const START_ANCHORED: u32 = 1;
+const END_ANCHORED: u32 = 1 << 1;
+const COPIED: u32 = 1 << 2;
+const CUT: u32 = 1 << 3;
+const PINNED: u32 = 1 << 4;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) lane: Arc<Lane>,
+    pub(super) generation: Generation,
+    pub(super) start: Offset,
+    pub(super) start_anchor: Option<Anchor>,
+    pub(super) end: Offset,
+    pub(super) end_anchor: Option<Anchor>,
+    pub(super) chain: Offset,
+    pub(super) seq: u64,
+    pub(super) wall_ms: u64,
+    pub(super) cut_from: Option<u64>,
+    pub(super) partition: Option<i32>,
+    /// Copied forward from an older segment, hence out of the log's order in time.
+    pub(super) copied: bool,
+    pub(super) records: u32,
+    pub(super) payload_len: u32,
+    pub(super) payload_crc: u32,
+    pub(super) raw_len: u32,
+}
+
+/// A header as it was found on disk.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) header: Header,
+    pub(super) header_len: u32,
+    /// All its records were removed.
+    pub(super) dead: bool,
+}
+
+impl Parsed {
+    pub(super) fn block_len(&self) -> u32 {
+        self.header_len.saturating_add(self.header.payload_len)
+    }
+}
+
+impl Header {
+    fn flags(&self) -> u32 {
+        let flag = |set: bool, bit: u32| if set { bit } else { 0 };
+        flag(self.start_anchor.is_some(), START_ANCHORED)
+            | flag(self.end_anchor.is_some(), END_ANCHORED)
+            | flag(self.copied, COPIED)
+            | flag(self.cut_from.is_some(), CUT)
+            | flag(self.partition.is_some(), PINNED)
+    }
+
+    fn len(&self) -> usize {
+        FIXED_LEN + self.lane.names().iter().map(|name| name.len()).sum::<usize>() + TAIL_LEN
+    }
+
+    /// The header as it is written at `at`, alive.
+    fn to_bytes(&self, at: At) -> Vec<u8> {
+        let anchor = |anchor: Option<Anchor>| anchor.unwrap_or(Anchor::NONE).0;
+        let mut out = Vec::with_capacity(self.len());
+        out.extend(MAGIC);
+        let lengths = [len32(self.len()), self.payload_len, self.raw_len, self.payload_crc];
+        out.extend(lengths.iter().flat_map(|value| value.to_le_bytes()));
+        out.extend(self.records.to_le_bytes());
+        out.extend(self.flags().to_le_bytes());
+        out.extend(self.partition.unwrap_or(-1).to_le_bytes());
+        let numbers = [
+            self.seq,
+            self.generation.0,
+            self.start.0,
+            anchor(self.start_anchor),
+            self.end.0,
+            anchor(self.end_anchor),
+            self.chain.0,
+            self.wall_ms,
+            self.cut_from.unwrap_or(0),
+        ];
+        out.extend(numbers.iter().flat_map(|value| value.to_le_bytes()));
+        let names = self.lane.names();
+        for name in names {
+            let Ok(len) = u16::try_from(name.len()) else { unreachable!("no name is that long") };
+            out.extend(len.to_le_bytes());
+        }
+        out.extend([0, 0]);
+        out.extend(names.concat());
+        out.extend(header_crc(at, &out).to_le_bytes());
+        out.extend([0; 4]);
+        out
+    }
+
+    /// How long the header is that begins with `bytes`, if it looks like one at all.
+    pub(super) fn len_of(bytes: &[u8]) -> Option<usize> {
+        let mut reader = Reader(bytes);
+        let magic = reader.array::<4>()?;
+        let len = reader.u32()? as usize;
+        let plausible = (FIXED_LEN + TAIL_LEN..=HEADER_LEN_MAX).contains(&len);
+        (magic == MAGIC && plausible).then_some(len)
+    }
+
+    /// Reads the header that `bytes` begin with, which were found at `at`.
+    pub(super) fn parse(bytes: &[u8], at: At) -> Option<Parsed> {
+        let len = Self::len_of(bytes)?;
+        let (covered, tail) = bytes.get(..len)?.split_at_checked(len - TAIL_LEN)?;
+        let mut tail = Reader(tail);
+        let crc = tail.u32()?;
+        let tombstone = tail.u32()?;
+        if crc != header_crc(at, covered) {
+            return None;
+        }
+        let header = Self::parse_covered(&mut Reader(covered.get(8..)?))?;
+        Some(Parsed { header, header_len: len32(len), dead: tombstone == crc ^ TOMBSTONE })
+    }
+
+    fn parse_covered(reader: &mut Reader<'_>) -> Option<Self> {
+        let (payload_len, raw_len) = (reader.u32()?, reader.u32()?);
+        let (payload_crc, records, flags) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        let partition = i32::from_le_bytes(reader.array()?);
+        let (seq, generation) = (reader.u64()?, Generation(reader.u64()?));
+        let (start, start_anchor) = (Offset(reader.u64()?), Anchor(reader.u64()?));
+        let (end, end_anchor) = (Offset(reader.u64()?), Anchor(reader.u64()?));
+        let (chain, wall_ms, cut_from) = (Offset(reader.u64()?), reader.u64()?, reader.u64()?);
+        let lens = [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?];
+        let mut name = |len: u16| reader.bytes(usize::from(len));
+        let lane = Lane::from_names([name(lens[0])?, name(lens[1])?, name(lens[2])?])?;
+        let has = |bit: u32| flags & bit != 0;
+        Some(Self {
+            lane: Arc::new(lane),
+            generation,
+            start,
+            start_anchor: has(START_ANCHORED).then_some(start_anchor),
+            end,
+            end_anchor: has(END_ANCHORED).then_some(end_anchor),
+            chain,
+            seq,
+            wall_ms,
+            cut_from: has(CUT).then_some(cut_from),
+            partition: has(PINNED).then_some(partition),
+            copied: has(COPIED),
+            records,
+            payload_len,
+            payload_crc,
+            raw_len,
+        })
+    }
+}
+
+/// What to write over the last four bytes of a header to say that its block is dead.
+pub(super) fn tombstone(header: &[u8]) -> Option<[u8; 4]> {
+    let mut tail = Reader(header.get(header.len().checked_sub(TAIL_LEN)?..)?);
+    Some((tail.u32()? ^ TOMBSTONE).to_le_bytes())
+}
+
+fn header_crc(at: At, covered: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&at.segment.to_le_bytes());
+    crc.update(&at.position.to_le_bytes());
+    crc.update(covered);
+    crc.finalize()
+}
+
+/// A block ready to be written anywhere.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) header: Header,
+    payload: Vec<u8>,
+}
+
+impl Draft {
+    /// `header`'s lengths and checksum are made to fit `payload`.
+    pub(super) fn new(mut header: Header, payload: Vec<u8>) -> Self {
+        header.payload_len = len32(payload.len());
+        header.payload_crc = crc32fast::hash(&payload);
+        Self { header, payload }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        (self.header.len() + self.payload.len()) as u64
+    }
+
+    /// Appends the block to `out`, which will be written so that the block comes to lie at `at`.
+    pub(super) fn write(&self, at: At, out: &mut Vec<u8>) -> Parsed {
+        let header = self.header.to_bytes(at);
+        out.extend_from_slice(&header);
+        out.extend_from_slice(&self.payload);
+        Parsed { header: self.header.clone(), header_len: len32(header.len()), dead: false }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::Lineage;
+
+    pub(in crate::spool) fn header() -> Header {
+        let lineage = Lineage { input: "nginx".into(), path: "/var/log/a.log".into() };
+        Header {
+            lane: Arc::new(Lane { lineage, topic: "logs".into() }),
+            generation: Generation(3),
+            start: Offset(100),
+            start_anchor: Some(Anchor(1)),
+            end: Offset(200),
+            end_anchor: None,
+            chain: Offset(100),
+            seq: 17,
+            wall_ms: 1_700_000_000_000,
+            cut_from: None,
+            partition: Some(5),
+            copied: false,
+            records: 2,
+            payload_len: 0,
+            payload_crc: 0,
+            raw_len: 10,
+        }
+    }
+
+    const AT: At = At { segment: 2, position: 32 };
+
+    fn written() -> Vec<u8> {
+        let mut out = Vec::new();
+        Draft::new(header(), b"payload".to_vec()).write(AT, &mut out);
+        out
+    }
+
+    #[test]
+    fn header_comes_back() {
+        let parsed = Header::parse(&written(), AT).unwrap();
+        let payload_crc = crc32fast::hash(b"payload");
+        assert_eq!(parsed.header, Header { payload_len: 7, payload_crc, ..header() });
+        assert_eq!(parsed.block_len() as usize, written().len());
+        assert!(!parsed.dead);
+    }
+
+    #[test]
+    fn header_found_elsewhere_is_none() {
+        assert!(Header::parse(&written(), At { position: 33, ..AT }).is_none());
+        assert!(Header::parse(&written(), At { segment: 3, ..AT }).is_none());
+    }
+
+    #[test]
+    fn only_its_own_tombstone_kills_a_block() {
+        let mut bytes = written();
+        let len = Header::len_of(&bytes).unwrap();
+        let grave = tombstone(&bytes[..len]).unwrap();
+        bytes[len - 4..len].copy_from_slice(&grave);
+        assert!(Header::parse(&bytes, AT).unwrap().dead);
+        for bit in 0..32 {
+            let mut bytes = written();
+            bytes[len - 4 + bit / 8] ^= 1 << (bit % 8);
+            assert!(!Header::parse(&bytes, AT).unwrap().dead);
+        }
+    }
+
+    #[test]
+    fn one_flipped_bit_is_noticed() {
+        let len = Header::len_of(&written()).unwrap();
+        for bit in 0..(len - 4) * 8 {
+            let mut bytes = written();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Header::parse(&bytes, AT).is_none(), "bit {bit}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_never_a_header(mut bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(Header::parse(&bytes, AT).is_none());
+            let magic = MAGIC.len().min(bytes.len());
+            bytes[..magic].copy_from_slice(&MAGIC[..magic]);
+            prop_assert!(Header::parse(&bytes, AT).is_none());
+        }
+    }
+}

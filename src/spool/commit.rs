@@ -1,0 +1,168 @@
+//! Storing: what is staged is compressed, written and synced; only then is it proven.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::account::Account;
+use super::block::{Draft, Header};
+use super::entry::{EntryId, Key, Place};
+use super::error::AppendError;
+use super::index::Change;
+use super::keeper::{Keeper, Trouble};
+use super::log::Appended;
+use super::runs::Runs;
+use super::segment::FILE_HEADER_LEN;
+use super::{Event, Put, Spooled, payload};
+use crate::clock;
+
+/// A put on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) id: EntryId,
+    pub(super) put: Put,
+    /// What it counts as while it is staged.
+    bytes: u64,
+    pub(super) wall_ms: u64,
+    draft: Option<Draft>,
+    /// Which of its records have been removed before they were stored.
+    pub(super) removed: Runs,
+}
+
+impl Pending {
+    pub(super) fn new(id: EntryId, put: Put, bytes: u64, wall_ms: u64) -> Self {
+        Self { id, put, bytes, wall_ms, draft: None, removed: Runs::default() }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// What one write and one sync take at most, uncompressed: bounds the memory for it.
+const COMMIT_BYTES_MAX: u64 = 4 << 20;
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+impl Keeper {
+    /// Stores everything that is staged. What the disk refuses stays staged, and is tried again.
+    pub(super) fn commit(&mut self) {
+        if self.trouble.as_ref().is_some_and(|trouble| clock::now() < trouble.retry_at) {
+            return;
+        }
+        while !self.pending.is_empty() {
+            if let Err(error) = self.commit_some() {
+                return self.fail(&error);
+            }
+        }
+        if self.trouble.take().is_some() {
+            self.tell(Event::Mended);
+        }
+    }
+
+    fn fail(&mut self, error: &AppendError) {
+        let wait = match &self.trouble {
+            Some(trouble) => trouble.wait.saturating_mul(2).min(RETRY_MAX),
+            None => RETRY_MIN,
+        };
+        if self.trouble.replace(Trouble { retry_at: clock::now() + wait, wait }).is_none() {
+            self.tell(Event::Failing(format!("{error}: {}", error.source)));
+        }
+    }
+
+    fn commit_some(&mut self) -> Result<(), AppendError> {
+        self.draft()?;
+        let drafts = self.pending.iter().map_while(|pending| pending.draft.as_ref());
+        let appended = self.log.append(&drafts.collect::<Vec<_>>())?;
+        let stored: Vec<Pending> = self.pending.drain(..appended.blocks.len()).collect();
+        self.enter(&appended, &stored);
+        self.publish();
+        self.gauge.unstage(stored.iter().map(|pending| pending.bytes).sum());
+        let prove = |pending: Pending| (Spooled(pending.put.ticket), pending.id);
+        self.tell(Event::Stored { proofs: stored.into_iter().map(prove).collect() });
+        Ok(())
+    }
+
+    /// Compresses the first puts, as many as one commit takes.
+    fn draft(&mut self) -> Result<(), AppendError> {
+        let mut bytes = 0;
+        for pending in &mut self.pending {
+            bytes += pending.bytes;
+            if pending.draft.is_none() {
+                let Some((lane, _)) = self.lanes.get(pending.id.lane) else {
+                    unreachable!("a lane is numbered before it is used")
+                };
+                let Pending { id, put, .. } = &*pending;
+                let raw = payload::pack(&put.block, &put.records, id.start);
+                let failed = AppendError::at("compress for", &self.dir);
+                let (payload, raw_len) = self.packer.compress(&raw).map_err(failed)?;
+                let header = Header {
+                    lane: Arc::clone(lane),
+                    generation: id.generation,
+                    start: id.start,
+                    start_anchor: put.start_anchor(),
+                    end: id.end,
+                    end_anchor: put.end_anchor(),
+                    chain: put.chain,
+                    seq: id.seq,
+                    wall_ms: pending.wall_ms,
+                    cut_from: put.block.cut_from,
+                    partition: put.partition,
+                    copied: false,
+                    records: put.records.count(),
+                    payload_len: 0,
+                    payload_crc: 0,
+                    raw_len,
+                };
+                pending.draft = Some(Draft::new(header, payload));
+            }
+            if bytes >= COMMIT_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters what has been synced into the accounts and the index.
+    fn enter(&mut self, appended: &Appended, stored: &[Pending]) {
+        let mut changes = Vec::new();
+        for ((at, parsed), pending) in appended.blocks.iter().zip(stored) {
+            let key = Key::of(&parsed.header);
+            let mut place = Place::of(*at, parsed, pending.removed.clone());
+            self.replace_twins(key, &mut place, &mut changes);
+            if !place.removed.is_empty() {
+                self.progress.insert(key, place.removed.clone());
+            }
+            if self.named.insert(key.hash) {
+                changes.push(Change::Lane(key.hash, Arc::clone(&parsed.header.lane)));
+            }
+            self.account(appended).add(&place);
+            changes.push(Change::Entry(key, place));
+        }
+        self.account(appended).len = appended.len;
+        self.change(changes);
+    }
+
+    /// What is read again after a crash takes the place of what was stored before it.
+    fn replace_twins(&mut self, key: Key, place: &mut Place, changes: &mut Vec<Change>) {
+        let reach = self.recovered.get(&key.hash);
+        if reach.is_none_or(|reach| (key.generation, key.end) > *reach) {
+            return;
+        }
+        let same =
+            |twin: &Place| (twin.records, twin.payload_crc) == (place.records, place.payload_crc);
+        let twins = self.ask(|index| index.twins(key)).into_iter().filter(|(_, twin)| same(twin));
+        for (twin, _) in twins.collect::<Vec<_>>() {
+            let Some(old) = self.place(twin) else { continue };
+            for run in old.removed.iter() {
+                place.removed.insert(run);
+            }
+            self.kill(twin, &old);
+            changes.push(Change::Removed(twin));
+        }
+    }
+
+    pub(super) fn account(&mut self, appended: &Appended) -> &mut Account {
+        let new = || Account::new(appended.nonce, FILE_HEADER_LEN, clock::now());
+        self.accounts.entry(appended.segment).or_insert_with(new)
+    }
+}
