@@ -25,6 +25,12 @@ impl<T> DeadLettered<T> {
     pub(super) fn synced(token: T) -> Self {
         Self(token)
     }
+
+    /// For the tests of rooms that take this proof.
+    #[cfg(test)]
+    pub(crate) fn forged(load: T) -> Self {
+        Self(load)
+    }
 }
 
 impl Settlement for DeadLettered<Ticket> {

@@ -21,6 +21,12 @@ impl<T> Delivered<T> {
     pub fn into_inner(self) -> T {
         self.0
     }
+
+    /// For the tests of rooms that take this proof.
+    #[cfg(test)]
+    pub(crate) fn forged(load: T) -> Self {
+        Self(load)
+    }
 }
 
 impl Delivered<Run> {

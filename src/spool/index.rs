@@ -104,12 +104,18 @@ impl Index {
         remove_dir(&dir)
     }
 
-    /// Gives up a store that has failed. A panic may have left locks behind that dropping it
-    /// would wait for: it is leaked, and its files are renamed away from under it.
-    pub(super) fn abandon(self, dir: &Path) {
-        std::mem::forget(self.store);
-        // Should this fail, the next open fails too, and memory takes over.
-        drop(quarantine(dir));
+    /// Gives up an index that has failed, and gets its files out of the next one's way. Should
+    /// that fail, the next one fails to open too, and memory takes over.
+    pub(super) fn abandon(self, error: &IndexError, dir: &Path) {
+        match error {
+            // What it holds is the space that is missing.
+            IndexError::Full => drop(self.discard()),
+            // A panic may have left locks behind that dropping it would wait for.
+            IndexError::Damaged(_) => {
+                std::mem::forget(self.store);
+                drop(quarantine(dir));
+            }
+        }
     }
 
     pub(super) fn get(&self, key: Key) -> Result<Option<Place>, IndexError> {

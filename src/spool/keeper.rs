@@ -286,7 +286,7 @@ impl Keeper {
 
     fn reindex(&mut self, failed: Index, error: &IndexError) {
         self.tell(Event::Reindexed(error.to_string()));
-        failed.abandon(&self.dir);
+        failed.abandon(error, &self.dir);
         self.index_failures += 1;
         let mut index = if self.index_failures > INDEX_FAILURES_MAX {
             Index::in_memory(&self.dir)

@@ -37,7 +37,7 @@ mod tests;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 pub use self::coverage::Coverage;
@@ -200,7 +200,20 @@ impl Spool {
         events: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<(Self, Recovered), OpenError> {
         let limits = Limits::new(settings, copies_bytes_max);
-        let (keeper, recovered) = Keeper::open(dir, limits, Box::new(events))?;
+        let (mut spool, keeper, inbox, recovered) = Self::prepare(dir, limits, Box::new(events))?;
+        let run = move || keeper.run(&inbox);
+        let thread = std::thread::Builder::new().name("spool".into()).spawn(run);
+        spool.thread = Some(thread.map_err(OpenError::at(dir))?);
+        Ok((spool, recovered))
+    }
+
+    /// Everything but the thread.
+    fn prepare(
+        dir: &Path,
+        limits: Limits,
+        events: Box<dyn Fn(Event) + Send>,
+    ) -> Result<(Self, Keeper, Receiver<Command>, Recovered), OpenError> {
+        let (keeper, recovered) = Keeper::open(dir, limits, events)?;
         let (commands, inbox) = channel();
         let mut spool = Self {
             lanes: HashMap::new(),
@@ -216,10 +229,7 @@ impl Spool {
             let last = backlog.sources.last();
             spool.reach(id, last.map(|stretch| (stretch.generation, stretch.end)));
         }
-        let run = move || keeper.run(&inbox);
-        let thread = std::thread::Builder::new().name("spool".into()).spawn(run);
-        spool.thread = Some(thread.map_err(OpenError::at(dir))?);
-        Ok((spool, recovered))
+        Ok((spool, keeper, inbox, recovered))
     }
 
     /// The number of `lane` in this run: the same for the same lane.

@@ -52,10 +52,11 @@ pub(super) fn recover(dir: &Path, reserve: &Reserve) -> Result<State, OpenError>
     let mut quarantined = found == Found::Quarantined;
     let none = HashMap::new();
     for _ in 0..2 {
-        if let Ok(survey) = rebuild(dir, &mut index, &none, &Mode::Starting) {
-            return Ok(State::new(index, survey, next_number, quarantined));
-        }
-        index.abandon(dir);
+        let error = match rebuild(dir, &mut index, &none, &Mode::Starting) {
+            Ok(survey) => return Ok(State::new(index, survey, next_number, quarantined)),
+            Err(error) => error,
+        };
+        index.abandon(&error, dir);
         quarantined = true;
         index = Index::open(dir, reserve).0;
     }
