@@ -33,6 +33,12 @@ impl Budget {
         Some(Permit { budget: self.clone(), bytes })
     }
 
+    /// Takes `bytes` come what may, for those who looked at [`Budget::used`] before.
+    pub fn take_now(&self, bytes: usize) -> Permit {
+        self.0.used.fetch_add(bytes, Ordering::AcqRel);
+        Permit { budget: self.clone(), bytes }
+    }
+
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Acquire)
     }

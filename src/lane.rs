@@ -174,34 +174,31 @@ impl Lane {
     /// here; otherwise the spool gives them back later.
     pub fn came_back(&mut self, piece: Piece) -> bool {
         self.landed(piece.len());
-        self.keep(piece)
+        let kept = self.mode != Mode::Detour;
+        if kept {
+            self.returned.push(piece);
+        }
+        kept
     }
 
     /// Records in flight were refused with the batch that they were in.
     pub fn refused(&mut self, piece: Piece) -> Refusal {
         let alone = self.alone;
         self.landed(piece.len());
+        if self.mode == Mode::Detour {
+            return Refusal::InSpool;
+        }
         let suspect = Piece { suspect: true, ..piece };
         match alone {
             Some(1) => return Refusal::Guilty,
             Some(_) if piece.len() > 1 => {
                 let middle = piece.from + piece.len() / 2;
-                self.keep(Piece { until: middle, ..suspect });
-                self.keep(Piece { from: middle, ..suspect });
+                self.returned.push(Piece { until: middle, ..suspect });
+                self.returned.push(Piece { from: middle, ..suspect });
             }
-            Some(_) | None => {
-                self.keep(suspect);
-            }
+            Some(_) | None => self.returned.push(suspect),
         }
-        if self.mode == Mode::Detour { Refusal::InSpool } else { Refusal::Again }
-    }
-
-    fn keep(&mut self, piece: Piece) -> bool {
-        let kept = self.mode != Mode::Detour;
-        if kept {
-            self.returned.push(piece);
-        }
-        kept
+        Refusal::Again
     }
 
     fn landed(&mut self, count: u32) {

@@ -43,6 +43,8 @@ pub enum Fate {
     Delivered,
     Spooled,
     DeadLettered,
+    /// Because the operator asked for it.
+    Dropped,
 }
 
 /// Proof that records' fate is durable. Each type that implements it lives in the room that can
@@ -168,7 +170,13 @@ impl Ledgers {
     }
 
     /// Opens a ticket for `records` records from `start`, where the last one ended, to `end`.
-    pub fn open(&mut self, source: SourceId, start: Mark, end: Mark, records: NonZeroU32) -> Ticket {
+    pub fn open(
+        &mut self,
+        source: SourceId,
+        start: Mark,
+        end: Mark,
+        records: NonZeroU32,
+    ) -> Ticket {
         let Some(account) = self.0.get_mut(&source) else {
             unreachable!("the ledger of a source is opened before its first ticket")
         };
@@ -189,6 +197,16 @@ impl Ledgers {
             self.0.remove(&source);
         }
         moved
+    }
+
+    /// Where the frontier of a source stands.
+    pub fn frontier(&self, source: SourceId) -> Option<Frontier> {
+        self.0.get(&source).map(|account| account.ledger.frontier())
+    }
+
+    /// Up to where a source has been read in this run.
+    pub fn opened(&self, source: SourceId) -> Option<Offset> {
+        self.0.get(&source).map(|account| account.ledger.opened())
     }
 
     /// Nothing more comes from this source: its ledger goes once everything is settled.

@@ -28,6 +28,12 @@ pub struct Counters {
     pub suspected: Counter,
     /// Records that came back undelivered and were or will be sent again.
     pub returned: Counter,
+    /// Records made safe in the spool.
+    pub spooled: Counter,
+    /// Records given back by the spool and then acknowledged.
+    pub replayed: Counter,
+    /// Records dropped because the operator asked for it.
+    pub dropped: Counter,
     /// Bytes that were gone before they could be read.
     pub lost_bytes: Counter,
     pub checkpoint_failures: Counter,

@@ -103,7 +103,9 @@ fn inputs(settings: &Settings, findings: &mut Findings) {
                 format!("input {}: {} match no file", input.id, input.paths.join(", ")),
             ),
             1 => findings.note(Verdict::Fine, format!("input {}: 1 file to {topic}", input.id)),
-            _ => findings.note(Verdict::Fine, format!("input {}: {live} files to {topic}", input.id)),
+            _ => {
+                findings.note(Verdict::Fine, format!("input {}: {live} files to {topic}", input.id))
+            }
         }
     }
 }

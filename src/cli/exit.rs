@@ -8,8 +8,9 @@ use thiserror::Error;
 use crate::checkpoint::OpenError;
 use crate::config::LoadError;
 use crate::daemon::StartError;
-use crate::produce::CreateError;
 use crate::dead_letter;
+use crate::produce::CreateError;
+use crate::spool;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +56,11 @@ impl Failure {
                 Exit::Configuration
             }
             Self::Start(
-                StartError::Checkpoints(OpenError::Newer { .. }),
+                StartError::Checkpoints(OpenError::Newer { .. })
+                | StartError::Spool(spool::OpenError::Newer { .. }),
             ) => Exit::NewerState,
             Self::Start(
-                StartError::State(_) | StartError::Checkpoints(_),
+                StartError::State(_) | StartError::Checkpoints(_) | StartError::Spool(_),
             ) => Exit::State,
             Self::Start(StartError::Kafka(_) | StartError::Reader(_) | StartError::Thread(_))
             | Self::DeadLetters(_)

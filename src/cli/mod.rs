@@ -132,5 +132,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    crate::config::duration(text).ok_or_else(|| "not a duration such as 500ms, 30s or 5m".to_owned())
+    crate::config::duration(text)
+        .ok_or_else(|| "not a duration such as 500ms, 30s or 5m".to_owned())
 }

@@ -57,9 +57,23 @@ fn exit(arrival: crate::ship::Arrival, mode: Mode) -> Exit {
         tracing::error!("stopped, but the last places could not be saved: some lines will repeat");
         return Exit::Io;
     }
-    if arrival.unsent > 0 || (mode.once && !arrival.read_all) {
-        tracing::warn!(blocks = arrival.unsent, "stopped with lines unsent; they stay owed and are read again at the next start");
-        return if mode.once { Exit::Unreachable } else { Exit::Unsent };
+    if mode.once && (arrival.unsent > 0 || arrival.backlog > 0 || !arrival.read_all) {
+        tracing::warn!("stopped before all was acknowledged; the rest is kept for the next run");
+        return Exit::Unreachable;
+    }
+    if arrival.unsent > 0 {
+        tracing::warn!(
+            blocks = arrival.unsent,
+            "stopped with lines unsent; they stay owed and are read again at the next start"
+        );
+        return Exit::Unsent;
+    }
+    if arrival.backlog > 0 {
+        tracing::info!(
+            records = arrival.backlog,
+            "stopped; what was not acknowledged is in the spool"
+        );
+        return Exit::Done;
     }
     tracing::info!("stopped; all that was read has been acknowledged");
     Exit::Done

@@ -9,16 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::budget::Budget;
 use crate::checkpoint::{self, Checkpoints};
 use crate::dead_letter;
 use crate::metrics::Counters;
 use crate::produce::{CreateError, Embedded};
-use crate::record::Lineage;
+use crate::record::{Generation, Lineage, Mark};
 use crate::settings::Settings;
-use crate::ship::{Arrival, Crew, Note, Ship};
+use crate::ship::{Arrival, Crew, Duty, Note, Ship};
+use crate::spool::{self, Spool};
 use crate::state_dir::{Lock, LockError};
 use crate::tail::{Ending, Known, KnownSource, Restored};
 use reader::{Reader, StartError as ReaderError, Waker};
@@ -47,6 +48,8 @@ pub enum StartError {
     #[error("cannot {0}")]
     Checkpoints(#[from] checkpoint::OpenError),
     #[error("cannot {0}")]
+    Spool(#[from] spool::OpenError),
+    #[error("cannot {0}")]
     Kafka(#[from] CreateError),
     #[error("cannot {0}")]
     Reader(#[from] ReaderError),
@@ -70,27 +73,46 @@ pub async fn run(
     let (notes, told) = mpsc::channel(NOTES_MAX);
     let waker = Waker::default();
     let freed = waker.clone();
+    let spool = open_spool(settings, notes.clone())?;
+    let restored = restored(&kept, spool.as_ref().map(|(_, recovered)| recovered));
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
-    let crew = crew(settings, checkpoints, notes.clone(), waker.clone(), counters)?;
+    let (letters, checkpoints) = writers(settings, checkpoints, notes.clone())?;
+    let waking = waker.clone();
+    let crew = Crew {
+        checkpoints,
+        dead_letters: letters,
+        spool,
+        budget: budget.clone(),
+        wake: Arc::new(move || waking.wake()),
+        counters,
+    };
     let ship = Ship::new(settings, host(), crew, notes)?;
     let (events, read) = mpsc::channel(EVENTS_MAX);
     let ending = if mode.once { Ending::AtEnd } else { Ending::Follow };
-    let reader =
-        Reader::start(&settings.inputs, restored(&kept), budget, ending, waker, events)?;
+    let reader = Reader::start(&settings.inputs, restored, budget, ending, waker, events)?;
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     tracing::info!(inputs = settings.inputs.len(), "running");
     let stop_reading = reader.stopper();
-    let until = async {
+    let is_late = Arc::new(Notify::new());
+    let lateness = is_late.clone();
+    let stop = async {
         tokio::select! {
             () = shutdown => {}
-            () = deadline(mode.deadline) => return,
+            // Nothing more is waited for then.
+            () = deadline(mode.deadline) => lateness.notify_one(),
         }
         tracing::info!("stopping");
         tell_systemd(&[sd_notify::NotifyState::Stopping]);
         stop_reading();
-        tokio::time::sleep(settings.shutdown_grace.saturating_sub(CLOSING_TAKES)).await;
     };
-    let arrival = ship.run(read, told, until).await;
+    let late = async {
+        let grace = settings.shutdown_grace.saturating_sub(CLOSING_TAKES);
+        tokio::select! {
+            () = tokio::time::sleep(grace) => {}
+            () = is_late.notified() => {}
+        }
+    };
+    let arrival = ship.run(read, told, stop, late).await;
     reader.join();
     Ok(arrival)
 }
@@ -102,13 +124,40 @@ async fn deadline(after: Option<Duration>) {
     }
 }
 
-fn crew(
+/// Opens the spool, if there is to be one.
+fn open_spool(
+    settings: &Settings,
+    notes: mpsc::Sender<Note>,
+) -> Result<Option<(Spool, spool::Recovered)>, StartError> {
+    if !settings.spool.enabled {
+        return Ok(None);
+    }
+    let dir = settings.state_dir.join("spool");
+    let copies_max = settings.kafka.buffer_memory_bytes as u64;
+    // A note that nobody takes any more is about what will be found in the spool again.
+    let tell = move |event| drop(notes.blocking_send(Note::Spool(event)));
+    let (spool, recovered) = Spool::open(&dir, &settings.spool, copies_max, tell)?;
+    if recovered.damaged_blocks > 0 || recovered.lost {
+        let (blocks, records) = (recovered.damaged_blocks, recovered.damaged_records);
+        tracing::error!(blocks, records, "the spool was damaged: what was not whole is set aside");
+    }
+    let records: u64 = recovered.lanes.iter().map(|backlog| backlog.records).sum();
+    if records > 0 {
+        tracing::info!(
+            records,
+            lanes = recovered.lanes.len(),
+            "lines of an earlier run are in the spool"
+        );
+    }
+    Ok(Some((spool, recovered)))
+}
+
+/// The threads that write what is kept beside the spool.
+fn writers(
     settings: &Settings,
     checkpoints: Checkpoints,
     notes: mpsc::Sender<Note>,
-    waker: Waker,
-    counters: Arc<Counters>,
-) -> Result<Crew, StartError> {
+) -> Result<(dead_letter::Writer<Duty>, checkpoint::Writer), StartError> {
     let buried = notes.clone();
     let letters = dead_letter::Writer::start(
         settings.state_dir.clone(),
@@ -130,17 +179,17 @@ fn crew(
         // The same.
         drop(notes.blocking_send(note));
     })?;
-    let wake = Arc::new(move || waker.wake());
-    Ok(Crew { checkpoints, dead_letters: letters, wake, counters })
+    Ok((letters, checkpoints))
 }
 
-/// What the readers need of what was kept.
-fn restored(kept: &checkpoint::Restored) -> Restored {
+/// What the readers need of what was kept. The spool may know a source to be further than its
+/// checkpoint; and a spool that was lost sends its sources back to what was acknowledged.
+fn restored(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Restored {
     let mut lineages: HashMap<&Lineage, Known> = HashMap::new();
     for saved in &kept.sources {
         let known = lineages.entry(&saved.lineage).or_insert_with(|| Known {
             lineage: saved.lineage.clone(),
-            next_generation: kept.next_generation(&saved.lineage),
+            next_generation: next_generation(kept, spool, &saved.lineage),
             sources: Vec::new(),
         });
         if saved.gone_ms.is_none() {
@@ -148,7 +197,7 @@ fn restored(kept: &checkpoint::Restored) -> Restored {
                 generation: saved.generation,
                 identity: saved.identity,
                 path: saved.path.clone(),
-                at: saved.accepted,
+                at: place(saved, spool),
             });
         }
     }
@@ -157,6 +206,33 @@ fn restored(kept: &checkpoint::Restored) -> Restored {
         looked_ms: kept.looks.iter().map(|(input, ms)| (input.clone(), *ms)).collect(),
         floor: kept.floor(),
     }
+}
+
+/// Where a source is to be read on.
+fn place(saved: &checkpoint::Saved, spool: Option<&spool::Recovered>) -> Mark {
+    let covers = |coverage: &&spool::Coverage| {
+        coverage.lineage == saved.lineage && coverage.generation == saved.generation
+    };
+    let coverage = spool.and_then(|spool| spool.coverage.iter().find(covers));
+    let is_lost = spool.is_none_or(|spool| spool.lost || spool.damaged_blocks > 0);
+    match coverage {
+        _ if is_lost && saved.acknowledged.offset < saved.accepted.offset => saved.acknowledged,
+        None if saved.acknowledged.offset < saved.accepted.offset => saved.acknowledged,
+        Some(coverage) => coverage.advance(saved.accepted),
+        None => saved.accepted,
+    }
+}
+
+/// A number that neither the checkpoints nor the spool have seen.
+fn next_generation(
+    kept: &checkpoint::Restored,
+    spool: Option<&spool::Recovered>,
+    lineage: &Lineage,
+) -> Generation {
+    let of_lineage = |backlog: &&spool::Backlog| backlog.lane.lineage == *lineage;
+    let backlogs = spool.into_iter().flat_map(|spool| &spool.lanes).filter(of_lineage);
+    let spooled = backlogs.flat_map(|backlog| &backlog.sources).map(|s| s.generation.next()).max();
+    kept.next_generation(lineage).max(spooled.unwrap_or(Generation::FIRST))
 }
 
 /// This machine's name, as partitions and client ids carry it.
@@ -189,4 +265,3 @@ pub fn embed(settings: &mut Settings) -> Result<Embedded, StartError> {
     settings.kafka.security = crate::settings::Properties::default();
     Ok(embedded)
 }
-

@@ -21,6 +21,11 @@ impl<T> DeadLettered<T> {
         self.0
     }
 
+    /// The same proof for what the token turns out to stand for.
+    pub(crate) fn map<U>(self, part: impl FnOnce(T) -> U) -> DeadLettered<U> {
+        DeadLettered(part(self.0))
+    }
+
     /// Only after the sync.
     pub(super) fn synced(token: T) -> Self {
         Self(token)

@@ -34,7 +34,10 @@ impl Trouble {
         use RDKafkaErrorCode as Code;
         matches!(
             self.code,
-            Code::Authentication | Code::SSL | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism
+            Code::Authentication
+                | Code::SSL
+                | Code::SaslAuthenticationFailed
+                | Code::UnsupportedSASLMechanism
         )
     }
 }

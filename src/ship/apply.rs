@@ -1,10 +1,11 @@
 //! What each event does to the state.
 
+use super::flight::Landed;
 use super::*;
-use crate::lane::{Piece, Refusal};
+use crate::lane::{Piece, Refusal, Route};
 use crate::partition;
-use crate::produce::{Report, Trouble, Verdict};
-use crate::record::{Run, Slot};
+use crate::produce::{Delivered, Report, Trouble, Verdict};
+use crate::record::{Lineage, Run, Slot};
 use crate::settings::Partition;
 
 impl Ship {
@@ -16,6 +17,7 @@ impl Ship {
             tail::Event::Lost { bytes, .. } => self.crew.counters.lost_bytes.add(bytes),
             tail::Event::Looked { input, ms } => {
                 if let Some(input) = self.inputs.get(input) {
+                    self.looked.insert(input.id.clone());
                     self.changes.push(Change::Looked { input: input.id.clone(), at_ms: ms });
                 }
             }
@@ -42,9 +44,33 @@ impl Ship {
                 Partition::File => None,
                 Partition::Number(number) => Some(number),
             };
-            self.by_lineage.insert(source.lineage, self.ways.len());
-            self.ways.push(Way::new(seen.lineage, &input.topic, pinned, seen.gate));
+            let topic = input.topic.clone();
+            let at = self.way(&seen.lineage, &topic, pinned);
+            self.by_lineage.insert(source.lineage, at);
+            if let Some(way) = self.ways.get_mut(at) {
+                way.gate = seen.gate;
+                way.id = Some(source.lineage);
+            }
         }
+    }
+
+    /// The way of a lineage to a topic, which an earlier run may have left a backlog on.
+    pub(super) fn way(
+        &mut self,
+        lineage: &Arc<Lineage>,
+        topic: &str,
+        pinned: Option<i32>,
+    ) -> usize {
+        let key = (lineage.clone(), Arc::from(topic));
+        if let Some(at) = self.by_name.get(&key).copied() {
+            if let Some(way) = self.ways.get_mut(at) {
+                way.pinned = pinned;
+            }
+            return at;
+        }
+        self.by_name.insert(key, self.ways.len());
+        self.ways.push(Way::new(lineage.clone(), topic, pinned, clock::now()));
+        self.ways.len() - 1
     }
 
     fn gone(&mut self, source: SourceId) {
@@ -54,7 +80,11 @@ impl Ship {
         };
         let lineage = (*way.lineage).clone();
         self.changes.push(Change::Gone { source, lineage, at_ms: clock::wall_ms() });
-        self.ledgers.close(source);
+        if self.floor(source).is_some() {
+            self.gone.insert(source);
+        } else {
+            self.ledgers.close(source);
+        }
     }
 
     fn block(&mut self, block: Block) {
@@ -68,10 +98,24 @@ impl Ship {
             unreachable!("a block holds a record")
         };
         let ticket = self.ledgers.open(block.source, block.start, block.end, records);
+        self.take_in(at, block, ticket);
+    }
+
+    /// A block joins its lane: in memory, or in the spool if that is where the lane's end is.
+    pub(super) fn take_in(&mut self, at: usize, block: Block, ticket: Ticket) {
+        let Some(way) = self.ways.get(at) else { return };
+        if way.lane.route() == Route::Spool {
+            self.spool_block(at, block, ticket);
+            return self.replay(at);
+        }
         let (bytes, until) = (block.permit.bytes(), block.len());
+        let was_empty = way.lane.is_empty();
         let (slot, seq) = self.flight.board(at, block, ticket);
         if let Some(way) = self.ways.get_mut(at) {
             way.lane.push(Piece { seq, slot, from: 0, until, suspect: false });
+            if was_empty {
+                way.moved_at = clock::now();
+            }
         }
         self.hold(at, bytes);
         self.pump(at);
@@ -79,7 +123,7 @@ impl Ship {
 
     /// Counts memory against the share of a way's partition; a share that is used up closes the
     /// gates of all that lead there.
-    fn hold(&mut self, at: usize, bytes: usize) {
+    pub(super) fn hold(&mut self, at: usize, bytes: usize) {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.bytes += bytes;
         let key = (way.topic.clone(), way.partition.unwrap_or(-1));
@@ -90,7 +134,7 @@ impl Ship {
         }
     }
 
-    fn free(&mut self, at: usize, bytes: usize) {
+    pub(super) fn free(&mut self, at: usize, bytes: usize) {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.bytes -= bytes;
         let key = (way.topic.clone(), way.partition.unwrap_or(-1));
@@ -103,7 +147,8 @@ impl Ship {
     }
 
     fn open_gates(&self, topic: &str, partition: i32) {
-        let led_there = |way: &&Way| &*way.topic == topic && way.partition.unwrap_or(-1) == partition;
+        let led_there =
+            |way: &&Way| &*way.topic == topic && way.partition.unwrap_or(-1) == partition;
         let mut opened = false;
         for way in self.ways.iter().filter(led_there) {
             opened |= way.gate.open();
@@ -121,10 +166,11 @@ impl Ship {
             && !way.rests(clock::now())
             && let Some(piece) = way.lane.next()
         {
-            let load = self.flight.load(piece.slot);
+            let Some(block) = self.flight.load(piece.slot).block() else {
+                unreachable!("what waits is in memory")
+            };
             let (from, until) = (piece.from, piece.until);
-            let handed =
-                self.producer.send(&way.topic, partition, piece.slot, &load.block, from, until);
+            let handed = self.producer.send(&way.topic, partition, piece.slot, block, from, until);
             let refused = u32::try_from(handed.refused.len()).unwrap_or(u32::MAX);
             way.lane.handed(handed.done, handed.done - refused);
             for (record, cause) in handed.refused {
@@ -142,11 +188,14 @@ impl Ship {
             if self.ways.get(at).is_some_and(|way| !way.lane.is_empty()) {
                 self.pump(at);
             }
+            if self.ways.get(at).is_some_and(|way| !way.lane.is_direct()) {
+                self.replay(at);
+            }
         }
     }
 
     /// Where a way leads. A way with nothing on it may be led elsewhere: partitions were added.
-    fn partition(&mut self, at: usize) -> Option<i32> {
+    pub(super) fn partition(&mut self, at: usize) -> Option<i32> {
         let way = self.ways.get(at)?;
         if way.lane.in_flight() > 0 {
             return way.partition;
@@ -205,18 +254,21 @@ impl Ship {
         }
         touched.sort_unstable();
         touched.dedup();
-        touched.into_iter().for_each(|at| self.pump(at));
+        for at in touched {
+            self.pump(at);
+            self.replay(at);
+        }
         if self.is_fatal && self.producer.in_flight() == 0 {
             self.rebuild();
         }
     }
 
-    fn delivered(&mut self, proof: crate::produce::Delivered<Run>) -> usize {
+    fn delivered(&mut self, proof: Delivered<Run>) -> usize {
         let run = *proof.get();
-        let at = self.flight.load(run.slot).lane;
-        let proof = self.flight.land(proof);
+        let at = self.flight.load(run.slot).way;
         if let Some(way) = self.ways.get_mut(at) {
             way.lane.delivered(run.count);
+            way.moved_at = clock::now();
         }
         self.crew.counters.delivered.add(u64::from(run.count));
         if !self.is_reachable {
@@ -224,45 +276,68 @@ impl Ship {
             self.refusal = None;
             tracing::info!("kafka is reachable");
         }
-        self.settle(proof);
+        match self.flight.land(proof) {
+            Landed::Fresh(proof) => self.settle(proof),
+            Landed::Spooled(proof) => {
+                self.crew.counters.replayed.add(u64::from(run.count));
+                if let Some(spool) = &mut self.spool {
+                    spool.remove(proof);
+                }
+                self.removed(at, u64::from(run.count));
+            }
+        }
         self.release(run.slot);
         at
     }
 
     /// A fate is known: the frontier may move.
-    fn settle(&mut self, proof: impl Settlement) {
+    pub(super) fn settle(&mut self, proof: impl Settlement) {
         if let Some(frontier) = self.ledgers.settle(proof) {
             self.moved.insert(frontier.source(), frontier);
         }
     }
 
-    fn release(&mut self, slot: Slot) {
-        if let Some(load) = self.flight.release(slot) {
-            self.free(load.lane, load.block.permit.bytes());
+    /// Gives a slot up that is empty; true if it was.
+    pub(super) fn release(&mut self, slot: Slot) -> bool {
+        let Some(load) = self.flight.release(slot) else { return false };
+        self.free(load.way, load.bytes());
+        if load.is_replayed()
+            && let Some(way) = self.ways.get_mut(load.way)
+        {
+            way.spooled.replay.in_memory -= 1;
         }
+        true
     }
 
     fn undelivered(&mut self, run: Run, cause: Cause) -> usize {
         let load = self.flight.load(run.slot);
-        let (at, seq) = (load.lane, load.seq);
+        let (at, seq) = (load.way, load.seq);
         let (from, until) = (run.first, run.first + run.count);
         let piece = Piece { seq, slot: run.slot, from, until, suspect: false };
         let Some(way) = self.ways.get_mut(at) else { return at };
-        match cause.verdict() {
-            Verdict::Again => {
-                self.crew.counters.returned.add(u64::from(run.count));
-                way.lane.came_back(piece);
+        let counters = &self.crew.counters;
+        let is_kept = match cause.verdict() {
+            Verdict::Again | Verdict::Rebuild => {
+                counters.returned.add(u64::from(run.count));
+                let is_kept = way.lane.came_back(piece);
                 self.hold_up(at, cause);
+                is_kept
             }
-            Verdict::Rebuild => {
-                self.crew.counters.returned.add(u64::from(run.count));
-                way.lane.came_back(piece);
-                self.fail(cause);
+            Verdict::Suspect => {
+                counters.suspected.add(u64::from(run.count));
+                match way.lane.refused(piece) {
+                    Refusal::Again => true,
+                    Refusal::InSpool => false,
+                    Refusal::Guilty => {
+                        self.bury(at, run.slot, run.first, cause);
+                        true
+                    }
+                }
             }
-            Verdict::Suspect => match way.lane.refused(piece) {
-                Refusal::Again | Refusal::InSpool => self.crew.counters.suspected.add(u64::from(run.count)),
-                Refusal::Guilty => self.bury(at, run.slot, run.first, cause),
-            },
+        };
+        if !is_kept {
+            self.flight.leave(run.slot, run.count);
+            self.release(run.slot);
         }
         at
     }
@@ -270,40 +345,55 @@ impl Ship {
     /// Kafka will never take this record: it goes to the dead letters.
     fn bury(&mut self, at: usize, slot: Slot, record: u32, cause: Cause) {
         let Some(way) = self.ways.get(at) else { return };
-        let load = self.flight.load(slot);
+        let Some(block) = self.flight.load(slot).block() else {
+            unreachable!("what was sent alone is in memory")
+        };
         let letter = Letter {
             lineage: (*way.lineage).clone(),
-            generation: load.block.source.generation,
-            start: Some(load.block.start_of(record)),
-            end: load.block.end_of(record),
+            generation: block.source.generation,
+            start: Some(block.start_of(record)),
+            end: block.end_of(record),
             topic: way.topic.to_string(),
             partition: way.partition,
             reason: cause.name(),
             error: cause.to_string(),
-            value: load.block.record(record).to_vec(),
+            value: block.record(record).to_vec(),
         };
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
-        let ticket = self.flight.take(slot, 1);
+        let duty = self.flight.take(slot, record, 1);
         self.burying += 1;
-        self.hand_in(letter, ticket);
+        self.hand_in(letter, duty);
         self.release(slot);
     }
 
     /// Hands a letter to those who write it, or keeps it until they can take it.
-    fn hand_in(&mut self, letter: Letter, ticket: Ticket) {
-        match self.crew.dead_letters.write(letter, ticket) {
+    fn hand_in(&mut self, letter: Letter, duty: Duty) {
+        match self.crew.dead_letters.write(letter, duty) {
             Ok(()) => {}
             Err(
-                dead_letter::Refused::Busy(letter, ticket)
-                | dead_letter::Refused::Stopped(letter, ticket),
-            ) => self.letters.push_back((letter, ticket)),
+                dead_letter::Refused::Busy(letter, duty)
+                | dead_letter::Refused::Stopped(letter, duty),
+            ) => self.letters.push_back((letter, duty)),
+        }
+    }
+
+    fn buried(&mut self, proof: DeadLettered<Duty>) {
+        match proof.into_parts() {
+            Ok(proof) => self.settle(proof),
+            Err(proof) => {
+                let at = self.by_lane.get(&proof.get().entry.lane()).copied();
+                if let Some(spool) = &mut self.spool {
+                    spool.bury(proof);
+                }
+                at.into_iter().for_each(|at| self.removed(at, 1));
+            }
         }
     }
 
     fn hand_in_letters(&mut self) {
-        for (letter, ticket) in std::mem::take(&mut self.letters) {
-            self.hand_in(letter, ticket);
+        for (letter, duty) in std::mem::take(&mut self.letters) {
+            self.hand_in(letter, duty);
         }
     }
 
@@ -317,11 +407,12 @@ impl Ship {
             Note::DeadLettered(proofs) => {
                 self.burying -= proofs.len();
                 self.crew.counters.dead_lettered.add(proofs.len() as u64);
-                proofs.into_iter().for_each(|proof| self.settle(proof));
+                proofs.into_iter().for_each(|proof| self.buried(proof));
                 self.hand_in_letters();
             }
             Note::Saved { batches } => self.batches_saved = batches,
             Note::DeadLettersFail => {}
+            Note::Spool(event) => self.spool_event(event),
             Note::SaveFailed => self.crew.counters.checkpoint_failures.add(1),
         }
     }

@@ -1,17 +1,70 @@
 //! What each integer handed to the client library stands for.
 
-use crate::ledger::Ticket;
-use crate::produce::Delivered;
-use crate::record::{Block, Run, Slot};
+use std::sync::Arc;
 
-/// A block on its way, until each of its records has a fate.
+use crate::budget::Permit;
+use crate::dead_letter::DeadLettered;
+use crate::ledger::Ticket;
+use crate::produce::{Delivered, RECORD_OVERHEAD_BYTES};
+use crate::record::{Block, Run, Slot};
+use crate::spool::{EntryId, Runs, Share};
+
+/// A block on its way.
 #[derive(Debug)]
 pub(super) struct Load {
-    pub(super) lane: usize,
+    pub(super) way: usize,
     /// Its place in the order of its lane.
     pub(super) seq: u64,
-    pub(super) block: Block,
-    ticket: Ticket,
+    /// How many of its records wait or are in flight.
+    left: u32,
+    cargo: Cargo,
+}
+
+#[derive(Debug)]
+enum Cargo {
+    /// Nowhere else: its duty is open.
+    Fresh { block: Block, ticket: Ticket, settled: Runs },
+    /// In the spool too; of what is in flight only its number in the entry is needed.
+    Copied { entry: EntryId, numbers: Runs, held: Permit },
+    /// Given back by the spool, which keeps it until it is delivered.
+    Replayed { entry: EntryId, block: Block },
+}
+
+/// What a report settles.
+#[derive(Debug)]
+pub(super) enum Landed {
+    Fresh(Delivered<Ticket>),
+    Spooled(Delivered<Share>),
+}
+
+/// What a dead letter settles.
+#[derive(Debug)]
+pub enum Duty {
+    Fresh(Ticket),
+    Spooled(Share),
+}
+
+/// A fresh load as it goes into the spool.
+pub(super) struct Spilled {
+    pub(super) block: Arc<Block>,
+    pub(super) records: Runs,
+    pub(super) ticket: Ticket,
+}
+
+impl DeadLettered<Duty> {
+    /// The proof for a ticket, or else for a share of a spooled entry.
+    pub(super) fn into_parts(self) -> Result<DeadLettered<Ticket>, DeadLettered<Share>> {
+        match self.get() {
+            Duty::Fresh(_) => Ok(self.map(|duty| match duty {
+                Duty::Fresh(ticket) => ticket,
+                Duty::Spooled(_) => unreachable!("it was looked at just now"),
+            })),
+            Duty::Spooled(share) => {
+                let share = *share;
+                Err(self.map(|_| share))
+            }
+        }
+    }
 }
 
 /// All blocks on their way, by slot.
@@ -23,61 +76,164 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// Takes a block in; a slot is used again only after its last record has a fate, so every
-    /// report finds what it is about.
-    pub(super) fn board(&mut self, lane: usize, block: Block, ticket: Ticket) -> (Slot, u64) {
+    /// Takes in a block just read.
+    pub(super) fn board(&mut self, way: usize, block: Block, ticket: Ticket) -> (Slot, u64) {
+        let left = ticket.records();
+        self.place(way, left, Cargo::Fresh { block, ticket, settled: Runs::default() })
+    }
+
+    /// Takes in what the spool gave back; `left` of its records are to be sent.
+    pub(super) fn board_replayed(
+        &mut self,
+        way: usize,
+        entry: EntryId,
+        block: Block,
+        left: u32,
+    ) -> (Slot, u64) {
+        self.place(way, left, Cargo::Replayed { entry, block })
+    }
+
+    /// A slot is used again only after its last record has left it, so every report finds what
+    /// it is about.
+    fn place(&mut self, way: usize, left: u32, cargo: Cargo) -> (Slot, u64) {
         let seq = self.boarded;
         self.boarded = seq.strict_add(1);
-        let load = Some(Load { lane, seq, block, ticket });
         let slot = self.free.pop().unwrap_or_else(|| {
             self.loads.push(None);
             Slot(u32::try_from(self.loads.len() - 1).unwrap_or(u32::MAX))
         });
         if let Some(place) = self.loads.get_mut(slot.0 as usize) {
-            *place = load;
+            *place = Some(Load { way, seq, left, cargo });
         }
         (slot, seq)
     }
 
     pub(super) fn load(&self, slot: Slot) -> &Load {
         let load = self.loads.get(slot.0 as usize).and_then(Option::as_ref);
-        let Some(load) = load else { unreachable!("slot {} is in use until its last report", slot.0) };
+        let Some(load) = load else { unreachable!("slot {} is in use until it is empty", slot.0) };
         load
     }
 
-    /// Turns a report about a run of records into the proof for their tickets.
-    pub(super) fn land(&mut self, proof: Delivered<Run>) -> Delivered<Ticket> {
-        let run = *proof.get();
-        let ticket = self.take(run.slot, run.count);
-        Delivered::carry(proof, ticket)
-    }
-
-    /// The duty for `count` of a slot's records.
-    pub(super) fn take(&mut self, slot: Slot, count: u32) -> Ticket {
+    fn load_mut(&mut self, slot: Slot) -> &mut Load {
         let load = self.loads.get_mut(slot.0 as usize).and_then(Option::as_mut);
-        let Some(load) = load else { unreachable!("slot {} is in use until its last report", slot.0) };
-        load.ticket.take(count)
+        let Some(load) = load else { unreachable!("slot {} is in use until it is empty", slot.0) };
+        load
     }
 
-    /// Gives the slot up if all duties of its block have been taken; what it held in memory is
-    /// free then.
+    /// Turns a report about a run of records into the proof for what they settle.
+    pub(super) fn land(&mut self, proof: Delivered<Run>) -> Landed {
+        let run = *proof.get();
+        match self.take(run.slot, run.first, run.count) {
+            Duty::Fresh(ticket) => Landed::Fresh(Delivered::carry(proof, ticket)),
+            Duty::Spooled(share) => Landed::Spooled(Delivered::carry(proof, share)),
+        }
+    }
+
+    /// The duty for consecutive records, which leave the slot with it.
+    pub(super) fn take(&mut self, slot: Slot, first: u32, count: u32) -> Duty {
+        let load = self.load_mut(slot);
+        load.left -= count;
+        match &mut load.cargo {
+            Cargo::Fresh { ticket, settled, .. } => {
+                settled.insert(first..first + count);
+                Duty::Fresh(ticket.take(count))
+            }
+            Cargo::Copied { entry, numbers, .. } => {
+                let Some(first) = numbers.rank(first) else {
+                    unreachable!("what was in flight was copied")
+                };
+                Duty::Spooled(Share { entry: *entry, first, count })
+            }
+            Cargo::Replayed { entry, .. } => Duty::Spooled(Share { entry: *entry, first, count }),
+        }
+    }
+
+    /// Records leave the slot for the spool, which has them.
+    pub(super) fn leave(&mut self, slot: Slot, count: u32) {
+        self.load_mut(slot).left -= count;
+    }
+
+    /// The fresh loads of a way, oldest first.
+    pub(super) fn fresh(&self, way: usize) -> Vec<Slot> {
+        let loads =
+            self.loads.iter().zip(0..).filter_map(|(load, slot)| Some((load.as_ref()?, slot)));
+        let of_way = loads.filter(|(load, _)| load.way == way && load.is_fresh());
+        let mut found: Vec<_> = of_way.map(|(load, slot)| (load.seq, Slot(slot))).collect();
+        found.sort_unstable_by_key(|(seq, _)| *seq);
+        found.into_iter().map(|(_, slot)| slot).collect()
+    }
+
+    /// Makes a fresh load one that the spool has: returns what to stage, of which `entry` will
+    /// say the name. What it leaves behind is what librdkafka holds of it.
+    pub(super) fn spill(&mut self, slot: Slot, stage: impl FnOnce(Spilled) -> EntryId) {
+        let Some(mut load) = self.loads.get_mut(slot.0 as usize).and_then(Option::take) else {
+            return;
+        };
+        load.cargo = match load.cargo {
+            Cargo::Fresh { mut block, ticket, settled } => {
+                let records = settled.others(block.len());
+                let held = block.permit.split(held_bytes(&block, load.left, &records));
+                let numbers = records.clone();
+                let entry = stage(Spilled { block: Arc::new(block), records, ticket });
+                Cargo::Copied { entry, numbers, held }
+            }
+            other @ (Cargo::Copied { .. } | Cargo::Replayed { .. }) => other,
+        };
+        if let Some(place) = self.loads.get_mut(slot.0 as usize) {
+            *place = Some(load);
+        }
+    }
+
+    /// Gives the slot up if nothing is left in it; what it held in memory is free then.
     pub(super) fn release(&mut self, slot: Slot) -> Option<Load> {
         let place = self.loads.get_mut(slot.0 as usize)?;
-        let load = place.take_if(|load| load.ticket.records() == 0)?;
+        let load = place.take_if(|load| load.left == 0)?;
         self.free.push(slot);
         Some(load)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Load> {
+        self.loads.iter().flatten()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.loads.len() == self.free.len()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.loads.len() - self.free.len()
+    /// Blocks that are nowhere else.
+    pub(super) fn fresh_count(&self) -> usize {
+        self.iter().filter(|load| load.is_fresh()).count()
+    }
+}
+
+/// What librdkafka keeps of the records in flight, of those not settled.
+fn held_bytes(block: &Block, in_flight: u32, unsettled: &Runs) -> usize {
+    let in_flight = unsettled.numbers().take(in_flight as usize);
+    in_flight.map(|number| block.record(number).len() + RECORD_OVERHEAD_BYTES).sum()
+}
+
+impl Load {
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(self.cargo, Cargo::Fresh { .. })
     }
 
-    /// When the oldest block on its way was read.
-    pub(super) fn oldest(&self) -> Option<&Load> {
-        self.loads.iter().flatten().min_by_key(|load| load.seq)
+    pub(super) fn is_replayed(&self) -> bool {
+        matches!(self.cargo, Cargo::Replayed { .. })
+    }
+
+    /// The records, unless only librdkafka and the spool have them.
+    pub(super) fn block(&self) -> Option<&Block> {
+        match &self.cargo {
+            Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => Some(block),
+            Cargo::Copied { .. } => None,
+        }
+    }
+
+    /// Memory it holds.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.cargo {
+            Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => block.permit.bytes(),
+            Cargo::Copied { held, .. } => held.bytes(),
+        }
     }
 }

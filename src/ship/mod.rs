@@ -5,11 +5,12 @@
 //! proof; proofs move frontiers, and frontiers are what the checkpoints get.
 
 mod apply;
+mod detour;
 mod flight;
 mod topics;
 mod way;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::{Future, pending};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,15 +18,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::budget::Budget;
 use crate::checkpoint::{self, Change};
 use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
+use crate::lane::Lane;
 use crate::ledger::{Frontier, Ledgers, Settlement, Ticket};
 use crate::metrics::Counters;
 use crate::produce::{Cause, CreateError, Producer};
-use crate::record::{Block, LineageId, SourceId};
-use crate::settings::{self, Settings};
+use crate::record::{Block, Lineage, LineageId, Mark, SourceId};
+use crate::settings::{self, Settings, WhenFull};
+use crate::spool::{self, Spool};
 use crate::tail::{self, Seen};
+pub use flight::Duty;
 use flight::Flight;
 use topics::Topics;
 use way::Way;
@@ -38,22 +43,36 @@ const RETURNED_RESTS: Duration = Duration::from_millis(250);
 const QUESTION_TAKES: Duration = Duration::from_secs(5);
 /// Events applied between two looks at the producer.
 const EVENTS_AT_ONCE: usize = 64;
+/// The budget counts as used up when less than this is left: a block needs about as much.
+const FULL_WITHIN: usize = 1024 * 1024;
+/// The share of the memory budget that is kept for giving back what is in the spool, so that it
+/// cannot be starved by those who wait for it to become empty.
+const REPLAY_SHARE: usize = 8;
+/// How long putting what is in memory into the spool may take at the end.
+const STORING_TAKES: Duration = Duration::from_secs(3);
+/// How often deadlines are looked at.
+const DEADLINES_EVERY: Duration = Duration::from_millis(500);
 
 /// What other threads tell. They wait when the channel is full, which it is only while this one
 /// is behind.
 #[derive(Debug)]
 pub enum Note {
     Topic { name: String, answer: Result<u32, Cause> },
-    DeadLettered(Vec<DeadLettered<Ticket>>),
+    DeadLettered(Vec<DeadLettered<Duty>>),
     DeadLettersFail,
     Saved { batches: u64 },
     SaveFailed,
+    Spool(spool::Event),
 }
 
 /// Whom the ship hands what it knows to.
 pub struct Crew {
     pub checkpoints: checkpoint::Writer,
-    pub dead_letters: dead_letter::Writer<Ticket>,
+    pub dead_letters: dead_letter::Writer<Duty>,
+    /// None if the operator wants none; then files are the only buffer.
+    pub spool: Option<(Spool, spool::Recovered)>,
+    /// What the readers pay from.
+    pub budget: Budget,
     /// Wakes the readers after their gates were opened.
     pub wake: Arc<dyn Fn() + Send + Sync>,
     pub counters: Arc<Counters>,
@@ -64,12 +83,13 @@ pub struct Crew {
 pub struct Arrival {
     /// Blocks that have a record without a fate.
     pub unsent: usize,
+    /// Records that are in the spool.
+    pub backlog: u64,
     /// All that was settled is in the checkpoints.
     pub is_saved: bool,
     /// With [`tail::Ending::AtEnd`]: all there was has been read.
     pub read_all: bool,
 }
-
 
 pub struct Ship {
     kafka: settings::Kafka,
@@ -81,6 +101,8 @@ pub struct Ship {
     notes: mpsc::Sender<Note>,
     ways: Vec<Way>,
     by_lineage: HashMap<LineageId, usize>,
+    by_name: HashMap<(Arc<Lineage>, Arc<str>), usize>,
+    by_lane: HashMap<spool::LaneId, usize>,
     ledgers: Ledgers,
     flight: Flight,
     topics: Topics,
@@ -101,7 +123,22 @@ pub struct Ship {
     /// Letters whose writing has not been confirmed.
     burying: usize,
     /// Letters that the writer has no room for yet.
-    letters: VecDeque<(Letter, Ticket)>,
+    letters: VecDeque<(Letter, Duty)>,
+    spool: Option<Spool>,
+    when_full: WhenFull,
+    stall_after: Duration,
+    budget: Budget,
+    replay_budget: Budget,
+    is_spool_full: bool,
+    /// Puts that are not known to be stored, and blocks that the spool has no room for.
+    unstored: usize,
+    held: usize,
+    /// Sources whose files are gone, and of which something is still in the spool.
+    gone: HashSet<SourceId>,
+    /// Inputs all of which has been looked at in this run.
+    looked: HashSet<String>,
+    deadlines_at: Instant,
+    is_stopping: bool,
 }
 
 impl Ship {
@@ -109,19 +146,23 @@ impl Ship {
     pub fn new(
         settings: &Settings,
         host: String,
-        crew: Crew,
+        mut crew: Crew,
         notes: mpsc::Sender<Note>,
     ) -> Result<Self, CreateError> {
-        Ok(Self {
+        let (spool, recovered) = crew.spool.take().unzip();
+        let mut ship = Self {
             producer: Producer::new(&settings.kafka)?,
             kafka: settings.kafka.clone(),
             inputs: settings.inputs.clone(),
             host,
             checkpoint_interval: settings.checkpoint_interval,
+            budget: crew.budget.clone(),
             crew,
             notes,
             ways: Vec::new(),
             by_lineage: HashMap::new(),
+            by_name: HashMap::new(),
+            by_lane: HashMap::new(),
             ledgers: Ledgers::default(),
             flight: Flight::default(),
             topics: Topics::default(),
@@ -139,25 +180,43 @@ impl Ship {
             read_all: false,
             burying: 0,
             letters: VecDeque::new(),
-        })
+            spool,
+            when_full: settings.spool.when_full,
+            stall_after: settings.spool.stall_after,
+            replay_budget: Budget::new(settings.kafka.buffer_memory_bytes / REPLAY_SHARE, || {}),
+            is_spool_full: false,
+            unstored: 0,
+            held: 0,
+            gone: HashSet::new(),
+            looked: HashSet::new(),
+            deadlines_at: clock::now(),
+            is_stopping: false,
+        };
+        if let Some(recovered) = recovered {
+            ship.recover(&recovered);
+        }
+        Ok(ship)
     }
 
-    /// Ships until the readers have gone and everything they read has a fate, or until `until`
-    /// says that it has been long enough. What has no fate then stays owed.
+    /// Ships until everything there was is shipped (with [`tail::Ending::AtEnd`]) or until
+    /// `stop` completes; then until what was read has a fate, or `late` completes. What has none
+    /// by then goes to the spool, or stays owed.
     pub async fn run(
         mut self,
         mut events: mpsc::Receiver<tail::Event>,
         mut notes: mpsc::Receiver<Note>,
-        until: impl Future<Output = ()>,
+        stop: impl Future<Output = ()>,
+        late: impl Future<Output = ()>,
     ) -> Arrival {
-        tokio::pin!(until);
+        tokio::pin!(stop, late);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut readers_there = true;
         while !self.is_done(readers_there) {
             tokio::select! {
                 biased;
-                () = &mut until => break,
+                () = &mut stop, if !self.is_stopping => self.is_stopping = true,
+                () = &mut late, if self.is_stopping => break,
                 () = self.producer.readable() => self.hear(),
                 Some(note) = notes.recv() => self.note(note),
                 event = receive(&mut events, readers_there) => {
@@ -171,12 +230,41 @@ impl Ship {
                 _ = tick.tick() => self.tick(),
             }
         }
+        self.give_up(&mut notes).await;
         self.arrive(notes).await
+    }
+
+    /// What has no fate yet goes to the spool; waits until it is safe there.
+    async fn give_up(&mut self, notes: &mut mpsc::Receiver<Note>) {
+        if self.spool.is_none() || self.flight.fresh_count() + self.unstored == 0 {
+            return;
+        }
+        self.is_stopping = true;
+        self.hear();
+        for at in 0..self.ways.len() {
+            self.detour(at);
+        }
+        let stored = async {
+            while self.unstored > 0 {
+                let Some(note) = notes.recv().await else { break };
+                self.note(note);
+            }
+        };
+        if tokio::time::timeout(STORING_TAKES, stored).await.is_err() {
+            tracing::error!("not everything could be put into the spool in time; it stays owed");
+        }
     }
 
     /// All there was has been read and has a fate.
     fn is_done(&self, readers_there: bool) -> bool {
-        (!readers_there || self.read_all) && self.flight.is_empty() && self.burying == 0
+        let is_all_read = !readers_there || self.read_all;
+        let is_settled = self.flight.is_empty() && self.burying + self.unstored + self.held == 0;
+        // On the way out what is in the spool may stay there.
+        is_all_read && is_settled && (self.is_stopping || self.is_spool_empty())
+    }
+
+    fn is_spool_empty(&self) -> bool {
+        self.ways.iter().all(|way| way.spooled.records == 0)
     }
 
     fn tick(&mut self) {
@@ -184,6 +272,10 @@ impl Ship {
         self.hear();
         self.ask(now);
         self.pump_all();
+        if now.duration_since(self.deadlines_at) >= DEADLINES_EVERY {
+            self.deadlines_at = now;
+            self.watch_deadlines(now);
+        }
         if now.duration_since(self.saved_at) >= self.checkpoint_interval {
             self.save();
         }
@@ -194,9 +286,12 @@ impl Ship {
         self.saved_at = clock::now();
         let mut changes = std::mem::take(&mut self.changes);
         let moved = std::mem::take(&mut self.moved).into_values();
-        changes.extend(
-            moved.map(|frontier| Change::Moved { frontier, acknowledged: frontier.mark() }),
-        );
+        changes.extend(moved.map(|frontier| {
+            let floor = self.floor(frontier.source()).unwrap_or(frontier.mark());
+            let is_before = floor.offset < frontier.mark().offset;
+            let acknowledged = if is_before { floor } else { frontier.mark() };
+            Change::Moved { frontier, acknowledged }
+        }));
         if changes.is_empty() {
             return;
         }
@@ -218,17 +313,25 @@ impl Ship {
         // From here on nobody listens; those who would tell do not wait for it.
         drop(notes);
         self.save();
-        let Self { crew, changes, producer, flight, read_all, .. } = self;
-        let unsent = flight.len();
+        let unsent = self.flight.fresh_count() + self.held + self.unstored;
+        let backlog = self.ways.iter().map(|way| way.spooled.records).sum();
+        let Self { crew, changes, producer, read_all, spool, .. } = self;
         let closing = tokio::task::spawn_blocking(move || {
             // What comes back was not written; it stays owed and is refused again.
             drop(crew.dead_letters.close());
+            let unstored = spool.map_or(0, Spool::close);
+            if unstored > 0 {
+                tracing::error!(
+                    unstored,
+                    "some lines could not be put into the spool; they stay owed"
+                );
+            }
             let is_saved = crew.checkpoints.close(changes);
             drop(producer);
             is_saved
         });
         let is_saved = closing.await.unwrap_or(false);
-        Arrival { unsent, is_saved, read_all }
+        Arrival { unsent, backlog, is_saved, read_all }
     }
 }
 

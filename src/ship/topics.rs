@@ -46,7 +46,12 @@ impl Topics {
     }
 
     /// Takes an answer in; true if lanes may go on that could not before.
-    pub(super) fn answered(&mut self, name: &str, answer: Result<u32, Cause>, now: Instant) -> bool {
+    pub(super) fn answered(
+        &mut self,
+        name: &str,
+        answer: Result<u32, Cause>,
+        now: Instant,
+    ) -> bool {
         let Some(topic) = self.0.get_mut(name) else { return false };
         topic.is_asked = false;
         match answer {

@@ -1,15 +1,20 @@
-//! One lineage's way out: its lane, where that leads, and what it holds in memory.
+//! One lineage's way out: its lane, where that leads, what it holds in memory and in the spool.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::lane::Lane;
-use crate::record::Lineage;
+use crate::ledger::Ticket;
+use crate::record::{Block, Generation, Lineage, LineageId, Mark, Offset, SourceId};
+use crate::spool::{EntryId, LaneId, Loaded};
 use crate::tail::Gate;
 
 #[derive(Debug)]
 pub(super) struct Way {
     pub(super) lineage: Arc<Lineage>,
+    /// Its number, once a reader has seen a file of it.
+    pub(super) id: Option<LineageId>,
     pub(super) topic: Arc<str>,
     /// Fixed by the configuration; otherwise host, input and path decide.
     pub(super) pinned: Option<i32>,
@@ -21,6 +26,58 @@ pub(super) struct Way {
     pub(super) bytes: usize,
     /// Nothing is handed over before this.
     pub(super) rests_until: Option<Instant>,
+    /// When the broker last acknowledged something, or there was nothing to acknowledge.
+    pub(super) moved_at: Instant,
+    pub(super) spooled: Spooled,
+}
+
+/// What of a way is in the spool.
+#[derive(Debug, Default)]
+pub(super) struct Spooled {
+    pub(super) lane: Option<LaneId>,
+    /// Records, staged or stored, without those that have been removed.
+    pub(super) records: u64,
+    /// Puts that are not known to be stored.
+    pub(super) unstored: usize,
+    /// Puts so far: tells whether anything was staged since a question was asked.
+    pub(super) puts: u64,
+    /// The end of what was staged last, for each source of this run.
+    pub(super) staged_to: HashMap<Generation, Offset>,
+    /// Where what may still have to be replayed begins, for each source.
+    pub(super) floors: HashMap<SourceId, Mark>,
+    pub(super) replay: Replay,
+    /// Blocks that the spool has no room for; they come after all that is in it.
+    pub(super) held: VecDeque<(Block, Ticket)>,
+}
+
+impl Replay {
+    /// The next one begins at the oldest entry.
+    pub(super) fn start_over(&mut self) {
+        self.cursor = None;
+        self.ahead = None;
+        self.is_stale = self.asked.is_some();
+    }
+
+    /// The answer has come; what was asked for it, unless it is of no interest any more.
+    pub(super) fn answered(&mut self) -> Option<u64> {
+        let asked = self.asked.take();
+        let is_stale = std::mem::take(&mut self.is_stale);
+        asked.filter(|_| !is_stale)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    /// The last entry taken from the spool since the detour; none before the first.
+    pub(super) cursor: Option<EntryId>,
+    /// An answer is awaited; `puts` as it was when it was asked for.
+    pub(super) asked: Option<u64>,
+    /// The answer awaited is to a question that is of no interest any more.
+    pub(super) is_stale: bool,
+    /// An entry that the reader has not come to again.
+    pub(super) ahead: Option<Box<Loaded>>,
+    /// Entries in memory.
+    pub(super) in_memory: usize,
 }
 
 impl Way {
@@ -28,18 +85,26 @@ impl Way {
         lineage: Arc<Lineage>,
         topic: &str,
         pinned: Option<i32>,
-        gate: Arc<Gate>,
+        now: Instant,
     ) -> Self {
         Self {
             lineage,
+            id: None,
             topic: topic.into(),
             pinned,
             partition: None,
             lane: Lane::default(),
-            gate,
+            gate: Arc::default(),
             bytes: 0,
             rests_until: None,
+            moved_at: now,
+            spooled: Spooled::default(),
         }
+    }
+
+    /// One of its sources; what no reader has seen is like nothing a reader has.
+    pub(super) fn source(&self, generation: Generation) -> SourceId {
+        SourceId { lineage: self.id.unwrap_or(LineageId(u32::MAX)), generation }
     }
 
     pub(super) fn rests(&self, now: Instant) -> bool {

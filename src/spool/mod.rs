@@ -113,9 +113,27 @@ impl Put {
 #[derive(Debug)]
 pub struct Spooled(Ticket);
 
+impl Spooled {
+    /// How many records it is about.
+    pub fn records(&self) -> u32 {
+        self.0.records()
+    }
+}
+
 impl Settlement for Spooled {
     fn into_parts(self) -> (Ticket, Fate) {
         (self.0, Fate::Spooled)
+    }
+}
+
+/// Proof that records were dropped because the operator asked for that when the spool is full.
+#[must_use]
+#[derive(Debug)]
+pub struct Dropped(Ticket);
+
+impl Settlement for Dropped {
+    fn into_parts(self) -> (Ticket, Fate) {
+        (self.0, Fate::Dropped)
     }
 }
 
@@ -274,6 +292,12 @@ impl Spool {
     pub fn admits(&self, lane: LaneId, generation: Generation, end: Offset) -> bool {
         let reach = self.reaches.get(lane.0 as usize).copied().flatten();
         reach.is_some_and(|reach| (generation, end) <= reach) || self.has_room()
+    }
+
+    /// Drops records that there is no room for, as `when_full: drop_newest` asks.
+    pub fn drop_newest(&self, ticket: Ticket) -> Dropped {
+        assert!(!self.has_room(), "nothing is dropped that there is room for");
+        Dropped(ticket)
     }
 
     /// Asks for the entry of `lane` that follows `after` in order of replay, or for its first.

@@ -17,7 +17,7 @@ impl Runs {
 
     /// Adds `numbers`; returns how many were new.
     pub fn insert(&mut self, numbers: Range<u32>) -> u32 {
-        if numbers.is_empty() {
+        if numbers.start >= numbers.end {
             return 0;
         }
         let from = self.0.partition_point(|run| run.end < numbers.start);
@@ -34,6 +34,14 @@ impl Runs {
 
     pub fn contains(&self, number: u32) -> bool {
         self.rank(number).is_some()
+    }
+
+    /// The numbers from 0 up to `count` that are not in it.
+    #[must_use]
+    pub fn others(&self, count: u32) -> Self {
+        let starts = std::iter::once(0).chain(self.0.iter().map(|run| run.end));
+        let ends = self.0.iter().map(|run| run.start).chain(std::iter::once(count));
+        starts.zip(ends).map(|(start, end)| start..end).collect()
     }
 
     /// How many of the numbers come before `number`, if it is one of them: which record of an

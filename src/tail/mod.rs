@@ -385,8 +385,7 @@ impl<F: FnMut(Event)> Tail<F> {
                 if source.unlinked { PARTIAL_REST.min(close_inactive) } else { Duration::MAX };
             let finished = partial.unwrap_or(Duration::MAX).min(limit);
             if source.has_partial() && rest >= finished {
-                let read =
-                    source.open().and_then(|()| source.read_partial(rule, &self.budget));
+                let read = source.open().and_then(|()| source.read_partial(rule, &self.budget));
                 if let Ok(Read::Block(block)) = read {
                     (self.emit)(Event::Block(block));
                 }
@@ -423,8 +422,7 @@ impl<F: FnMut(Event)> Tail<F> {
             let rule = input.rule;
             for source in &mut lineage.sources {
                 while source.unread() > 0 {
-                    let read =
-                        source.open().and_then(|()| source.read_partial(rule, &self.budget));
+                    let read = source.open().and_then(|()| source.read_partial(rule, &self.budget));
                     match read {
                         Ok(Read::Block(block)) => (self.emit)(Event::Block(block)),
                         Ok(Read::Starved) => return false,

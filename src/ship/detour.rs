@@ -1,0 +1,403 @@
+//! The way through the spool: when to take it, what goes in, what comes back.
+
+use std::sync::Arc;
+
+use super::flight::Spilled;
+use super::*;
+use crate::lane::{Piece, Route};
+use crate::record::{Anchor, Generation, Offset, Slot};
+use crate::settings::WhenFull;
+use crate::spool::{Event, Loaded, Put};
+
+/// Entries of one way in memory while its backlog is given back.
+const REPLAYED_AT_ONCE: usize = 4;
+/// What an entry being given back takes of memory beside its bytes, for each record.
+const RECORD_COST: usize = crate::produce::RECORD_OVERHEAD_BYTES + 24;
+
+impl Ship {
+    /// Takes in what earlier runs left in the spool: each lane with a backlog starts in detour.
+    pub(super) fn recover(&mut self, recovered: &spool::Recovered) {
+        for backlog in &recovered.lanes {
+            let lineage = Arc::new(backlog.lane.lineage.clone());
+            let at = self.way(&lineage, &backlog.lane.topic, None);
+            let Some(way) = self.ways.get_mut(at) else { continue };
+            way.lane = Lane::with_backlog();
+            way.spooled.lane = Some(backlog.id);
+            self.by_lane.insert(backlog.id, at);
+            way.spooled.records = backlog.records;
+        }
+    }
+
+    /// Detours lanes whose oldest record is too old, or that stand still while memory is full.
+    pub(super) fn watch_deadlines(&mut self, now: Instant) {
+        if self.spool.is_none() {
+            return;
+        }
+        let mut oldest: HashMap<usize, Instant> = HashMap::new();
+        for load in self.flight.iter().filter(|load| load.is_fresh()) {
+            let Some(block) = load.block() else { continue };
+            let known = oldest.entry(load.way).or_insert(block.read_at);
+            *known = block.read_at.min(*known);
+        }
+        let is_full = self.budget.used() + FULL_WITHIN >= self.budget.limit();
+        for (at, read_at) in oldest {
+            let Some(way) = self.ways.get(at) else { continue };
+            let stalls = now.duration_since(way.moved_at.max(read_at)) >= self.stall_after;
+            let is_late = now.duration_since(read_at) >= self.kafka.delivery_timeout;
+            if is_late || (stalls && (is_full || way.gate.is_closed())) {
+                let why = if is_late { "delivery.timeout.ms" } else { "stall_after" };
+                tracing::warn!(lineage = %way.lineage, topic = %way.topic, why, "lines go to the spool");
+                self.detour(at);
+            }
+        }
+    }
+
+    /// Puts everything of a way into the spool. What librdkafka has stays there, too: only it
+    /// knows what the broker has, and delivers the rest in order.
+    pub(super) fn detour(&mut self, at: usize) {
+        let Some(way) = self.ways.get_mut(at) else { return };
+        let mut waiting = HashMap::new();
+        // First of all, so that nothing read later overtakes what is in flight.
+        let pieces = way.lane.detour();
+        way.spooled.replay.start_over();
+        for piece in pieces {
+            if !self.flight.load(piece.slot).is_fresh() {
+                self.flight.leave(piece.slot, piece.len());
+                self.release(piece.slot);
+            } else {
+                *waiting.entry(piece.slot).or_insert(0) += piece.len();
+            }
+        }
+        for slot in self.flight.fresh(at) {
+            self.spill(at, slot, waiting.remove(&slot).unwrap_or(0));
+        }
+    }
+
+    /// A fresh load goes to the spool; what waited of it leaves memory.
+    fn spill(&mut self, at: usize, slot: Slot, waiting: u32) {
+        let held_before = self.flight.load(slot).bytes();
+        self.flight.leave(slot, waiting);
+        let mut flight = std::mem::take(&mut self.flight);
+        flight.spill(slot, |spilled| self.stage(at, spilled));
+        self.flight = flight;
+        self.free(at, held_before - self.flight.load(slot).bytes());
+        self.release(slot);
+    }
+
+    /// Hands records to the spool's thread. They settle once they are stored.
+    fn stage(&mut self, at: usize, spilled: Spilled) -> spool::EntryId {
+        let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else {
+            unreachable!("nothing takes the detour without a spool")
+        };
+        let Spilled { block, records, ticket } = spilled;
+        let spooled = &mut way.spooled;
+        let lane = *spooled.lane.get_or_insert_with(|| {
+            let (lineage, topic) = ((*way.lineage).clone(), way.topic.to_string());
+            let lane = spool.lane(spool::Lane { lineage, topic });
+            self.by_lane.insert(lane, at);
+            lane
+        });
+        let source = block.source;
+        let before = spooled.staged_to.insert(source.generation, block.end.offset);
+        // A letter that is not written yet leaves a gap that nobody has closed.
+        let chain = match self.burying {
+            0 => before.unwrap_or(Offset::START),
+            _ => Put::UNCHAINED,
+        };
+        spooled.floors.entry(source).or_insert(block.start);
+        spooled.records += u64::from(ticket.records());
+        spooled.unstored += 1;
+        spooled.puts += 1;
+        self.unstored += 1;
+        spool.stage(Put { lane, block, records, chain, partition: way.partition, ticket })
+    }
+
+    /// A block read while its lane is on the detour.
+    pub(super) fn spool_block(&mut self, at: usize, mut block: Block, ticket: Ticket) {
+        // librdkafka will not see it for now.
+        block.permit.resize(block.bytes.capacity() + block.records.len() * 24);
+        let is_first = self.ways.get(at).is_some_and(|way| way.spooled.held.is_empty());
+        if is_first && self.admits(at, &block) {
+            let records = spool::Runs::all(block.len());
+            self.stage(at, Spilled { block: Arc::new(block), records, ticket });
+            return;
+        }
+        match (self.when_full, &self.spool) {
+            (WhenFull::DropNewest, Some(spool)) if !spool.has_room() => {
+                let records = u64::from(ticket.records());
+                let proof = spool.drop_newest(ticket);
+                self.crew.counters.dropped.add(records);
+                self.settle(proof);
+            }
+            _ => self.hold_back(at, block, ticket),
+        }
+    }
+
+    fn hold_back(&mut self, at: usize, block: Block, ticket: Ticket) {
+        if !self.is_spool_full {
+            self.is_spool_full = true;
+            let limit = self.spool.as_ref().map(|spool| spool.usage().limit);
+            tracing::error!(limit, "the spool is full: reading stops until there is room");
+        }
+        if let (WhenFull::DropOldest, Some(spool)) = (self.when_full, &mut self.spool) {
+            spool.drop_oldest();
+        }
+        self.held += 1;
+        if let Some(way) = self.ways.get_mut(at) {
+            way.spooled.held.push_back((block, ticket));
+            way.gate.close();
+        }
+    }
+
+    fn admits(&self, at: usize, block: &Block) -> bool {
+        let (Some(spool), Some(way)) = (&self.spool, self.ways.get(at)) else { return false };
+        match way.spooled.lane {
+            Some(lane) => spool.admits(lane, block.source.generation, block.end.offset),
+            None => spool.has_room(),
+        }
+    }
+
+    /// There is room in the spool again.
+    pub(super) fn take_in_held(&mut self) {
+        for at in 0..self.ways.len() {
+            while let Some(way) = self.ways.get_mut(at)
+                && let Some((block, ticket)) = way.spooled.held.pop_front()
+            {
+                if way.lane.route() == Route::Spool && !self.admits(at, &block) {
+                    if let Some(way) = self.ways.get_mut(at) {
+                        way.spooled.held.push_front((block, ticket));
+                    }
+                    if let (WhenFull::DropOldest, Some(spool)) = (self.when_full, &mut self.spool) {
+                        spool.drop_oldest();
+                    }
+                    return;
+                }
+                self.held -= 1;
+                self.take_in(at, block, ticket);
+            }
+            if let Some(way) = self.ways.get(at)
+                && way.gate.open()
+            {
+                (self.crew.wake)();
+            }
+        }
+        if self.is_spool_full {
+            self.is_spool_full = false;
+            tracing::info!("there is room in the spool: reading goes on");
+        }
+    }
+
+    /// Asks for the next of a way's backlog, if it may be given back now.
+    pub(super) fn replay(&mut self, at: usize) {
+        if self.is_stopping || self.is_fatal || self.partition(at).is_none() {
+            return;
+        }
+        let now = clock::now();
+        self.give_back_ahead(at);
+        let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
+        let may = way.lane.may_replay() && !way.rests(now);
+        let replay = &mut way.spooled.replay;
+        let has_place = replay.in_memory < REPLAYED_AT_ONCE && replay.ahead.is_none();
+        if let Some(lane) = way.spooled.lane
+            && may
+            && has_place
+            && replay.asked.is_none()
+            && (replay.in_memory == 0 || self.replay_budget.used() < self.replay_budget.limit())
+        {
+            replay.asked = Some(way.spooled.puts);
+            spool.load(lane, replay.cursor);
+        }
+    }
+
+    fn loaded(&mut self, loaded: Box<Loaded>) {
+        let Some(at) = self.way_of(loaded.id.lane()) else { return };
+        let Some(way) = self.ways.get_mut(at) else { return };
+        // If it took the detour again meanwhile, the oldest entry is asked for instead.
+        if way.spooled.replay.answered().is_some() && way.lane.may_replay() {
+            way.spooled.replay.ahead = Some(loaded);
+        }
+        self.replay(at);
+    }
+
+    /// Hands an entry on, once the reader has come past it again, or never will.
+    fn give_back_ahead(&mut self, at: usize) {
+        let Some(way) = self.ways.get_mut(at) else { return };
+        let Some(loaded) = way.spooled.replay.ahead.take_if(|_| way.lane.may_replay()) else {
+            return;
+        };
+        if !self.is_past(at, loaded.id.generation(), loaded.id.end()) {
+            if let Some(way) = self.ways.get_mut(at) {
+                way.spooled.replay.ahead = Some(loaded);
+            }
+            return;
+        }
+        self.give_back(at, *loaded);
+    }
+
+    fn give_back(&mut self, at: usize, loaded: Loaded) {
+        let Some(source) = self.ways.get(at).map(|way| way.source(loaded.id.generation())) else {
+            return;
+        };
+        let bytes = loaded.bytes.capacity() + loaded.bytes.len();
+        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * RECORD_COST);
+        let start =
+            loaded.start().unwrap_or(Mark { offset: loaded.id.start(), anchor: Anchor::NONE });
+        let block = Block {
+            source,
+            start,
+            end: Mark { offset: loaded.id.end(), anchor: Anchor::NONE },
+            bytes: loaded.bytes,
+            records: loaded.records,
+            cut_from: loaded.cut_from,
+            read_at: clock::now(),
+            permit,
+        };
+        let wanted = loaded.removed.others(block.len());
+        let Some(way) = self.ways.get_mut(at) else { return };
+        way.lane.drain();
+        way.spooled.replay.cursor = Some(loaded.id);
+        if wanted.is_empty() {
+            return self.replay(at);
+        }
+        way.spooled.replay.in_memory += 1;
+        let held = block.permit.bytes();
+        let (slot, seq) = self.flight.board_replayed(at, loaded.id, block, wanted.count());
+        for run in wanted.iter() {
+            way.lane.push(Piece { seq, slot, from: run.start, until: run.end, suspect: false });
+        }
+        self.hold(at, held);
+        self.pump(at);
+        self.replay(at);
+    }
+
+    /// Nothing follows in the spool: what is read next may follow at once, unless something was
+    /// staged since the question.
+    fn no_more(&mut self, lane: spool::LaneId) {
+        let Some(at) = self.way_of(lane) else { return };
+        let Some(way) = self.ways.get_mut(at) else { return };
+        let asked = way.spooled.replay.answered();
+        let is_all = asked == Some(way.spooled.puts) && way.spooled.unstored == 0;
+        if is_all && way.lane.may_replay() && way.spooled.replay.ahead.is_none() {
+            way.lane.backlog_loaded();
+            let held = std::mem::take(&mut way.spooled.held);
+            self.held -= held.len();
+            tracing::info!(lineage = %way.lineage, topic = %way.topic, "lines go to kafka directly again");
+            if held.is_empty() && way.gate.open() {
+                (self.crew.wake)();
+            }
+            for (block, ticket) in held {
+                self.take_in(at, block, ticket);
+            }
+            self.settle_floors(at);
+        } else {
+            self.replay(at);
+        }
+    }
+
+    /// Whether replay may send what ends at `end`: never past what the reader of a file that is
+    /// there has read again.
+    fn is_past(&self, at: usize, generation: Generation, end: Offset) -> bool {
+        let Some(way) = self.ways.get(at) else { return true };
+        let source = way.source(generation);
+        match self.ledgers.opened(source) {
+            Some(opened) => opened >= end || self.gone.contains(&source),
+            // Not found by the first look at everything: gone.
+            None => self.has_looked(&way.lineage.input),
+        }
+    }
+
+    fn has_looked(&self, input: &str) -> bool {
+        self.looked.contains(input) || self.inputs.iter().all(|known| known.id != input)
+    }
+
+    /// Records of the spool have a fate elsewhere.
+    pub(super) fn removed(&mut self, at: usize, records: u64) {
+        let Some(way) = self.ways.get_mut(at) else { return };
+        way.spooled.records = way.spooled.records.saturating_sub(records);
+        self.settle_floors(at);
+    }
+
+    /// Once a way's backlog is empty, what was accepted of its sources is acknowledged, too.
+    fn settle_floors(&mut self, at: usize) {
+        let Some(way) = self.ways.get_mut(at) else { return };
+        if way.spooled.records > 0 {
+            return;
+        }
+        way.spooled.staged_to.clear();
+        for (source, _) in std::mem::take(&mut way.spooled.floors) {
+            if let Some(frontier) = self.ledgers.frontier(source) {
+                self.moved.insert(source, frontier);
+            }
+            if self.gone.remove(&source) {
+                self.ledgers.close(source);
+            }
+        }
+    }
+
+    /// Where what may still have to be replayed of a source begins.
+    pub(super) fn floor(&self, source: SourceId) -> Option<Mark> {
+        let at = *self.by_lineage.get(&source.lineage)?;
+        self.ways.get(at)?.spooled.floors.get(&source).copied()
+    }
+
+    pub(super) fn spool_event(&mut self, event: Event) {
+        match event {
+            Event::Stored { proofs } => self.stored(proofs),
+            Event::Loaded(loaded) => self.loaded(loaded),
+            Event::NoMore { lane } => self.no_more(lane),
+            Event::Freed => self.take_in_held(),
+            Event::Dropped { lane, records, bytes } => {
+                tracing::warn!(
+                    records,
+                    bytes,
+                    "oldest lines dropped from the full spool, as configured"
+                );
+                self.taken_out(lane, records);
+            }
+            Event::Expired { lane, records } => {
+                tracing::warn!(records, "lines dropped from the spool at max_age, as configured");
+                self.taken_out(lane, records);
+            }
+            Event::Damaged { lane, records } => {
+                tracing::error!(records, "lines in the spool are damaged; set aside");
+                self.taken_out(lane, records);
+            }
+            Event::Failing(reason) => {
+                tracing::error!(reason, "cannot write to the spool; trying again");
+            }
+            Event::Mended => tracing::info!("the spool can be written to"),
+            Event::Reindexed(reason) => tracing::warn!(reason, "the spool's index was made again"),
+            Event::Died => tracing::error!("the spool's thread died; nothing more is spooled"),
+        }
+    }
+
+    fn stored(&mut self, proofs: Vec<(spool::Spooled, spool::EntryId)>) {
+        let mut touched = Vec::new();
+        for (proof, entry) in proofs {
+            self.crew.counters.spooled.add(u64::from(proof.records()));
+            self.settle(proof);
+            self.unstored -= 1;
+            if let Some(at) = self.way_of(entry.lane())
+                && let Some(way) = self.ways.get_mut(at)
+            {
+                way.spooled.unstored -= 1;
+                touched.push(at);
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched.into_iter().for_each(|at| self.replay(at));
+    }
+
+    /// Records left the spool without having been sent.
+    fn taken_out(&mut self, lane: spool::LaneId, records: u64) {
+        self.crew.counters.dropped.add(records);
+        if let Some(at) = self.way_of(lane) {
+            self.removed(at, records);
+        }
+    }
+
+    fn way_of(&self, lane: spool::LaneId) -> Option<usize> {
+        self.by_lane.get(&lane).copied()
+    }
+}
