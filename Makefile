@@ -30,9 +30,9 @@ test-soak: ## the same for TAILSPOOL_SOAK_MINUTES (20), watching memory and desc
 	@scripts/prepare test
 	$(CARGO) test --locked --test e2e -- soak:: --ignored --nocapture --test-threads=1
 
-bench: ## race against kcat on a real broker: lines a second, CPU, memory
+bench: ## race against kcat on a real broker; ARGS="--lines 1000000 --rounds 3"
 	@scripts/prepare test
-	$(CARGO) bench --locked --bench race
+	$(CARGO) bench --locked --bench race -- $(ARGS)
 
 lint: ## formatting and clippy
 	@scripts/prepare lint
