@@ -43,6 +43,8 @@ pub(super) enum Failure {
     Start(#[from] StartError),
     #[error("cannot {}", chain(.0))]
     DeadLetters(#[from] dead_letter::ReadError),
+    #[error("cannot {}", chain(.0))]
+    Spool(#[from] spool::OpenError),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
     #[error("cannot start: {0}")]
@@ -64,6 +66,7 @@ impl Failure {
             ) => Exit::State,
             Self::Start(StartError::Kafka(_) | StartError::Reader(_) | StartError::Thread(_))
             | Self::DeadLetters(_)
+            | Self::Spool(_)
             | Self::Output(_)
             | Self::Runtime(_) => Exit::Io,
         }

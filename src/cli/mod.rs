@@ -6,6 +6,7 @@ mod demo;
 mod exit;
 mod log;
 mod run;
+mod spool;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -36,6 +37,9 @@ enum Command {
     /// Look at records that Kafka will never take
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Look at records that wait on disk for Kafka
+    #[command(subcommand)]
+    Spool(SpoolCommand),
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,6 +95,17 @@ enum DeadLettersCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum SpoolCommand {
+    /// List the lanes in it: records, bytes, age
+    Ls {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 struct OutputArg {
     /// For people or for programs
@@ -120,6 +135,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::DeadLetters(DeadLettersCommand::Ls { config, output }) => {
             dead_letters::ls(&config.config, output.output)
+        }
+        Command::Spool(SpoolCommand::Ls { config, output }) => {
+            spool::ls(&config.config, output.output)
         }
     };
     match result {

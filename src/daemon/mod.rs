@@ -5,6 +5,7 @@ mod reader;
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +125,11 @@ async fn deadline(after: Option<Duration>) {
     }
 }
 
+/// Where the spool is.
+pub fn spool_dir(settings: &Settings) -> PathBuf {
+    settings.state_dir.join("spool")
+}
+
 /// Opens the spool, if there is to be one.
 fn open_spool(
     settings: &Settings,
@@ -132,7 +138,7 @@ fn open_spool(
     if !settings.spool.enabled {
         return Ok(None);
     }
-    let dir = settings.state_dir.join("spool");
+    let dir = spool_dir(settings);
     let copies_max = settings.kafka.buffer_memory_bytes as u64;
     // A note that nobody takes any more is about what will be found in the spool again.
     let tell = move |event| drop(notes.blocking_send(Note::Spool(event)));
