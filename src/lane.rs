@@ -209,6 +209,12 @@ impl Lane {
         }
     }
 
+    /// Whether suspects are in flight, or are next.
+    pub fn has_suspects(&self) -> bool {
+        let next = self.returned.iter().chain(self.waiting.front());
+        self.alone.is_some() || next.into_iter().any(|piece| piece.suspect)
+    }
+
     /// Records handed over whose outcome is not known.
     pub fn in_flight(&self) -> u32 {
         self.in_flight

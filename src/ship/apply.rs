@@ -1,6 +1,7 @@
 //! What each event does to the state.
 
 use super::flight::Landed;
+use super::share::Target;
 use super::*;
 use crate::lane::{Piece, Refusal, Route};
 use crate::partition;
@@ -122,14 +123,11 @@ impl Ship {
     }
 
     /// Counts memory against the share of a way's partition; a share that is used up closes the
-    /// gates of all that lead there.
+    /// gates of those that lead there.
     pub(super) fn hold(&mut self, at: usize, bytes: usize) {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.bytes += bytes;
-        let key = (way.topic.clone(), way.partition.unwrap_or(-1));
-        let share = self.shares.entry(key).or_default();
-        *share += bytes;
-        if *share >= self.share_max {
+        if self.shares.hold(way.target(), bytes) {
             way.gate.close();
         }
     }
@@ -137,23 +135,25 @@ impl Ship {
     pub(super) fn free(&mut self, at: usize, bytes: usize) {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.bytes -= bytes;
-        let key = (way.topic.clone(), way.partition.unwrap_or(-1));
-        let Some(share) = self.shares.get_mut(&key) else { return };
-        let was_full = *share >= self.share_max;
-        *share -= bytes;
-        if was_full && *share < self.share_max {
-            self.open_gates(&key.0, key.1);
+        let target = way.target();
+        if self.shares.free(&target, bytes) {
+            for at in self.leading_to(&target) {
+                self.open_gate(at);
+            }
         }
     }
 
-    fn open_gates(&self, topic: &str, partition: i32) {
-        let led_there =
-            |way: &&Way| &*way.topic == topic && way.partition.unwrap_or(-1) == partition;
-        let mut opened = false;
-        for way in self.ways.iter().filter(led_there) {
-            opened |= way.gate.open();
-        }
-        if opened {
+    fn leading_to(&self, target: &Target) -> Vec<usize> {
+        let ways = self.ways.iter().enumerate();
+        ways.filter(|(_, way)| way.leads_to(target)).map(|(at, _)| at).collect()
+    }
+
+    /// Lets a way's reader go on, unless it waits for room in the spool.
+    pub(super) fn open_gate(&self, at: usize) {
+        if let Some(way) = self.ways.get(at)
+            && way.spooled.held.is_empty()
+            && way.gate.open()
+        {
             (self.crew.wake)();
         }
     }
@@ -165,22 +165,41 @@ impl Ship {
             && let Some(way) = self.ways.get_mut(at)
             && !way.rests(clock::now())
             && let Some(piece) = way.lane.next()
+            && self.shares.may_go(way.target(), at, piece.suspect)
         {
             let Some(block) = self.flight.load(piece.slot).block() else {
                 unreachable!("what waits is in memory")
             };
             let (from, until) = (piece.from, piece.until);
             let handed = self.producer.send(&way.topic, partition, piece.slot, block, from, until);
-            let refused = u32::try_from(handed.refused.len()).unwrap_or(u32::MAX);
-            way.lane.handed(handed.done, handed.done - refused);
+            let taken = handed.done - u32::try_from(handed.refused.len()).unwrap_or(u32::MAX);
+            way.lane.handed(handed.done, taken);
+            self.shares.handed(way.target(), taken);
             for (record, cause) in handed.refused {
                 self.bury(at, piece.slot, record, cause);
             }
             if let Some(cause) = handed.stopped {
-                self.hold_up(at, cause);
-                return;
+                return self.hold_up(at, cause);
             }
         }
+        self.join(at);
+    }
+
+    /// Lets the others of a partition go on, if this way has nothing to send alone.
+    fn join(&mut self, at: usize) {
+        let Some(way) = self.ways.get(at).filter(|way| !way.lane.has_suspects()) else { return };
+        let target = way.target();
+        if self.shares.join(&target, at) {
+            for other in self.leading_to(&target) {
+                self.pump(other);
+            }
+        }
+    }
+
+    /// Records of a way are in flight no more.
+    fn landed(&mut self, at: usize, records: u32) {
+        let Some(way) = self.ways.get(at) else { return };
+        self.go_alone.extend(self.shares.landed(&way.target(), records));
     }
 
     pub(super) fn pump_all(&mut self) {
@@ -216,11 +235,9 @@ impl Ship {
         self.free(at, bytes);
         if let Some(way) = self.ways.get_mut(at) {
             way.partition = Some(partition);
-            // Its new share may have room; if not, holding closes it again.
-            if way.gate.open() {
-                (self.crew.wake)();
-            }
         }
+        // Its new share may have room; if not, holding closes it again.
+        self.open_gate(at);
         self.hold(at, bytes);
     }
 
@@ -258,6 +275,9 @@ impl Ship {
             self.pump(at);
             self.replay(at);
         }
+        for at in std::mem::take(&mut self.go_alone) {
+            self.pump(at);
+        }
         if self.is_fatal && self.producer.in_flight() == 0 {
             self.rebuild();
         }
@@ -270,6 +290,7 @@ impl Ship {
             way.lane.delivered(run.count);
             way.moved_at = clock::now();
         }
+        self.landed(at, run.count);
         self.crew.counters.delivered.add(u64::from(run.count));
         if !self.is_reachable {
             self.is_reachable = true;
@@ -314,6 +335,7 @@ impl Ship {
         let (at, seq) = (load.way, load.seq);
         let (from, until) = (run.first, run.first + run.count);
         let piece = Piece { seq, slot: run.slot, from, until, suspect: false };
+        self.landed(at, run.count);
         let Some(way) = self.ways.get_mut(at) else { return at };
         let counters = &self.crew.counters;
         let is_kept = match cause.verdict() {

@@ -175,11 +175,7 @@ impl Ship {
                 self.held -= 1;
                 self.take_in(at, block, ticket);
             }
-            if let Some(way) = self.ways.get(at)
-                && way.gate.open()
-            {
-                (self.crew.wake)();
-            }
+            self.open_gate(at);
         }
         if self.is_spool_full {
             self.is_spool_full = false;
@@ -282,9 +278,7 @@ impl Ship {
             let held = std::mem::take(&mut way.spooled.held);
             self.held -= held.len();
             tracing::info!(lineage = %way.lineage, topic = %way.topic, "lines go to kafka directly again");
-            if held.is_empty() && way.gate.open() {
-                (self.crew.wake)();
-            }
+            self.open_gate(at);
             for (block, ticket) in held {
                 self.take_in(at, block, ticket);
             }

@@ -7,6 +7,7 @@
 mod apply;
 mod detour;
 mod flight;
+mod share;
 mod topics;
 mod way;
 
@@ -32,6 +33,7 @@ use crate::spool::{self, Spool};
 use crate::tail::{self, Seen};
 pub use flight::Duty;
 use flight::Flight;
+use share::Shares;
 use topics::Topics;
 use way::Way;
 
@@ -106,9 +108,9 @@ pub struct Ship {
     ledgers: Ledgers,
     flight: Flight,
     topics: Topics,
-    /// Memory held per topic and partition, or per topic while that is not known.
-    shares: HashMap<(Arc<str>, i32), usize>,
-    share_max: usize,
+    shares: Shares,
+    /// Ways with suspects to whose partitions nothing is in flight any more.
+    go_alone: Vec<usize>,
     moved: BTreeMap<SourceId, Frontier>,
     changes: Vec<Change>,
     saved_at: Instant,
@@ -166,9 +168,9 @@ impl Ship {
             ledgers: Ledgers::default(),
             flight: Flight::default(),
             topics: Topics::default(),
-            shares: HashMap::new(),
             // One dead partition leaves three quarters to the others.
-            share_max: settings.kafka.buffer_memory_bytes / 4,
+            shares: Shares::new(settings.kafka.buffer_memory_bytes / 4),
+            go_alone: Vec::new(),
             moved: BTreeMap::new(),
             changes: Vec::new(),
             saved_at: clock::now(),

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::share::Target;
 use crate::lane::Lane;
 use crate::ledger::Ticket;
 use crate::record::{Block, Generation, Lineage, LineageId, Mark, Offset, SourceId};
@@ -100,6 +101,15 @@ impl Way {
             moved_at: now,
             spooled: Spooled::default(),
         }
+    }
+
+    /// Where it leads.
+    pub(super) fn target(&self) -> Target {
+        (self.topic.clone(), self.partition)
+    }
+
+    pub(super) fn leads_to(&self, (topic, partition): &Target) -> bool {
+        self.partition == *partition && self.topic == *topic
     }
 
     /// One of its sources; what no reader has seen is like nothing a reader has.
