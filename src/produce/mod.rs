@@ -10,12 +10,14 @@ mod embedded;
 mod native;
 mod proof;
 mod properties;
+mod tap;
 
 pub use cause::{Cause, Verdict};
 pub use client::{CreateError, Handed, Producer, Scout};
 pub use context::Trouble;
-pub use embedded::Embedded;
+pub use embedded::{Embedded, EmbeddedError};
 pub use proof::Delivered;
+pub use tap::{Tap, TapError, Tapped};
 
 use crate::record::Run;
 pub use properties::RECORD_OVERHEAD_BYTES;
