@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use super::demo;
 use crate::checkpoint::OpenError;
 use crate::config::LoadError;
 use crate::daemon::StartError;
@@ -49,11 +50,14 @@ pub(super) enum Failure {
     Output(#[from] io::Error),
     #[error("cannot start: {0}")]
     Runtime(io::Error),
+    #[error("{}", chain(.0))]
+    Demo(#[from] demo::Error),
 }
 
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
+            Self::Demo(error) => error.exit(),
             Self::Configuration(_) | Self::Start(StartError::Kafka(CreateError::Client(_))) => {
                 Exit::Configuration
             }

@@ -32,6 +32,9 @@ enum Command {
     Run(RunArgs),
     /// Show the whole story on a Kafka inside this process
     Demo(DemoArgs),
+    /// The daemon of a demo
+    #[command(hide = true)]
+    DemoDaemon(RunArgs),
     /// Find what is wrong with a configuration
     Check(CheckArgs),
     /// Look at records that Kafka will never take
@@ -132,6 +135,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
+        Command::DemoDaemon(args) => demo::daemon(&args),
         Command::Check(args) => check::check(&args),
         Command::DeadLetters(DeadLettersCommand::Ls { config, output }) => {
             dead_letters::ls(&config.config, output.output)

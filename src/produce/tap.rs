@@ -107,7 +107,9 @@ impl Tap {
 }
 
 /// What was polled; nothing where the client will mend the trouble by itself.
-fn readable(polled: KafkaResult<BorrowedMessage<'_>>) -> Result<Option<BorrowedMessage<'_>>, TapError> {
+fn readable(
+    polled: KafkaResult<BorrowedMessage<'_>>,
+) -> Result<Option<BorrowedMessage<'_>>, TapError> {
     match polled {
         Ok(message) => Ok(Some(message)),
         Err(error) => match error.rdkafka_error_code() {
@@ -120,7 +122,10 @@ fn readable(polled: KafkaResult<BorrowedMessage<'_>>) -> Result<Option<BorrowedM
 }
 
 /// Offsets follow each other without a gap; one is what retention leaves behind.
-fn note(next: &mut HashMap<String, Vec<i64>>, message: &BorrowedMessage<'_>) -> Result<(), TapError> {
+fn note(
+    next: &mut HashMap<String, Vec<i64>>,
+    message: &BorrowedMessage<'_>,
+) -> Result<(), TapError> {
     let partition = usize::try_from(message.partition()).unwrap_or(usize::MAX);
     let Some(next) = next.get_mut(message.topic()).and_then(|next| next.get_mut(partition)) else {
         return Ok(());
