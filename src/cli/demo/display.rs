@@ -80,7 +80,6 @@ struct Live {
 }
 
 impl Display {
-    /// `writes`: whether there is something to tell of lines written.
     pub(super) fn new(numbers: &Numbers) -> Self {
         let said = |name| std::env::var_os(name).unwrap_or_default();
         let is_terminal = io::stdout().is_terminal() && said("TERM") != "dumb";
@@ -144,10 +143,10 @@ impl Display {
     }
 
     pub(super) fn color(&self, tone: Tone) -> (String, &'static str) {
-        match self.is_colored && tone != Tone::Plain {
-            true => (format!("\x1b[{}m", tone.code()), "\x1b[0m"),
-            false => (String::new(), ""),
+        if !self.is_colored || tone == Tone::Plain {
+            return (String::new(), "");
         }
+        (format!("\x1b[{}m", tone.code()), "\x1b[0m")
     }
 
     pub(super) fn elapsed(&self) -> Duration {

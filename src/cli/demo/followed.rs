@@ -120,11 +120,10 @@ impl Trail {
     fn take(&mut self, payload: &[u8]) {
         self.records += 1;
         let hash = line::hash(payload);
-        let next = match std::mem::take(&mut self.is_fresh) {
-            true => self.places_of(hash, payload, 0..=self.furthest()),
-            false => {
-                self.places.iter().copied().filter(|at| self.fits(*at, hash, payload)).collect()
-            }
+        let next: Vec<_> = if std::mem::take(&mut self.is_fresh) {
+            self.places_of(hash, payload, 0..=self.furthest())
+        } else {
+            self.places.iter().copied().filter(|at| self.fits(*at, hash, payload)).collect()
         };
         if next.is_empty() {
             return self.misfit(hash, payload);
@@ -178,10 +177,8 @@ impl Trail {
             self.base = furthest;
             return self.go_on_after(before);
         }
-        match furthest == end {
-            true => self.beyond += 1,
-            false => self.foreign += 1,
-        }
+        let kind = if furthest == end { &mut self.beyond } else { &mut self.foreign };
+        *kind += 1;
     }
 
     fn findings(&self) -> LogFindings {

@@ -41,9 +41,6 @@ impl Interrupt {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        match self.0.load(Ordering::Acquire) {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
+        if self.0.load(Ordering::Acquire) { Err(Error::Interrupted) } else { Ok(()) }
     }
 }

@@ -87,9 +87,10 @@ pub(super) fn demo(args: &DemoArgs) -> Result<Exit, Failure> {
     let given = args.paths.iter().map(|path| given(path)).collect::<Result<Vec<_>, _>>()?;
     let interrupt = Interrupt::listen().map_err(Error::Thread)?;
     let mut stage = Stage::new()?;
-    let verdict = match given.is_empty() {
-        true => show::play(&stage, &interrupt, args.lines),
-        false => replay::play(&stage, &interrupt, given),
+    let verdict = if given.is_empty() {
+        show::play(&stage, &interrupt, args.lines)
+    } else {
+        replay::play(&stage, &interrupt, given)
     };
     let is_bad = match &verdict {
         Ok(exit) => *exit != Exit::Done,

@@ -202,7 +202,9 @@ mod tests {
     fn found(arriving: &[Vec<u8>]) -> (Numbered, Findings) {
         let mut checker = Numbered::new(["web.log"]);
         (0..10).for_each(|number| checker.expect(0, line::hash(&web(number))));
-        arriving.iter().for_each(|line| checker.take("demo", line));
+        for line in arriving {
+            checker.take("demo", line);
+        }
         let findings = checker.findings();
         (checker, findings)
     }
@@ -239,7 +241,9 @@ mod tests {
         assert!(findings.are_good(), "repeats are allowed, not liked");
         assert_eq!((findings.logs[0].repeated, findings.unexplained), (2, 2));
         checker.restarted(Duration::ZERO);
-        lines(&[7, 8, 9]).iter().for_each(|line| checker.take("demo", line));
+        for line in lines(&[7, 8, 9]) {
+            checker.take("demo", &line);
+        }
         let findings = checker.findings();
         assert_eq!((findings.logs[0].repeated, findings.unexplained), (5, 2));
         assert!(findings.reach.is_some());

@@ -73,11 +73,9 @@ impl Stage {
 
     /// The configuration for the logs in here: all else by default.
     pub(super) fn configure(&self, servers: &str, topic: &str) -> Result<(), Error> {
-        let mut yaml = self.head(servers);
-        let glob = self.logs().join("*.log");
-        yaml.push_str("inputs:\n");
-        yaml.push_str(&input("demo", &quoted(&glob.to_string_lossy()), topic));
-        self.write_config(&yaml)
+        let glob = quoted(&self.logs().join("*.log").to_string_lossy());
+        let input = input("demo", &glob, topic);
+        self.write_config(&format!("{}inputs:\n{input}", self.head(servers)))
     }
 
     /// The configuration for given files, each with a topic of its own; slow enough to be read
@@ -87,17 +85,16 @@ impl Stage {
         servers: &str,
         files: &[(String, Given)],
     ) -> Result<(), Error> {
-        let mut yaml = self.head(servers);
         let bytes: u64 = files.iter().map(|(_, given)| given.size).sum();
         let batch = (bytes / BATCHES).clamp(BATCH_MIN, BATCH_MAX);
-        yaml.push_str(&format!("  batch.size: {batch}\n"));
-        yaml.push_str("  max.in.flight.requests.per.connection: 1\ninputs:\n");
+        let pace = format!("  batch.size: {batch}\n  max.in.flight.requests.per.connection: 1\n");
+        let mut parts = vec![self.head(servers), pace, "inputs:\n".to_owned()];
         for (topic, given) in files {
             let path = given.path.to_str().ok_or_else(|| Error::Name(given.path.clone()))?;
-            yaml.push_str(&input(topic, &quoted(&literal(path)), topic));
-            yaml.push_str(&format!("    rotated: off\n    max_line: {LINE_MAX}\n"));
+            parts.push(input(topic, &quoted(&literal(path)), topic));
+            parts.push(format!("    rotated: off\n    max_line: {LINE_MAX}\n"));
         }
-        self.write_config(&yaml)
+        self.write_config(&parts.concat())
     }
 
     fn head(&self, servers: &str) -> String {

@@ -22,14 +22,14 @@ pub(super) fn tell(
     kills: u64,
 ) -> io::Result<()> {
     display.close()?;
-    let mut text = format!("\n{}\n", table(findings, more));
-    for remark in remarks(findings, kills) {
-        text.push_str(&format!("  {remark}\n"));
-    }
     let tone = if findings.are_good() { Tone::Good } else { Tone::Bad };
     let (on, off) = display.color(tone);
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}\n{on}{}{off}", verdict(findings, kills))?;
+    writeln!(out, "\n{}", table(findings, more))?;
+    for remark in remarks(findings, kills) {
+        writeln!(out, "  {remark}")?;
+    }
+    writeln!(out, "\n{on}{}{off}", verdict(findings, kills))?;
     out.flush()
 }
 
@@ -56,7 +56,7 @@ fn table(findings: &Findings, more: Vec<Column>) -> String {
 }
 
 fn row(name: &str, width: usize, cells: impl Iterator<Item = String>) -> String {
-    let cells: String = cells.map(|cell| format!("{cell:>12}")).collect();
+    let cells = cells.fold(String::new(), |row, cell| format!("{row}{cell:>12}"));
     format!("  {name:<width$}{cells}\n")
 }
 
@@ -142,7 +142,7 @@ mod tests {
     fn the_verdict_says_what_was_found() {
         assert_eq!(verdict(&findings(), 2), "lost 0 · in order · 37 repeated after 2 kills");
         let mut bad = findings();
-        bad.logs[0].missing = vec![7..9];
+        bad.logs[0].missing.push(7..9);
         bad.logs[0].out_of_order = 1;
         bad.foreign = 5;
         assert_eq!(verdict(&bad, 0), "lost 2 · 1 out of order · 37 repeated · 5 foreign");

@@ -89,10 +89,8 @@ impl Writer {
     /// last.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let is_done = self.is_done();
-        self.logs.iter_mut().try_for_each(|log| match is_done {
-            true => log.flush(),
-            false => log.flush_torn(),
-        })
+        let flush = if is_done { Log::flush } else { Log::flush_torn };
+        self.logs.iter_mut().try_for_each(flush)
     }
 
     pub(super) fn is_done(&self) -> bool {
