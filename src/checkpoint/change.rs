@@ -46,6 +46,9 @@ pub enum Change {
     Gone { source: SourceId, lineage: Lineage, at_ms: u64 },
     /// All files of an input have been looked at.
     Looked { input: String, at_ms: u64 },
+    /// What the spool held of a source of an earlier run, which no reader has found again, is
+    /// delivered: all that was accepted is acknowledged.
+    Drained { lineage: Lineage, generation: Generation },
     /// A source is not wanted any more. Its number is not used again.
     Forget { lineage: Lineage, generation: Generation },
 }

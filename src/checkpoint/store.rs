@@ -119,6 +119,12 @@ impl Checkpoints {
                     self.places.look(input.clone(), at_ms);
                     self.unsaved.insert(Subject::Look(input));
                 }
+                Change::Drained { lineage, generation } => {
+                    if let Some(saved) = self.places.get_mut(&lineage, generation) {
+                        saved.acknowledged = saved.accepted;
+                        self.unsaved.insert(Subject::Source(lineage, generation));
+                    }
+                }
                 Change::Forget { lineage, generation } => {
                     self.places.forget(&lineage, generation);
                     self.unsaved.insert(Subject::Source(lineage, generation));
@@ -140,6 +146,22 @@ impl Checkpoints {
         }
         let forgotten = std::mem::take(&mut self.forgotten);
         Ok(Settled { forgotten, floor: self.places.floor() })
+    }
+
+    /// Sends sources back to what was acknowledged, because the spool that held the rest is
+    /// lost. Comes before anything new is spooled: a later start could not tell any more what
+    /// the new spool never held.
+    pub fn fall_back(
+        &mut self,
+        sources: impl IntoIterator<Item = (Lineage, Generation)>,
+    ) -> Result<Settled, SaveError> {
+        for (lineage, generation) in sources {
+            let Some(saved) = self.places.get_mut(&lineage, generation) else { continue };
+            saved.accepted = saved.acknowledged;
+            self.log.supersede();
+            self.unsaved.insert(Subject::Source(lineage, generation));
+        }
+        self.flush()
     }
 
     /// Whether everything that was applied is durable.

@@ -66,7 +66,10 @@ impl Failure {
                 | StartError::Spool(spool::OpenError::Newer { .. }),
             ) => Exit::NewerState,
             Self::Start(
-                StartError::State(_) | StartError::Checkpoints(_) | StartError::Spool(_),
+                StartError::State(_)
+                | StartError::Checkpoints(_)
+                | StartError::Save(_)
+                | StartError::Spool(_),
             ) => Exit::State,
             Self::Start(StartError::Kafka(_) | StartError::Reader(_) | StartError::Thread(_))
             | Self::DeadLetters(_)

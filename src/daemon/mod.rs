@@ -19,7 +19,7 @@ use crate::metrics::Counters;
 use crate::produce::{CreateError, Embedded};
 use crate::record::{Generation, Lineage, Mark};
 use crate::settings::Settings;
-use crate::ship::{Arrival, Crew, Duty, Note, Ship};
+use crate::ship::{Acknowledged, Arrival, Crew, Duty, Note, Ship};
 use crate::spool::{self, Spool};
 use crate::state_dir::{Lock, LockError};
 use crate::tail::{Ending, Known, KnownSource, Restored};
@@ -49,6 +49,8 @@ pub enum StartError {
     #[error("cannot {0}")]
     Checkpoints(#[from] checkpoint::OpenError),
     #[error("cannot {0}")]
+    Save(#[from] checkpoint::SaveError),
+    #[error("cannot {0}")]
     Spool(#[from] spool::OpenError),
     #[error("cannot {0}")]
     Kafka(#[from] CreateError),
@@ -70,12 +72,15 @@ pub async fn run(
 ) -> Result<Arrival, StartError> {
     raise_descriptor_limit();
     let _lock = Lock::acquire(&settings.state_dir)?;
-    let (checkpoints, kept) = Checkpoints::open(&settings.state_dir, settings.forget_after)?;
+    let (mut checkpoints, kept) = Checkpoints::open(&settings.state_dir, settings.forget_after)?;
     let (notes, told) = mpsc::channel(NOTES_MAX);
     let waker = Waker::default();
     let freed = waker.clone();
     let spool = open_spool(settings, notes.clone())?;
-    let restored = restored(&kept, spool.as_ref().map(|(_, recovered)| recovered));
+    let recovered = spool.as_ref().map(|(_, recovered)| recovered);
+    fall_back(&mut checkpoints, &kept, recovered)?;
+    let restored = restored(&kept, recovered);
+    let acknowledged = acknowledged(&kept, recovered);
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
     let (letters, checkpoints) = writers(settings, checkpoints, notes.clone())?;
     let waking = waker.clone();
@@ -83,6 +88,7 @@ pub async fn run(
         checkpoints,
         dead_letters: letters,
         spool,
+        acknowledged,
         budget: budget.clone(),
         wake: Arc::new(move || waking.wake()),
         counters,
@@ -214,19 +220,63 @@ fn restored(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Re
     }
 }
 
+/// Up to where the sources are acknowledged that the spool holds something of.
+fn acknowledged(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Acknowledged {
+    let mut marks = Acknowledged::new();
+    for saved in kept.sources.iter().filter(|saved| coverage(saved, spool).is_some()) {
+        let of_lineage = marks.entry(saved.lineage.clone()).or_default();
+        of_lineage.insert(saved.generation, saved.acknowledged);
+    }
+    marks
+}
+
 /// Where a source is to be read on.
 fn place(saved: &checkpoint::Saved, spool: Option<&spool::Recovered>) -> Mark {
+    if misses_spool(saved, spool) {
+        return saved.acknowledged;
+    }
+    coverage(saved, spool).map_or(saved.accepted, |found| found.advance(saved.accepted))
+}
+
+fn coverage<'a>(
+    saved: &checkpoint::Saved,
+    spool: Option<&'a spool::Recovered>,
+) -> Option<&'a spool::Coverage> {
     let covers = |coverage: &&spool::Coverage| {
         coverage.lineage == saved.lineage && coverage.generation == saved.generation
     };
-    let coverage = spool.and_then(|spool| spool.coverage.iter().find(covers));
-    let is_lost = spool.is_none_or(|spool| spool.lost || spool.damaged_blocks > 0);
-    match coverage {
-        _ if is_lost && saved.acknowledged.offset < saved.accepted.offset => saved.acknowledged,
-        None if saved.acknowledged.offset < saved.accepted.offset => saved.acknowledged,
-        Some(coverage) => coverage.advance(saved.accepted),
-        None => saved.accepted,
+    spool?.coverage.iter().find(covers)
+}
+
+/// Whether the spool should hold something of a source that it may not hold.
+fn misses_spool(saved: &checkpoint::Saved, spool: Option<&spool::Recovered>) -> bool {
+    let is_whole = spool.is_some_and(|spool| !spool.lost && spool.damaged_blocks == 0);
+    let is_there = is_whole && coverage(saved, spool).is_some();
+    saved.acknowledged.offset < saved.accepted.offset && !is_there
+}
+
+/// Sources whose part of the spool is lost are read again from what was acknowledged. Where the
+/// file is gone, too, what is missing is lost for good.
+fn fall_back(
+    checkpoints: &mut Checkpoints,
+    kept: &checkpoint::Restored,
+    spool: Option<&spool::Recovered>,
+) -> Result<(), StartError> {
+    let missing: Vec<_> = kept.sources.iter().filter(|saved| misses_spool(saved, spool)).collect();
+    for saved in &missing {
+        let (lineage, bytes) =
+            (&saved.lineage, saved.accepted.offset.since(saved.acknowledged.offset));
+        if saved.gone_ms.is_some() {
+            tracing::error!(%lineage, bytes, "not in the spool, and the file is gone: lost if not delivered");
+        } else {
+            tracing::warn!(%lineage, bytes, "not in the spool: read again from what was acknowledged");
+        }
     }
+    if !missing.is_empty() {
+        let sources = missing.into_iter().map(|saved| (saved.lineage.clone(), saved.generation));
+        checkpoints.fall_back(sources)?;
+    }
+    Ok(())
 }
 
 /// A number that neither the checkpoints nor the spool have seen.

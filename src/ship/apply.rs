@@ -35,6 +35,8 @@ impl Ship {
             path: seen.path,
             seen_ms: clock::wall_ms(),
         });
+        let acknowledged = self.crew.acknowledged.get_mut(&*seen.lineage);
+        let floor = acknowledged.and_then(|marks| marks.remove(&source.generation));
         if let Some(frontier) = self.ledgers.resume(source, seen.from) {
             self.moved.insert(source, frontier);
         }
@@ -52,6 +54,13 @@ impl Ship {
                 way.gate = seen.gate;
                 way.id = Some(source.lineage);
             }
+        }
+        if let Some(floor) = floor
+            && let Some(way) =
+                self.by_lineage.get(&source.lineage).and_then(|at| self.ways.get_mut(*at))
+            && way.spooled.records > 0
+        {
+            way.spooled.floors.insert(source, floor);
         }
     }
 

@@ -318,6 +318,11 @@ impl Ship {
             return;
         }
         way.spooled.staged_to.clear();
+        let lineage = way.lineage.clone();
+        for (generation, _) in self.crew.acknowledged.remove(&*lineage).into_iter().flatten() {
+            let lineage = (*lineage).clone();
+            self.changes.push(Change::Drained { lineage, generation });
+        }
         for (source, _) in std::mem::take(&mut way.spooled.floors) {
             if let Some(frontier) = self.ledgers.frontier(source) {
                 self.moved.insert(source, frontier);

@@ -27,7 +27,7 @@ use crate::lane::Lane;
 use crate::ledger::{Frontier, Ledgers, Settlement, Ticket};
 use crate::metrics::Counters;
 use crate::produce::{Cause, CreateError, Producer};
-use crate::record::{Block, Lineage, LineageId, Mark, SourceId};
+use crate::record::{Block, Generation, Lineage, LineageId, Mark, SourceId};
 use crate::settings::{self, Settings, WhenFull};
 use crate::spool::{self, Spool};
 use crate::tail::{self, Seen};
@@ -67,12 +67,17 @@ pub enum Note {
     Spool(spool::Event),
 }
 
+/// Up to where sources are acknowledged, by name.
+pub type Acknowledged = HashMap<Lineage, HashMap<Generation, Mark>>;
+
 /// Whom the ship hands what it knows to.
 pub struct Crew {
     pub checkpoints: checkpoint::Writer,
     pub dead_letters: dead_letter::Writer<Duty>,
     /// None if the operator wants none; then files are the only buffer.
     pub spool: Option<(Spool, spool::Recovered)>,
+    /// What of earlier runs' sources is acknowledged, where the spool holds more of them.
+    pub acknowledged: Acknowledged,
     /// What the readers pay from.
     pub budget: Budget,
     /// Wakes the readers after their gates were opened.
