@@ -55,6 +55,9 @@ impl Ship {
                 way.id = Some(source.lineage);
             }
         }
+        if floor.is_some() {
+            self.resumed.insert(source, seen.from.offset);
+        }
         if let Some(floor) = floor
             && let Some(way) =
                 self.by_lineage.get(&source.lineage).and_then(|at| self.ways.get_mut(*at))

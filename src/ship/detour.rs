@@ -98,7 +98,8 @@ impl Ship {
             lane
         });
         let source = block.source;
-        let before = spooled.staged_to.insert(source.generation, block.end.offset);
+        let end = block.end_of(records.end.saturating_sub(1));
+        let before = spooled.staged_to.insert(source.generation, end);
         // A letter that is not written yet leaves a gap that nobody has closed.
         let chain = match self.burying {
             0 => before.unwrap_or(Offset::START),
@@ -109,6 +110,7 @@ impl Ship {
         spooled.unstored += 1;
         spooled.puts += 1;
         self.unstored += 1;
+        let records = std::iter::once(records).collect();
         spool.stage(Put { lane, block, records, chain, partition: way.partition, ticket })
     }
 
@@ -118,7 +120,7 @@ impl Ship {
         block.permit.resize(block.bytes.capacity() + block.records.len() * 24);
         let is_first = self.ways.get(at).is_some_and(|way| way.spooled.held.is_empty());
         if is_first && self.admits(at, &block) {
-            let records = spool::Runs::all(block.len());
+            let records = 0..block.len();
             self.stage(at, Spilled { block: Arc::new(block), records, ticket });
             return;
         }
@@ -227,7 +229,31 @@ impl Ship {
             }
             return;
         }
+        if self.was_read_again(at, &loaded) {
+            return self.supersede(at, &loaded);
+        }
         self.give_back(at, *loaded);
+    }
+
+    /// Whether an entry of an earlier run lies where this run has read again: beyond a hole that
+    /// a power cut tore into the spool.
+    fn was_read_again(&self, at: usize, loaded: &Loaded) -> bool {
+        let (Some(spool), Some(way)) = (&self.spool, self.ways.get(at)) else { return false };
+        let source = way.source(loaded.id.generation());
+        let resumed = self.resumed.get(&source).is_some_and(|from| loaded.id.start() >= *from);
+        let opened = self.ledgers.opened(source).is_some_and(|to| to >= loaded.id.end());
+        spool.was_recovered(loaded.id) && resumed && opened
+    }
+
+    /// What was read again has been staged again; the older entry would repeat it.
+    fn supersede(&mut self, at: usize, loaded: &Loaded) {
+        let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
+        let records = u32::try_from(loaded.records.len()).unwrap_or(u32::MAX);
+        spool.supersede(loaded.id, records);
+        way.lane.drain();
+        way.spooled.replay.cursor = Some(loaded.id);
+        self.removed(at, u64::from(records - loaded.removed.count()));
+        self.replay(at);
     }
 
     fn give_back(&mut self, at: usize, loaded: Loaded) {

@@ -1,5 +1,6 @@
 //! What each integer handed to the client library stands for.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::budget::Permit;
@@ -24,8 +25,9 @@ pub(super) struct Load {
 enum Cargo {
     /// Nowhere else: its duty is open.
     Fresh { block: Block, ticket: Ticket, settled: Runs },
-    /// In the spool too; of what is in flight only its number in the entry is needed.
-    Copied { entry: EntryId, numbers: Runs, held: Permit },
+    /// In the spool too, each run of records as an entry; of what is in flight only its place
+    /// there is needed.
+    Copied { entries: Vec<(Range<u32>, EntryId)>, held: Permit },
     /// Given back by the spool, which keeps it until it is delivered.
     Replayed { entry: EntryId, block: Block },
 }
@@ -44,10 +46,10 @@ pub enum Duty {
     Spooled(Share),
 }
 
-/// A fresh load as it goes into the spool.
+/// Adjacent records as they go into the spool.
 pub(super) struct Spilled {
     pub(super) block: Arc<Block>,
-    pub(super) records: Runs,
+    pub(super) records: Range<u32>,
     pub(super) ticket: Ticket,
 }
 
@@ -138,11 +140,12 @@ impl Flight {
                 settled.insert(first..first + count);
                 Duty::Fresh(ticket.take(count))
             }
-            Cargo::Copied { entry, numbers, .. } => {
-                let Some(first) = numbers.rank(first) else {
+            Cargo::Copied { entries, .. } => {
+                let Some((run, entry)) = entries.iter().find(|(run, _)| run.contains(&first))
+                else {
                     unreachable!("what was in flight was copied")
                 };
-                Duty::Spooled(Share { entry: *entry, first, count })
+                Duty::Spooled(Share { entry: *entry, first: first - run.start, count })
             }
             Cargo::Replayed { entry, .. } => Duty::Spooled(Share { entry: *entry, first, count }),
         }
@@ -163,19 +166,22 @@ impl Flight {
         found.into_iter().map(|(_, slot)| slot).collect()
     }
 
-    /// Makes a fresh load one that the spool has: returns what to stage, of which `entry` will
-    /// say the name. What it leaves behind is what librdkafka holds of it.
-    pub(super) fn spill(&mut self, slot: Slot, stage: impl FnOnce(Spilled) -> EntryId) {
+    /// Makes a fresh load one that the spool has. What it leaves behind is what librdkafka holds.
+    pub(super) fn spill(&mut self, slot: Slot, mut stage: impl FnMut(Spilled) -> EntryId) {
         let Some(mut load) = self.loads.get_mut(slot.0 as usize).and_then(Option::take) else {
             return;
         };
         load.cargo = match load.cargo {
-            Cargo::Fresh { mut block, ticket, settled } => {
-                let records = settled.others(block.len());
-                let held = block.permit.split(held_bytes(&block, load.left, &records));
-                let numbers = records.clone();
-                let entry = stage(Spilled { block: Arc::new(block), records, ticket });
-                Cargo::Copied { entry, numbers, held }
+            Cargo::Fresh { mut block, mut ticket, settled } => {
+                let unsettled = settled.others(block.len());
+                let held = block.permit.split(held_bytes(&block, load.left, &unsettled));
+                let block = Arc::new(block);
+                let mut put = |records: Range<u32>| {
+                    let ticket = ticket.take(records.end - records.start);
+                    stage(Spilled { block: Arc::clone(&block), records, ticket })
+                };
+                let entries = unsettled.iter().map(|run| (run.clone(), put(run))).collect();
+                Cargo::Copied { entries, held }
             }
             other @ (Cargo::Copied { .. } | Cargo::Replayed { .. }) => other,
         };

@@ -27,7 +27,7 @@ use crate::lane::Lane;
 use crate::ledger::{Frontier, Ledgers, Settlement, Ticket};
 use crate::metrics::Counters;
 use crate::produce::{Cause, CreateError, Producer};
-use crate::record::{Block, Generation, Lineage, LineageId, Mark, SourceId};
+use crate::record::{Block, Generation, Lineage, LineageId, Mark, Offset, SourceId};
 use crate::settings::{self, Settings, WhenFull};
 use crate::spool::{self, Spool};
 use crate::tail::{self, Seen};
@@ -142,6 +142,8 @@ pub struct Ship {
     held: usize,
     /// Sources whose files are gone, and of which something is still in the spool.
     gone: HashSet<SourceId>,
+    /// From where sources that earlier runs left in the spool are read on.
+    resumed: HashMap<SourceId, Offset>,
     /// Inputs all of which has been looked at in this run.
     looked: HashSet<String>,
     deadlines_at: Instant,
@@ -195,6 +197,7 @@ impl Ship {
             unstored: 0,
             held: 0,
             gone: HashSet::new(),
+            resumed: HashMap::new(),
             looked: HashSet::new(),
             deadlines_at: clock::now(),
             is_stopping: false,

@@ -197,6 +197,8 @@ pub struct Spool {
     lanes: HashMap<Arc<Lane>, LaneId>,
     /// The furthest place staged or recovered of each lane, by number.
     reaches: Vec<Option<(Generation, Offset)>>,
+    /// Of the first entry staged in this run, and of the next.
+    first_seq: u64,
     next_seq: u64,
     gauge: Arc<Gauge>,
     /// Not bounded: puts are, by the memory budget, and everything else by what is in flight.
@@ -236,6 +238,7 @@ impl Spool {
         let mut spool = Self {
             lanes: HashMap::new(),
             reaches: Vec::new(),
+            first_seq: keeper.next_seq(),
             next_seq: keeper.next_seq(),
             gauge: keeper.gauge(),
             commands,
@@ -314,6 +317,17 @@ impl Spool {
     /// Removes records that have become dead letters.
     pub fn bury(&mut self, proof: DeadLettered<Share>) {
         self.send(Command::Remove(proof.into_inner()));
+    }
+
+    /// Whether an entry comes from an earlier run.
+    pub fn was_recovered(&self, entry: EntryId) -> bool {
+        entry.seq < self.first_seq
+    }
+
+    /// Removes an entry of `records` records that were staged again, or sent.
+    pub fn supersede(&mut self, entry: EntryId, records: u32) {
+        assert!(self.was_recovered(entry), "only what an earlier run left can be read again");
+        self.send(Command::Remove(Share { entry, first: 0, count: records }));
     }
 
     /// Gives up the oldest segment, as `when_full: drop_oldest` asks; [`Event::Dropped`] says
