@@ -209,10 +209,11 @@ impl Lane {
         }
     }
 
-    /// Whether suspects are in flight, or are next.
+    /// Something here has to go alone. Lanes to one partition share batches, so until it has gone
+    /// they hold still; otherwise the guilt of one lane's record could fall on another's.
     pub fn has_suspects(&self) -> bool {
-        let next = self.returned.iter().chain(self.waiting.front());
-        self.alone.is_some() || next.into_iter().any(|piece| piece.suspect)
+        let waits = self.waiting.front().is_some_and(|piece| piece.suspect);
+        waits || self.alone.is_some() || self.returned.iter().any(|piece| piece.suspect)
     }
 
     /// Records handed over whose outcome is not known.
@@ -278,6 +279,20 @@ mod tests {
             }
         }
         (written, dead)
+    }
+
+    #[test]
+    fn lane_has_suspects_until_the_last_of_them_has_gone_alone() {
+        let mut lane = Lane::default();
+        lane.push(piece(0, 0, 2));
+        assert_eq!(hand_all(&mut lane).len(), 1);
+        assert!(!lane.has_suspects());
+        lane.refused(piece(0, 0, 2));
+        assert!(lane.has_suspects());
+        assert_eq!(hand_all(&mut lane).len(), 1);
+        assert!(lane.has_suspects());
+        lane.delivered(2);
+        assert!(!lane.has_suspects());
     }
 
     #[test]
