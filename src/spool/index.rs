@@ -53,6 +53,8 @@ pub(super) enum Change {
 pub(super) struct Index {
     store: Store,
     dir: PathBuf,
+    #[cfg(test)]
+    failing: bool,
 }
 
 enum Store {
@@ -90,18 +92,32 @@ impl Index {
                 (store.unwrap_or(Store::Memory(BTreeMap::new())), Found::Quarantined)
             }
         };
-        (Self { store, dir: state }, found)
+        (Self::with(store, state), found)
     }
 
     pub(super) fn in_memory(dir: &Path) -> Self {
-        Self { store: Store::Memory(BTreeMap::new()), dir: dir.join("state") }
+        Self::with(Store::Memory(BTreeMap::new()), dir.join("state"))
+    }
+
+    fn with(store: Store, dir: PathBuf) -> Self {
+        Self {
+            store,
+            dir,
+            #[cfg(test)]
+            failing: false,
+        }
+    }
+
+    /// The next call is to fail.
+    #[cfg(test)]
+    pub(super) fn fail_next(&mut self) {
+        self.failing = true;
     }
 
     /// Closes the index and deletes it.
     pub(super) fn discard(self) -> io::Result<()> {
-        let Self { store, dir } = self;
-        drop(store);
-        remove_dir(&dir)
+        drop(self.store);
+        remove_dir(&self.dir)
     }
 
     /// Gives up an index that has failed, and gets its files out of the next one's way. Should
@@ -119,6 +135,10 @@ impl Index {
     }
 
     pub(super) fn get(&self, key: Key) -> Result<Option<Place>, IndexError> {
+        #[cfg(test)]
+        if self.failing {
+            return Err(garbled());
+        }
         let key = entry_key(key);
         let value = match &self.store {
             Store::Memory(map) => map.get(&key).cloned(),

@@ -406,7 +406,7 @@ impl Walk {
                     let record = (number, generation as u64, *n);
                     self.settled.contains(&record) || owned[&number].contains(&record)
                 };
-                source.checkpoint[generation] = (0..read).take_while(durable).count() as u32;
+                source.checkpoint[generation] = wire::len32((0..read).take_while(durable).count());
             }
         }
     }
@@ -511,7 +511,7 @@ impl Walk {
                 coverage.lineage == lineage && coverage.generation.0 == generation as u64
             });
             let accepted = known.map_or(at(saved), |coverage| coverage.advance(at(saved)));
-            let accepted = (saved..).find(|n| at(*n) == accepted).unwrap();
+            let accepted = (saved..u32::MAX).find(|n| at(*n) == accepted).unwrap();
             let gap = (0..accepted).find(|n| !there.contains(&(number, generation as u64, *n)));
             assert!(matches!(check, Check::Nothing) || gap.is_none(), "accepted without {gap:?}");
             let source = &mut self.sources[number as usize];
@@ -638,6 +638,7 @@ impl Walk {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Check {
     Everything,
     /// Damage has broken what the blocks promise.

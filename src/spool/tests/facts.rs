@@ -30,17 +30,11 @@ fn records_come_back_as_they_were() {
     let lane = spool.lane(lane(1));
     let block = block(7, 1000, &[b"first", b"", b"third\xff", b"fourth"]);
     let id = spool.stage(put(lane, &block, [0..1, 2..4].into_iter().collect()));
-    let proven = heard.wait(|event| match event {
-        Event::Stored { proofs } => Some(proofs),
-        _ => None,
-    });
+    let proven = heard.wait_stored();
     assert_eq!(proven.len(), 1);
     assert_eq!(proven[0].1, id);
     spool.load(lane, None);
-    let loaded = heard.wait(|event| match event {
-        Event::Loaded(loaded) => Some(loaded),
-        _ => None,
-    });
+    let loaded = heard.wait_loaded();
     assert_eq!(loaded.id, id);
     assert_eq!((loaded.start(), loaded.end()), (Some(block.start), Some(block.end)));
     assert_eq!(loaded.partition, Some(3));
@@ -131,7 +125,7 @@ fn removed_records_stay_removed() {
     assert_eq!(stepped.recovered.lanes[0].records, 2);
     let (entries, _) = stepped.replay(id);
     assert_eq!(entries.len(), 1);
-    assert_eq!(entries[0].removed, [1..2].into_iter().collect());
+    assert_eq!(entries[0].removed, run(1, 2));
     stepped.remove(first, 0, 3);
     stepped.tick();
     assert!(stepped.segments().is_empty());
@@ -180,7 +174,7 @@ fn full_spool_has_no_room_until_something_is_removed() {
     let mut stepped = Stepped::open(dir.path(), 8 * MIB);
     let lane = stepped.spool.lane(lane(1));
     let noise: Vec<u8> =
-        (0..100_000_u32).flat_map(|n| n.wrapping_mul(n ^ 77).to_le_bytes()).collect();
+        (0..100_000_u32).flat_map(|n| n.wrapping_mul(n ^ 0x4d).to_le_bytes()).collect();
     let mut entries = Vec::new();
     while stepped.spool.has_room() {
         let start = entries.len() as u64 * 1_000_000;
@@ -233,10 +227,9 @@ fn aged_entries_expire() {
         stepped.spool.stage(whole(lane, &block(0, start, &[b"x", b"y"])));
     }
     let mut commands: Vec<Command> = stepped.inbox.try_iter().collect();
-    let aged = commands.iter_mut().find_map(|command| match command {
-        Command::Put(pending) => Some(pending),
-        _ => None,
-    });
+    let aged = commands
+        .iter_mut()
+        .find_map(|command| if let Command::Put(pending) = command { Some(pending) } else { None });
     aged.unwrap().wall_ms -= 3_601_000;
     stepped.keeper.turn(commands);
     let said = stepped.tick();
@@ -274,7 +267,7 @@ fn poisoned_lane_does_not_keep_the_others_bytes() {
     let check = |stepped: &mut Stepped| {
         let (entries, _) = stepped.replay(poisoned);
         assert_eq!(entries.iter().map(|loaded| loaded.id).collect::<Vec<_>>(), stuck);
-        assert_eq!(entries[3].removed, [1..2].into_iter().collect());
+        assert_eq!(entries[3].removed, run(1, 2));
         assert_eq!(stepped.spool.usage().records, 19);
     };
     check(&mut stepped);

@@ -59,6 +59,13 @@ pub(super) fn block(generation: u64, start: u64, lines: &[&[u8]]) -> Arc<Block> 
     })
 }
 
+/// The runs of which there is one.
+pub(super) fn run(first: u32, end: u32) -> Runs {
+    let mut runs = Runs::default();
+    runs.insert(first..end);
+    runs
+}
+
 /// A put of some records of `block`, chained to where it starts.
 pub(super) fn put(lane: LaneId, block: &Arc<Block>, records: Runs) -> Put {
     let count = NonZeroU32::new(records.count()).unwrap();
@@ -180,8 +187,16 @@ impl Heard {
         (spool, Self(heard), recovered)
     }
 
+    pub(super) fn wait_stored(&self) -> Vec<(Spooled, EntryId)> {
+        self.wait(|event| if let Event::Stored { proofs } = event { Some(proofs) } else { None })
+    }
+
+    pub(super) fn wait_loaded(&self) -> Loaded {
+        self.wait(|event| if let Event::Loaded(loaded) = event { Some(*loaded) } else { None })
+    }
+
     pub(super) fn wait<T>(&self, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
-        let until = clock::now() + Duration::from_secs(60);
+        let until = clock::now() + Duration::from_mins(1);
         loop {
             let left = until.saturating_duration_since(clock::now());
             let event = self.0.recv_timeout(left).expect("the event comes in time");
