@@ -198,7 +198,7 @@ impl Ship {
     }
 
     /// Lets the others of a partition go on, if this way has nothing to send alone.
-    fn join(&mut self, at: usize) {
+    pub(super) fn join(&mut self, at: usize) {
         let Some(way) = self.ways.get(at).filter(|way| !way.lane.has_suspects()) else { return };
         let target = way.target();
         if self.shares.join(&target, at) {

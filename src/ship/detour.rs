@@ -71,6 +71,8 @@ impl Ship {
         for slot in self.flight.fresh(at) {
             self.spill(at, slot, waiting.remove(&slot).unwrap_or(0));
         }
+        // Suspects are in the spool now; nobody need wait for them.
+        self.join(at);
     }
 
     /// A fresh load goes to the spool; what waited of it leaves memory.
@@ -154,7 +156,10 @@ impl Ship {
     fn admits(&self, at: usize, block: &Block) -> bool {
         let (Some(spool), Some(way)) = (&self.spool, self.ways.get(at)) else { return false };
         match way.spooled.lane {
-            Some(lane) => spool.admits(lane, block.source.generation, block.end.offset),
+            // What begins before the lane's end is being read again.
+            Some(lane) => {
+                spool.admits(lane, block.source.generation, block.start.offset.advance(1))
+            }
             None => spool.has_room(),
         }
     }
