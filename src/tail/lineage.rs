@@ -425,7 +425,7 @@ impl Lineage {
                 return Next::Read(at);
             }
             if source.has_partial() && followed {
-                let rest = source.grown_at.elapsed();
+                let rest = clock::since(source.grown_at);
                 return match ROTATED_REST.checked_sub(rest) {
                     None | Some(Duration::ZERO) => Next::Finish(at),
                     Some(left) => Next::Wait(left),

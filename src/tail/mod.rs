@@ -8,6 +8,8 @@ mod event;
 mod identity;
 mod lineage;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
@@ -20,6 +22,7 @@ use lineage::{From, Lineage, Next};
 use source::{Read, Source};
 
 use crate::budget::Budget;
+use crate::clock;
 use crate::frame::Rule;
 use crate::record::{self, Generation, Identity, LineageId, Mark};
 use crate::settings::{self, StartAt};
@@ -380,7 +383,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let mut position = 0;
         let mut is_due = matches!(lineage.next_source(), Next::Read(_) | Next::Finish(_));
         while let Some(source) = lineage.sources.get_mut(position) {
-            let rest = source.grown_at.elapsed();
+            let rest = clock::since(source.grown_at);
             let limit =
                 if source.unlinked { PARTIAL_REST.min(close_inactive) } else { Duration::MAX };
             let finished = partial.unwrap_or(Duration::MAX).min(limit);

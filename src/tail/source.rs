@@ -155,7 +155,7 @@ impl Source {
     /// stands before our place does so every time, the head after a rest.
     fn is_intact(&self) -> io::Result<bool> {
         let Some(file) = &self.file else { return Ok(true) };
-        let rested = self.read_at.elapsed() >= RESTED;
+        let rested = clock::since(self.read_at) >= RESTED;
         Ok(self.size >= self.at.offset.0
             && identity::holds(file, self.at)?
             && (!rested || identity::begins_alike(file, &self.identity)?))

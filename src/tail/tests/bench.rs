@@ -1,0 +1,469 @@
+//! Drives the room by hand in a directory of its own: no watch, no Kafka, no waiting. What comes
+//! out is checked as it comes, and a restart takes up what was acknowledged.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::super::{
+    Ending, Event, Gate, Known, KnownSource, Look, LostReason, Restored, Seen, Tail, Turn,
+};
+use crate::budget::Budget;
+use crate::clock;
+use crate::record::{Block, Generation, Identity, Lineage, Mark, Offset, SourceId};
+use crate::settings::{Input, LongLine, Partition, Rotated, StartAt};
+use crate::tail::identity;
+
+type Emit = Box<dyn FnMut(Event)>;
+
+/// One generation of one live name, over restarts.
+pub(super) type Key = (PathBuf, Generation);
+
+/// What is kept of a source between runs.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) identity: Identity,
+    pub(super) path: PathBuf,
+    /// Where its blocks began and ended, ascending: where it may have been acknowledged.
+    pub(super) marks: Vec<Mark>,
+    pub(super) gone: bool,
+}
+
+impl Place {
+    fn at(&self) -> Mark {
+        *self.marks.last().unwrap()
+    }
+}
+
+/// What a daemon keeps on disk.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    pub(super) places: BTreeMap<Key, Place>,
+    looked_ms: HashMap<String, u64>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) of: Key,
+    pub(super) end: Offset,
+    pub(super) text: String,
+    pub(super) cut_from: Option<u64>,
+}
+
+#[derive(Default)]
+pub(super) struct Heard {
+    kept: Kept,
+    names: HashMap<SourceId, Key>,
+    gates: HashMap<PathBuf, Arc<Gate>>,
+    /// In the order in which they came. A crash takes back what was not acknowledged.
+    pub(super) lines: Vec<Line>,
+    /// The same, but nothing is taken back.
+    pub(super) first: Vec<Line>,
+    pub(super) lost: Vec<(Key, u64, LostReason)>,
+    /// Blocks whose memory is not given back.
+    pub(super) blocks: Option<Vec<Block>>,
+    pub(super) block_count: usize,
+    all_read: bool,
+}
+
+impl Heard {
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Seen(seen) => self.seen(seen),
+            Event::Block(block) => self.block(block),
+            Event::Gone(source) => {
+                let key = self.key(source);
+                let place = self.kept.places.get_mut(&key).unwrap();
+                assert!(!place.gone, "{key:?} is gone twice");
+                place.gone = true;
+            }
+            Event::Lost { source, bytes, reason } => {
+                assert!(bytes > 0);
+                let key = self.key(source);
+                self.lost.push((key, bytes, reason));
+            }
+            Event::Looked { ms, .. } => {
+                self.kept.looked_ms.insert("in".to_owned(), ms);
+            }
+            Event::AllRead => {
+                assert!(!self.all_read, "said twice");
+                self.all_read = true;
+            }
+        }
+    }
+
+    fn key(&self, source: SourceId) -> Key {
+        self.names.get(&source).expect("a source is seen before anything else of it").clone()
+    }
+
+    fn seen(&mut self, seen: Seen) {
+        let key = (seen.lineage.path.clone(), seen.source.generation);
+        self.gates.insert(seen.lineage.path.clone(), seen.gate);
+        let known = self.names.insert(seen.source, key.clone());
+        assert!(known.is_none_or(|known| known == key));
+        let marks = vec![seen.from];
+        let (identity, path) = (seen.identity, seen.path);
+        let new = Place { identity, path: path.clone(), marks, gone: false };
+        let place = self.kept.places.entry(key).or_insert(new);
+        assert!(!place.gone, "seen after it was gone");
+        assert_eq!(place.at(), seen.from, "seen elsewhere than where it is");
+        (place.identity, place.path) = (identity, path);
+    }
+
+    fn block(&mut self, block: Block) {
+        let key = self.key(block.source);
+        let place = self.kept.places.get_mut(&key).unwrap();
+        assert!(!place.gone, "a block of a source that is gone");
+        assert_eq!(block.start, place.at(), "a block begins where the one before it ended");
+        check(&block, place);
+        place.marks.push(block.end);
+        for number in 0..block.len() {
+            let line = Line {
+                of: key.clone(),
+                end: block.end_of(number),
+                text: String::from_utf8_lossy(block.record(number)).into_owned(),
+                cut_from: block.cut_from,
+            };
+            self.first.push(line.clone());
+            self.lines.push(line);
+        }
+        self.block_count += 1;
+        if let Some(blocks) = &mut self.blocks {
+            blocks.push(block);
+        }
+    }
+}
+
+/// What a block says of itself is true, as far as the file still can tell.
+fn check(block: &Block, place: &Place) {
+    assert!(!block.is_empty() && block.end.offset > block.start.offset);
+    assert!(block.cut_from.is_none() || block.len() == 1);
+    let (mut end, mut to) = (0, 0);
+    for slice in &block.records {
+        assert!(slice.end > end && slice.from >= to && slice.to >= slice.from);
+        (end, to) = (slice.end, slice.to);
+    }
+    assert_eq!(end, block.end.offset.since(block.start.offset));
+    let Ok(file) = File::open(&place.path) else { return };
+    let meta = file.metadata().unwrap();
+    if !identity::of(&meta).is_same_file(&place.identity) || meta.len() < block.end.offset.0 {
+        return;
+    }
+    assert_eq!(identity::anchor_at(&file, block.end.offset).unwrap(), Some(block.end.anchor));
+    for number in 0..block.len() {
+        let record = block.record(number);
+        let mut there = vec![0; record.len()];
+        let at = block.start_of(number).0;
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut there, at).unwrap();
+        assert_eq!(record, there, "a record is what the file holds");
+    }
+}
+
+pub(super) fn input() -> Input {
+    Input {
+        id: "in".to_owned(),
+        paths: Vec::new(),
+        exclude_paths: Vec::new(),
+        rotated: Rotated::Auto,
+        start_at: StartAt::Beginning,
+        max_line_bytes: 1024,
+        on_long_line: LongLine::Truncate,
+        partial_timeout: None,
+        close_inactive: Duration::from_secs(300),
+        follow_symlinks: Vec::new(),
+        topic: String::new(),
+        partition: Partition::File,
+    }
+}
+
+pub(super) struct Bench {
+    dir: TempDir,
+    names: Vec<PathBuf>,
+    input: Input,
+    ending: Ending,
+    pub(super) budget: Budget,
+    tail: Tail<Emit>,
+    pub(super) heard: Rc<RefCell<Heard>>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with(input(), Ending::Follow)
+    }
+
+    /// One input whose files are `app.log`.
+    pub(super) fn with(input: Input, ending: Ending) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let names = vec![dir.path().join("app.log")];
+        let budget = Budget::new(64 << 20, || {});
+        let heard = Rc::new(RefCell::new(Heard::default()));
+        let tail = tail(&input, ending, &budget, &heard, &Kept::default());
+        Self { dir, names, input, ending, budget, tail, heard }
+    }
+
+    /// Starts over with another bound on memory.
+    pub(super) fn limit(&mut self, budget: Budget) {
+        self.budget = budget;
+        self.start(Kept::default());
+    }
+
+    pub(super) fn also(&mut self, name: &str) {
+        self.names.push(self.path(name));
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    // What others do to the files.
+
+    pub(super) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(super) fn append(&self, name: &str, text: impl AsRef<[u8]>) {
+        let mut file = self.writer(name);
+        file.write_all(text.as_ref()).unwrap();
+    }
+
+    /// Somebody who goes on writing to the file whatever becomes of its name.
+    pub(super) fn writer(&self, name: &str) -> File {
+        OpenOptions::new().append(true).create(true).open(self.path(name)).unwrap()
+    }
+
+    pub(super) fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    pub(super) fn copy(&self, from: &str, to: &str) {
+        fs::copy(self.path(from), self.path(to)).unwrap();
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+    }
+
+    pub(super) fn truncate(&self, name: &str) {
+        OpenOptions::new().write(true).open(self.path(name)).unwrap().set_len(0).unwrap();
+    }
+
+    /// `app.log` to `.1`, what was `.1` to `.2`, and so on; nothing has the name then.
+    pub(super) fn rotate(&self) {
+        for number in (1..9).rev() {
+            let from = format!("app.log.{number}");
+            if self.path(&from).exists() {
+                self.rename(&from, &format!("app.log.{}", number + 1));
+            }
+        }
+        self.rename("app.log", "app.log.1");
+    }
+
+    // What the daemon does.
+
+    pub(super) fn look_at(&mut self, name: &Path, thorough: bool) {
+        let siblings = || siblings(name);
+        self.tail.look(Look { input: 0, path: name, real: None, thorough }, siblings);
+    }
+
+    /// A look with a listing that is not what the directory holds now.
+    pub(super) fn look_with(&mut self, name: &Path, listing: Vec<PathBuf>) {
+        self.tail.look(Look { input: 0, path: name, real: None, thorough: true }, || listing);
+    }
+
+    /// A scan: all that is there and all that was.
+    pub(super) fn look(&mut self) {
+        let began_ms = clock::wall_ms();
+        let there = |name: &Path| name.exists() || !siblings(name).is_empty();
+        for name in self.names.clone() {
+            if there(&name) {
+                self.look_at(&name, true);
+            }
+        }
+        for name in self.tail.absent(0, there) {
+            self.look_at(&name, true);
+        }
+        self.tail.looked(0, began_ms);
+    }
+
+    /// What notify brings: a look at the names alone.
+    pub(super) fn glance(&mut self) {
+        for name in self.names.clone() {
+            self.look_at(&name, false);
+        }
+    }
+
+    pub(super) fn turn(&mut self) -> Turn {
+        self.tail.turn(|_, path| siblings(path))
+    }
+
+    pub(super) fn turns(&mut self) -> Turn {
+        for _ in 0..200_000 {
+            let turn = self.turn();
+            if turn != Turn::Worked {
+                return turn;
+            }
+        }
+        panic!("it works for ever");
+    }
+
+    /// Looks everywhere and reads all there is.
+    pub(super) fn ship(&mut self) {
+        self.look();
+        assert_eq!(self.turns(), Turn::Idle);
+    }
+
+    /// Lets time pass, and the sweep that comes once a second.
+    pub(super) fn wait(&mut self, seconds: u64) {
+        clock::advance(Duration::from_millis(seconds * 1000 + 1));
+        self.tail.sweep();
+        self.turns();
+    }
+
+    pub(super) fn finish(&mut self) -> bool {
+        self.tail.finish()
+    }
+
+    pub(super) fn all_read(&self) -> bool {
+        self.heard.borrow().all_read
+    }
+
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        self.heard.borrow().gates.get(&self.path("app.log")).unwrap().clone()
+    }
+
+    pub(super) fn open_files(&self) -> usize {
+        self.tail.counts().0
+    }
+
+    /// How many names without files the next scan would ask about.
+    pub(super) fn absent_count(&self) -> usize {
+        self.tail.absent(0, |_| false).len()
+    }
+
+    pub(super) fn source_count(&self) -> usize {
+        self.tail.lineages.iter().map(|lineage| lineage.sources.len()).sum()
+    }
+
+    // Restarts.
+
+    pub(super) fn kept(&self) -> Kept {
+        self.heard.borrow().kept.clone()
+    }
+
+    /// Stops with all acknowledged, and starts again.
+    pub(super) fn restart(&mut self) {
+        self.start(self.kept());
+    }
+
+    /// Stops; what is done before the returned state is handed to [`Bench::start`] happens while
+    /// the daemon is down.
+    pub(super) fn stop(&mut self) -> Kept {
+        let kept = self.kept();
+        self.tail = tail(&self.input, self.ending, &self.budget, &self.heard, &Kept::default());
+        kept
+    }
+
+    /// Starts with what was kept; lines that it does not cover count as never shipped.
+    pub(super) fn start(&mut self, kept: Kept) {
+        let mut heard = self.heard.borrow_mut();
+        let acknowledged = |line: &Line| {
+            kept.places.get(&line.of).is_some_and(|p| p.gone || line.end <= p.at().offset)
+        };
+        heard.lines.retain(acknowledged);
+        heard.names.clear();
+        heard.kept = kept.clone();
+        drop(heard);
+        self.tail = tail(&self.input, self.ending, &self.budget, &self.heard, &kept);
+    }
+
+    /// Dies with each source acknowledged up to one of its blocks' ends, and starts again.
+    pub(super) fn crash(&mut self, choose: impl FnMut(usize) -> usize) {
+        self.start(acknowledged(self.kept(), choose));
+    }
+
+    // What came out.
+
+    pub(super) fn texts(&self) -> Vec<String> {
+        self.heard.borrow().lines.iter().map(|line| line.text.clone()).collect()
+    }
+
+    pub(super) fn texts_of(&self, name: &str) -> Vec<String> {
+        let path = self.path(name);
+        let heard = self.heard.borrow();
+        heard.lines.iter().filter(|l| l.of.0 == path).map(|l| l.text.clone()).collect()
+    }
+
+    pub(super) fn lost(&self) -> Vec<(u64, LostReason)> {
+        self.heard.borrow().lost.iter().map(|(_, bytes, reason)| (*bytes, *reason)).collect()
+    }
+
+    pub(super) fn gone(&self) -> usize {
+        self.heard.borrow().kept.places.values().filter(|place| place.gone).count()
+    }
+}
+
+/// The state of a daemon to which Kafka had acknowledged less than it had read.
+pub(super) fn acknowledged(mut kept: Kept, mut choose: impl FnMut(usize) -> usize) -> Kept {
+    for place in kept.places.values_mut().filter(|place| !place.gone) {
+        let last = place.marks.len() - 1;
+        place.marks.truncate(choose(last).min(last) + 1);
+    }
+    kept
+}
+
+/// The files beside `live` that may have had its name.
+fn siblings(live: &Path) -> Vec<PathBuf> {
+    let name = live.file_name().unwrap().to_str().unwrap();
+    let mut found: Vec<PathBuf> = fs::read_dir(live.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let other = path.file_name().unwrap().to_str().unwrap();
+            let added = other.strip_prefix(name).unwrap_or_default();
+            added.starts_with(['.', '-']) && !added.ends_with(".gz")
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn tail(
+    input: &Input,
+    ending: Ending,
+    budget: &Budget,
+    heard: &Rc<RefCell<Heard>>,
+    kept: &Kept,
+) -> Tail<Emit> {
+    let mut lineages: BTreeMap<PathBuf, Known> = BTreeMap::new();
+    for ((path, generation), place) in &kept.places {
+        let known = lineages.entry(path.clone()).or_insert_with(|| Known {
+            lineage: Lineage { input: "in".to_owned(), path: path.clone() },
+            next_generation: Generation::FIRST,
+            sources: Vec::new(),
+        });
+        known.next_generation = known.next_generation.max(generation.next());
+        if !place.gone {
+            known.sources.push(KnownSource {
+                generation: *generation,
+                identity: place.identity,
+                path: place.path.clone(),
+                at: place.at(),
+            });
+        }
+    }
+    let restored = Restored {
+        lineages: lineages.into_values().collect(),
+        looked_ms: kept.looked_ms.clone(),
+        floor: Generation::FIRST,
+    };
+    let heard = heard.clone();
+    let emit: Emit = Box::new(move |event| heard.borrow_mut().hear(event));
+    Tail::new(std::slice::from_ref(input), restored, budget.clone(), ending, emit)
+}

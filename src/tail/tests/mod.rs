@@ -1,0 +1,9 @@
+//! The room's promises, each tried on real files.
+
+mod bench;
+mod budget;
+mod deletion;
+mod lines;
+mod restart;
+mod rotation;
+mod truncation;
