@@ -33,7 +33,8 @@ pub(super) fn head(file: &File, len: u32) -> io::Result<(u32, u64)> {
 
 /// Whether the file still begins as it did when `identity` was taken.
 pub(super) fn begins_alike(file: &File, identity: &Identity) -> io::Result<bool> {
-    Ok(head(file, identity.head_len)? == (identity.head_len, identity.head_hash))
+    Ok(identity.head_len == 0
+        || head(file, identity.head_len)? == (identity.head_len, identity.head_hash))
 }
 
 /// The anchor of a place, from the bytes that end there.
@@ -57,6 +58,28 @@ pub(super) fn anchor_at(file: &File, offset: Offset) -> io::Result<Option<Anchor
 /// Whether what stands before `mark` is what stood there when it was taken.
 pub(super) fn holds(file: &File, mark: Mark) -> io::Result<bool> {
     Ok(anchor_at(file, mark.offset)? == Some(mark.anchor))
+}
+
+/// Whether two files hold the same in their first `len` bytes, going by windows spread over them.
+pub(super) fn same_beginning(one: &File, other: &File, len: u64) -> io::Result<bool> {
+    const WINDOW: usize = 4096;
+    const WINDOWS: u64 = 16;
+    let last = len.saturating_sub(WINDOW as u64);
+    let mut buffers = [[0; WINDOW]; 2];
+    for window in 0..=WINDOWS {
+        let from = last / WINDOWS * window + last % WINDOWS * window / WINDOWS;
+        let want = usize::try_from(len - from).unwrap_or(WINDOW).min(WINDOW);
+        let [ours, theirs] = &mut buffers;
+        let (ours, theirs) = (&mut ours[..want], &mut theirs[..want]);
+        let read = (read_up_to(one, ours, from)?, read_up_to(other, theirs, from)?);
+        if read != (want, want) || ours != theirs {
+            return Ok(false);
+        }
+        if last == 0 {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 fn read_up_to(file: &File, mut buffer: &mut [u8], mut at: u64) -> io::Result<usize> {

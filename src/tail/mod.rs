@@ -4,10 +4,15 @@
 //! which they were written, and nothing is read that the memory budget has no room for. Where
 //! files are, and when to look again, is for the caller to say.
 
+mod candidate;
 mod event;
 mod identity;
+mod judgement;
 mod lineage;
+mod reading;
+mod reconcile;
 mod source;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -18,21 +23,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use event::{Event, Gate, LostReason, Seen};
-use lineage::{From, Lineage, Next};
-use source::{Read, Source};
+use lineage::{Lineage, Next, Patience};
+use reading::Read;
+use reconcile::{From, Outcome, Since};
+use source::Source;
 
 use crate::budget::Budget;
-use crate::clock;
 use crate::frame::Rule;
 use crate::record::{self, Generation, Identity, LineageId, Mark};
 use crate::settings::{self, StartAt};
 
-/// How long the file of a deleted name is kept open without a successor, at most.
-const DELETED_REST: Duration = Duration::from_secs(60);
-/// How long it must rest before the beginning of a line at its end counts as a line.
-const PARTIAL_REST: Duration = Duration::from_secs(5);
-/// How many files at rest may stay open; what is beyond is opened again when it grows.
-const RESTING_OPEN_MAX: usize = 512;
+/// How long a file that cannot be read holds up those that came after it.
+const FAILING_HOLDS: Duration = Duration::from_secs(60);
 
 /// What is known of a lineage from an earlier run.
 #[derive(Debug, Clone)]
@@ -111,6 +113,8 @@ pub struct Tail<F> {
     floor: Generation,
     budget: Budget,
     ending: Ending,
+    /// All whole lines were read once; the unfinished ones are taken now.
+    is_finishing: bool,
     emit: F,
 }
 
@@ -138,6 +142,7 @@ impl<F: FnMut(Event)> Tail<F> {
             ready: VecDeque::new(),
             budget,
             ending,
+            is_finishing: false,
             emit,
         }
     }
@@ -146,23 +151,37 @@ impl<F: FnMut(Event)> Tail<F> {
     /// beside it that may have had the name; it is asked only if that matters.
     pub fn look(&mut self, look: Look<'_>, siblings: impl FnOnce() -> Vec<PathBuf>) {
         let real = look.real.unwrap_or(look.path);
-        let live = std::fs::metadata(real).ok().filter(Metadata::is_file);
+        let live = match std::fs::metadata(real) {
+            Ok(meta) => Some(meta).filter(Metadata::is_file),
+            Err(error) if source::is_absence(&error) => None,
+            Err(error) => return self.cannot_look(look, error),
+        };
         let exists = live.is_some() || look.thorough;
         let Some(at) = self.lineage(look.input, look.path, exists) else { return };
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
-        let undecided = look.thorough && lineage.has_undecided();
-        if undecided || lineage.has_changed(live.as_ref()) {
-            self.reconcile(at, &siblings());
-        } else {
-            if let (Some(source), Some(meta)) = (lineage.sources.last_mut(), live) {
-                source.saw(meta.len());
+        let has_changed = lineage.has_changed(live.as_ref());
+        let beside = (has_changed || look.thorough).then(siblings);
+        match beside {
+            Some(beside) if has_changed || lineage.listing != Some(reconcile::listing(&beside)) => {
+                self.reconcile(at, &beside);
             }
-            if look.thorough {
-                lineage.look_at_closed();
+            _ => {
+                live.iter().for_each(|live| lineage.saw_live(live));
+                if look.thorough {
+                    lineage.look_at_closed();
+                }
             }
         }
         self.make_ready(at);
+    }
+
+    /// What cannot be looked at is not gone.
+    fn cannot_look(&mut self, look: Look<'_>, error: io::Error) {
+        let known = self.by_name.get(&(look.input, look.path.to_owned()));
+        if let Some(lineage) = known.and_then(|at| self.lineages.get_mut(*at)) {
+            say_unreadable(lineage, &[(look.path.to_owned(), error)]);
+        }
     }
 
     /// Says that everything an input matches has been looked at, beginning at `ms`.
@@ -174,13 +193,14 @@ impl<F: FnMut(Event)> Tail<F> {
         (self.emit)(Event::Looked { input, ms });
     }
 
-    /// Names of one input that are not `there` any more: of this run's lineages and of those
-    /// from earlier runs.
+    /// Names of one input that are not `there` any more: of this run's lineages that have files
+    /// still, and of those from earlier runs.
     pub fn absent(&self, input: usize, there: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         let Some(id) = self.inputs.get(input).map(|input| &input.settings.id) else {
             return Vec::new();
         };
-        let here = self.lineages.iter().map(|lineage| &*lineage.name);
+        let with_files = self.lineages.iter().filter(|lineage| !lineage.sources.is_empty());
+        let here = with_files.map(|lineage| &*lineage.name);
         let all = here.chain(self.known.keys()).filter(|name| name.input == *id);
         all.map(|name| name.path.clone()).filter(|path| !there(path)).collect()
     }
@@ -204,7 +224,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let at = self.lineages.len();
         let id = LineageId(u32::try_from(at).ok()?);
         let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
-        let mut lineage = Lineage::new(id, input, name, next, settings.looked_ms);
+        let mut lineage = Lineage::new(id, input, name, next);
         for source in known.into_iter().flat_map(|known| known.sources) {
             lineage.restore(source.generation, source.identity, source.at, source.path);
         }
@@ -213,48 +233,31 @@ impl<F: FnMut(Event)> Tail<F> {
         Some(at)
     }
 
-    fn reconcile(&mut self, at: usize, siblings: &[PathBuf]) {
-        let Some(lineage) = self.lineages.get_mut(at) else { return };
-        let Some(input) = self.inputs.get(lineage.input) else { return };
+    fn since(&self, input: usize) -> Since {
+        let Some(input) = self.inputs.get(input) else {
+            return Since { looked_ms: None, new: From::Beginning };
+        };
         // What was there at the very first look of all may be left out.
         let ends = input.settings.start_at == StartAt::End;
         let new = match ends && input.is_first_look && input.looked_ms.is_none() {
             true => From::End,
             false => From::Beginning,
         };
-        let mut errors = Vec::new();
-        let changed = lineage.reconcile(siblings, new, &mut errors);
-        let missing = lineage.take_missing();
-        say_unreadable(lineage, &errors);
-        for id in changed {
-            self.tell_seen(at, id);
-        }
-        for source in missing {
-            self.lose(&source, source.unread(), LostReason::Deleted);
-            (self.emit)(Event::Gone(source.id));
-        }
+        Since { looked_ms: input.looked_ms, new }
     }
 
-    fn tell_seen(&mut self, at: usize, id: record::SourceId) {
-        let Some(lineage) = self.lineages.get(at) else { return };
-        let Some(source) = lineage.sources.iter().find(|source| source.id == id) else { return };
-        (self.emit)(Event::Seen(Seen {
-            source: id,
-            input: lineage.input,
-            lineage: lineage.name.clone(),
-            identity: source.identity,
-            path: source.path.clone(),
-            from: source.at,
-            gate: lineage.gate.clone(),
-        }));
+    fn reconcile(&mut self, at: usize, siblings: &[PathBuf]) {
+        let Some(input) = self.lineages.get(at).map(|lineage| lineage.input) else { return };
+        let since = self.since(input);
+        let Some(lineage) = self.lineages.get_mut(at) else { return };
+        let outcome = lineage.reconcile(siblings, since);
+        self.tell(at, outcome);
     }
 
-    fn lose(&mut self, source: &Source, bytes: u64, reason: LostReason) {
-        if bytes > 0 {
-            let path = source.path.display();
-            tracing::error!(%path, bytes, reason = reason.name(), "bytes were lost before they could be read");
-            (self.emit)(Event::Lost { source: source.id, bytes, reason });
-        }
+    fn tell(&mut self, at: usize, outcome: Outcome) {
+        let Some(lineage) = self.lineages.get_mut(at) else { return };
+        say_unreadable(lineage, &outcome.errors);
+        lineage.events(&outcome.seen, outcome.ended).into_iter().for_each(&mut self.emit);
     }
 
     fn make_ready(&mut self, at: usize) {
@@ -293,159 +296,110 @@ impl<F: FnMut(Event)> Tail<F> {
         if self.ready.is_empty() { Turn::Idle } else { Turn::Starved }
     }
 
-    fn advance(&mut self, at: usize, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Turn {
-        let Some(lineage) = self.lineages.get_mut(at) else { return Turn::Idle };
-        let Some(input) = self.inputs.get(lineage.input) else { return Turn::Idle };
-        let (position, finish) = match lineage.next_source() {
-            Next::Read(position) => (position, false),
-            Next::Finish(position) => (position, true),
-            Next::Wait(_) | Next::Idle => return Turn::Idle,
+    fn patience(&self, input: usize) -> Patience {
+        let partial = self.inputs.get(input).and_then(|input| input.settings.partial_timeout);
+        match self.is_finishing {
+            true => Patience { partial: Duration::ZERO, failing: Duration::ZERO },
+            false => {
+                Patience { partial: partial.unwrap_or(Duration::MAX), failing: FAILING_HOLDS }
+            }
+        }
+    }
+
+    fn next(&mut self, at: usize) -> Next {
+        let Some(input) = self.lineages.get(at).map(|lineage| lineage.input) else {
+            return Next::Idle;
         };
-        let rule = input.rule;
-        let Some(source) = lineage.sources.get_mut(position) else { return Turn::Idle };
-        let read = source.open().and_then(|()| match finish {
-            true => source.read_partial(rule, &self.budget),
-            false => source.read(rule, &self.budget),
-        });
-        match read {
-            Ok(Read::Block(block)) => self.deliver(at, position, block),
-            Ok(Read::Searching) => Turn::Worked,
-            // The next look decides whether there is a successor to go on with.
-            Ok(Read::AtEnd) => Turn::Worked,
-            Ok(Read::Starved) => Turn::Starved,
-            Ok(Read::Truncated) => self.truncated(at, position, siblings),
-            Err(error) => self.unreadable(at, position, &error),
-        }
+        let patience = self.patience(input);
+        self.lineages.get_mut(at).map_or(Next::Idle, |lineage| lineage.next(patience))
     }
 
-    fn deliver(&mut self, at: usize, position: usize, block: record::Block) -> Turn {
-        let id = block.source;
-        let source = self.lineages.get_mut(at).and_then(|l| l.sources.get_mut(position));
-        if source.is_some_and(|source| source.grow_head().unwrap_or(false)) {
-            self.tell_seen(at, id);
-        }
-        (self.emit)(Event::Block(block));
-        Turn::Worked
-    }
-
-    fn truncated(
-        &mut self,
-        at: usize,
-        position: usize,
-        siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>,
-    ) -> Turn {
-        let Some(lineage) = self.lineages.get_mut(at) else { return Turn::Idle };
-        tracing::info!(lineage = %lineage.name, "file was truncated");
-        let beside = siblings(lineage.input, &lineage.name.path);
-        let truncation = lineage.truncated(position, &beside);
-        for id in truncation.changed {
-            self.tell_seen(at, id);
-        }
-        if let Some(id) = truncation.gone {
-            if truncation.lost_bytes > 0 {
-                let bytes = truncation.lost_bytes;
-                tracing::error!(bytes, "bytes were lost: truncated before they could be read");
-                (self.emit)(Event::Lost { source: id, bytes, reason: LostReason::Truncated });
+    fn advance(&mut self, at: usize, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Turn {
+        let (position, step) = match self.next(at) {
+            Next::Idle => return Turn::Idle,
+            Next::Reconcile => (0, Step::Missing),
+            Next::Read(position) => (position, self.read(at, position, Source::read)),
+            Next::Finish(position) => (position, self.read(at, position, Source::read_partial)),
+        };
+        let Some(lineage) = self.lineages.get(at) else { return Turn::Idle };
+        match step {
+            Step::Worked => {}
+            Step::Starved => return Turn::Starved,
+            Step::Missing => {
+                let beside = siblings(lineage.input, &lineage.name.path);
+                self.reconcile(at, &beside);
             }
-            (self.emit)(Event::Gone(id));
+            Step::Truncated => {
+                tracing::info!(lineage = %lineage.name, "file was truncated");
+                let beside = siblings(lineage.input, &lineage.name.path);
+                self.truncated(at, position, &beside);
+            }
         }
         Turn::Worked
     }
 
-    /// It cannot be read now: said once, and tried again at the next look.
-    fn unreadable(&mut self, at: usize, position: usize, error: &io::Error) -> Turn {
-        let Some(lineage) = self.lineages.get_mut(at) else { return Turn::Idle };
-        let path = lineage.sources.get(position).map(|source| source.path.clone());
-        if error.kind() == io::ErrorKind::NotFound {
-            // Renamed or deleted meanwhile: the next reconciliation finds out which.
-            lineage.has_live = false;
-        } else if let Some(path) = path {
-            say_unreadable(lineage, &[(path, io::Error::new(error.kind(), error.to_string()))]);
-        }
-        Turn::Idle
+    /// Reads from one source and passes on what that brings.
+    fn read(&mut self, at: usize, position: usize, read: ReadHow) -> Step {
+        let Some(lineage) = self.lineages.get_mut(at) else { return Step::Worked };
+        let Some(input) = self.inputs.get(lineage.input) else { return Step::Worked };
+        let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
+        let read = source.open().and_then(|()| read(source, input.rule, &self.budget));
+        let step = match read {
+            Ok(Read::Block(block)) => {
+                (self.emit)(Event::Block(block));
+                Step::Worked
+            }
+            Ok(Read::Searching | Read::AtEnd) => Step::Worked,
+            Ok(Read::Starved) => return Step::Starved,
+            Ok(Read::Truncated) => return Step::Truncated,
+            Err(error) => return failed(lineage, position, error),
+        };
+        source.worked();
+        let is_grown = source.grow_head().unwrap_or(false);
+        let seen = is_grown.then_some(source.id);
+        lineage.events(seen.as_slice(), Vec::new()).into_iter().for_each(&mut self.emit);
+        step
     }
 
-    /// What only time brings: unfinished lines that will stay so, files to close. Call it about
-    /// once a second.
-    pub fn sweep(&mut self) {
-        let mut open = self.counts().0;
-        for at in 0..self.lineages.len() {
-            self.sweep_one(at, &mut open);
-        }
-    }
-
-    fn sweep_one(&mut self, at: usize, open: &mut usize) {
+    fn truncated(&mut self, at: usize, position: usize, siblings: &[PathBuf]) {
+        let Some(input) = self.lineages.get(at).map(|lineage| lineage.input) else { return };
+        let since = self.since(input);
         let Some(lineage) = self.lineages.get_mut(at) else { return };
-        let Some(input) = self.inputs.get(lineage.input) else { return };
-        let (close_inactive, partial) =
-            (input.settings.close_inactive, input.settings.partial_timeout);
-        let rule = input.rule;
-        let mut position = 0;
-        let mut is_due = matches!(lineage.next_source(), Next::Read(_) | Next::Finish(_));
-        while let Some(source) = lineage.sources.get_mut(position) {
-            let rest = clock::since(source.grown_at);
-            let limit =
-                if source.unlinked { PARTIAL_REST.min(close_inactive) } else { Duration::MAX };
-            let finished = partial.unwrap_or(Duration::MAX).min(limit);
-            if source.has_partial() && rest >= finished {
-                let read = source.open().and_then(|()| source.read_partial(rule, &self.budget));
-                if let Ok(Read::Block(block)) = read {
-                    (self.emit)(Event::Block(block));
-                }
-            }
-            let Some(source) = lineage.sources.get_mut(position) else { break };
-            let at_rest = source.unread() == 0 && source.file.is_some();
-            if at_rest && source.unlinked && rest >= close_inactive.min(DELETED_REST) {
-                let gone = lineage.sources.remove(position);
-                *open -= 1;
-                (self.emit)(Event::Gone(gone.id));
-                continue;
-            }
-            if at_rest && !source.unlinked && (rest >= close_inactive || *open > RESTING_OPEN_MAX) {
-                source.file = None;
-                *open -= 1;
-            }
-            is_due |= source.has_news();
-            position += 1;
-        }
-        if is_due {
-            self.make_ready(at);
-        }
+        let outcome = lineage.truncated(position, siblings, since);
+        self.tell(at, outcome);
     }
+}
 
-    /// With [`Ending::AtEnd`]: takes unfinished last lines too, and says that all is read.
-    /// Call it when turns bring nothing more. Returns false while memory is lacking.
-    pub fn finish(&mut self) -> bool {
-        if self.ending == Ending::Follow {
-            return true;
-        }
-        for at in 0..self.lineages.len() {
-            let Some(lineage) = self.lineages.get_mut(at) else { continue };
-            let Some(input) = self.inputs.get(lineage.input) else { continue };
-            let rule = input.rule;
-            for source in &mut lineage.sources {
-                while source.unread() > 0 {
-                    let read = source.open().and_then(|()| source.read_partial(rule, &self.budget));
-                    match read {
-                        Ok(Read::Block(block)) => (self.emit)(Event::Block(block)),
-                        Ok(Read::Starved) => return false,
-                        Ok(_) | Err(_) => break,
-                    }
-                }
-            }
-        }
-        (self.emit)(Event::AllRead);
-        true
+type ReadHow = fn(&mut Source, Rule, &Budget) -> io::Result<Read>;
+
+/// What became of one thing to do.
+enum Step {
+    Worked,
+    Starved,
+    /// The file is not where it was.
+    Missing,
+    Truncated,
+}
+
+/// It cannot be read now: said once, and tried again after a while.
+fn failed(lineage: &mut Lineage, position: usize, error: io::Error) -> Step {
+    let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
+    source.failed();
+    if error.kind() == io::ErrorKind::NotFound {
+        return Step::Missing;
     }
+    let path = source.path.clone();
+    say_unreadable(lineage, &[(path, error)]);
+    Step::Worked
 }
 
 fn say_unreadable(lineage: &mut Lineage, errors: &[(PathBuf, io::Error)]) {
     match errors.first() {
-        Some((path, error)) if !lineage.unreadable => {
+        Some((path, error)) if !lineage.is_unreadable => {
             tracing::warn!(path = %path.display(), %error, "cannot read a file; it is tried again");
-            lineage.unreadable = true;
+            lineage.is_unreadable = true;
         }
         Some(_) => {}
-        None => lineage.unreadable = false,
+        None => lineage.is_unreadable = false,
     }
 }

@@ -1,44 +1,36 @@
-//! One file being read: where reading stands, and the next block.
+//! One file being read: who it is, where reading stands, and whether it still is what was read.
 
-use std::fs::{File, OpenOptions};
+use std::collections::VecDeque;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use memchr::memchr;
 use rustix::fs::OFlags;
 
+use super::candidate::Candidate;
 use super::identity;
-use crate::budget::{Budget, Permit};
 use crate::clock;
-use crate::frame::{self, Rule, Stop};
-use crate::record::{Anchor, Block, Identity, Mark, Offset, Slice, SourceId};
-use crate::settings::LongLine;
+use crate::record::{Identity, Mark, SourceId};
 
-/// The most bytes of one read, and so of one block that is not a single long line.
-const READ_MAX: usize = 256 * 1024;
-/// The most records of one block: bounds what a file of empty lines costs.
-const RECORDS_MAX: usize = 8192;
-/// How much of a long line is searched for its end in one turn.
-const SEARCH_MAX: usize = 4 * 1024 * 1024;
 /// A file that rested this long may have been truncated and written again meanwhile.
 const RESTED: Duration = Duration::from_millis(100);
-/// What one record costs beside its bytes: librdkafka's share, and our slice and its proof.
-const RECORD_COST: usize = 192 + 24;
+/// So many of the last blocks' ends are remembered, to recognise copies that are shorter than
+/// what was read.
+const TRAIL_MAX: usize = 16;
+/// How long after a failure opening or reading is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 
-/// What one attempt to read a block brought.
-#[derive(Debug)]
-pub(super) enum Read {
-    Block(Block),
-    /// Progress, but no block yet: a long line is being searched for its end.
-    Searching,
-    /// Nothing whole is left; there may be the beginning of a line.
-    AtEnd,
-    /// The memory budget is used up.
-    Starved,
-    /// The file is not what it was: truncated, perhaps written again.
-    Truncated,
+/// Where the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    /// Under the source's path.
+    Named,
+    /// Under no name that we know: deleted, out of reach, or not looked for yet.
+    Nameless,
+    /// Nowhere: the file was truncated and holds something else now.
+    Taken,
 }
 
 pub(super) struct Source {
@@ -49,21 +41,34 @@ pub(super) struct Source {
     /// Everything before it is in a block.
     pub(super) at: Mark,
     /// There is no newline between `at` and here.
-    searched: u64,
+    pub(super) searched: u64,
     /// The size when last looked at.
     pub(super) size: u64,
-    /// No name leads to it any more.
-    pub(super) unlinked: bool,
-    /// Its name was seen to lead to it at the last reconciliation.
-    pub(super) located: bool,
-    pub(super) told: bool,
-    pub(super) grown_at: Instant,
-    read_at: Instant,
+    modified: (i64, i64),
+    /// Something may have happened to it since it was last found to be what was read of it.
+    pub(super) is_stirred: bool,
+    /// The most that it was known to hold.
+    held: u64,
+    /// Bytes that went unread, not told yet.
+    lost: u64,
+    /// Ends of blocks, ascending.
+    trail: VecDeque<Mark>,
+    pub(super) home: Home,
+    /// No name at all leads to it any more.
+    is_unlinked: bool,
+    /// It was not to be found when last looked for.
+    pub(super) is_missing: bool,
+    /// It was announced.
+    pub(super) is_told: bool,
+    /// When it last grew or changed its name.
+    changed_at: Instant,
+    pub(super) read_at: Option<Instant>,
+    /// Since when it cannot be read, and when it was last tried.
+    failing: Option<(Instant, Instant)>,
 }
 
 impl Source {
     pub(super) fn new(id: SourceId, identity: Identity, path: PathBuf, at: Mark) -> Self {
-        let now = clock::now();
         Self {
             id,
             identity,
@@ -72,11 +77,18 @@ impl Source {
             at,
             searched: at.offset.0,
             size: at.offset.0,
-            unlinked: false,
-            located: false,
-            told: false,
-            grown_at: now,
-            read_at: now,
+            modified: (0, 0),
+            is_stirred: true,
+            held: at.offset.0,
+            lost: 0,
+            trail: VecDeque::new(),
+            home: Home::Nameless,
+            is_unlinked: false,
+            is_missing: false,
+            is_told: false,
+            changed_at: clock::now(),
+            read_at: None,
+            failing: None,
         }
     }
 
@@ -85,9 +97,9 @@ impl Source {
         self.size.saturating_sub(self.at.offset.0)
     }
 
-    /// Whether reading would find bytes that were not searched yet.
+    /// Whether there is something that was not looked at yet.
     pub(super) fn has_news(&self) -> bool {
-        self.size > self.searched || self.size < self.at.offset.0
+        self.size > self.searched || self.is_stirred
     }
 
     /// The beginning of a line whose end has not been written.
@@ -95,19 +107,75 @@ impl Source {
         self.unread() > 0 && !self.has_news()
     }
 
-    /// Takes note of a size.
-    pub(super) fn saw(&mut self, size: u64) {
-        if size != self.size {
-            self.size = size;
-            self.grown_at = clock::now();
+    /// Nothing was ever seen in it.
+    pub(super) fn is_blank(&self) -> bool {
+        self.at == Mark::START && self.identity.head_len == 0
+    }
+
+    /// No file of ours holds what is unread of it, as far as we know.
+    pub(super) fn is_homeless(&self) -> bool {
+        match self.home {
+            Home::Named => false,
+            Home::Nameless => self.file.is_none(),
+            Home::Taken => true,
         }
+    }
+
+    pub(super) fn is_unlinked(&self) -> bool {
+        self.is_unlinked
+    }
+
+    /// How long nothing has happened to it.
+    pub(super) fn rest(&self) -> Duration {
+        clock::since(self.changed_at)
+    }
+
+    /// Takes note of how the file looks.
+    pub(super) fn saw(&mut self, meta: &Metadata) {
+        let (size, modified) = (meta.len(), (meta.mtime(), meta.mtime_nsec()));
+        if (size, modified) == (self.size, self.modified) {
+            return;
+        }
+        if size < self.size {
+            self.held = self.held.max(self.size);
+            self.searched = self.at.offset.0;
+        }
+        (self.size, self.modified) = (size, modified);
+        self.is_stirred = true;
+        self.changed_at = clock::now();
+    }
+
+    /// It was found at `path`. Returns whether that is news to those who ship.
+    pub(super) fn found(&mut self, path: PathBuf, meta: &Metadata) -> bool {
+        self.saw(meta);
+        self.home = Home::Named;
+        self.is_missing = false;
+        if self.path == path {
+            return !self.is_told;
+        }
+        self.path = path;
+        self.changed_at = clock::now();
+        self.failing = None;
+        true
     }
 
     /// Looks at the open file again. A closed one keeps what was last seen.
     pub(super) fn refresh(&mut self) {
         let Some(meta) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return };
-        self.unlinked = meta.nlink() == 0;
-        self.saw(meta.len());
+        if meta.nlink() == 0 && !self.is_unlinked {
+            self.is_unlinked = true;
+            self.changed_at = clock::now();
+        }
+        self.saw(&meta);
+    }
+
+    /// Whether its path leads to it. Unknown if the path cannot be looked at.
+    pub(super) fn is_at_path(&self) -> Option<bool> {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(meta) => Some(identity::of(&meta).is_same_file(&self.identity)),
+            Err(error) if is_absence(&error) => Some(false),
+            Err(_) => None,
+        }
     }
 
     /// Opens it, if it is not open; an error if what is there now is another file.
@@ -121,21 +189,73 @@ impl Source {
         }
         self.file = Some(file);
         // What may have happened while it was closed is found before the next read.
-        self.read_at = clock::now().checked_sub(RESTED).unwrap_or(self.read_at);
+        self.read_at = None;
+        self.is_stirred = true;
+        self.refresh();
         Ok(())
     }
 
+    /// Whether the file still is what was read of it, as far as it can be told. Opens it if it
+    /// must, but not for good.
+    pub(super) fn verify(&mut self) -> io::Result<bool> {
+        let was_open = self.file.is_some();
+        self.open()?;
+        self.read_at = None;
+        let is_intact = self.is_intact()?;
+        if !was_open && self.unread() == 0 {
+            self.file = None;
+        }
+        Ok(is_intact)
+    }
+
+    /// The same of the open file: what stands before our place is compared every time, the head
+    /// after a rest.
+    pub(super) fn is_intact(&mut self) -> io::Result<bool> {
+        let Some(file) = &self.file else { return Ok(true) };
+        let rested = self.read_at.is_none_or(|read_at| clock::since(read_at) >= RESTED);
+        let is_intact = self.size >= self.at.offset.0
+            && identity::holds(file, self.at)?
+            && (!rested || identity::begins_alike(file, &self.identity)?);
+        if is_intact {
+            self.is_stirred = false;
+            self.lost += self.held.saturating_sub(self.size.max(self.at.offset.0));
+            self.held = self.size;
+        }
+        Ok(is_intact)
+    }
+
     /// Goes on in another file with the same content: the copy that a truncation left behind.
-    pub(super) fn move_to(&mut self, file: File, path: PathBuf, size: u64) -> io::Result<()> {
-        let id = identity::of(&file.metadata()?);
-        self.identity =
-            Identity { head_len: self.identity.head_len, head_hash: self.identity.head_hash, ..id };
-        self.path = path;
-        self.file = Some(file);
-        self.searched = self.at.offset.0;
-        self.unlinked = false;
-        self.saw(size);
+    pub(super) fn move_to(&mut self, copy: Candidate) -> io::Result<()> {
+        let (head_len, head_hash) = identity::head(&copy.file, Identity::HEAD_MAX)?;
+        self.lost += self.held.saturating_sub(copy.meta.len().max(self.at.offset.0));
+        self.identity = Identity { head_len, head_hash, ..copy.identity };
+        (self.searched, self.size) = (self.at.offset.0, self.at.offset.0);
+        self.held = copy.meta.len();
+        self.file = Some(copy.file);
+        (self.is_unlinked, self.failing) = (false, None);
+        self.found(copy.path, &copy.meta);
         Ok(())
+    }
+
+    /// Whether `candidate` was copied from this source's file as it was before it was lost.
+    pub(super) fn was(&self, candidate: &Candidate) -> io::Result<Likeness> {
+        let (known, size) = (&self.identity, candidate.meta.len());
+        let has_head = size >= u64::from(known.head_len);
+        let file = &candidate.file;
+        if has_head && !identity::begins_alike(file, known)? {
+            return Ok(Likeness::None);
+        }
+        if size >= self.at.offset.0 {
+            let proof = has_head || self.at != Mark::START;
+            let alike = proof && identity::holds(file, self.at)?;
+            return Ok(if alike { Likeness::Whole } else { Likeness::None });
+        }
+        let passed = self.trail.iter().rev().find(|mark| mark.offset.0 <= size);
+        let alike = match passed {
+            Some(mark) => identity::holds(file, *mark)?,
+            None => has_head,
+        };
+        Ok(if alike { Likeness::Shorter } else { Likeness::None })
     }
 
     /// Lets the head grow with the file; true if it did.
@@ -151,191 +271,57 @@ impl Source {
         Ok(grown)
     }
 
-    /// Whether the open file still is what was read of it, as far as it can be told: what
-    /// stands before our place does so every time, the head after a rest.
-    fn is_intact(&self) -> io::Result<bool> {
-        let Some(file) = &self.file else { return Ok(true) };
-        let rested = clock::since(self.read_at) >= RESTED;
-        Ok(self.size >= self.at.offset.0
-            && identity::holds(file, self.at)?
-            && (!rested || identity::begins_alike(file, &self.identity)?))
-    }
-
-    /// Reads on. The file must be open, and [`Source::refresh`]ed.
-    pub(super) fn read(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
-        if !self.is_intact()? {
-            return Ok(Read::Truncated);
-        }
-        self.read_at = clock::now();
-        if !self.has_news() {
-            return Ok(Read::AtEnd);
-        }
-        if self.searched > self.at.offset.0 {
-            return self.search(rule, budget);
-        }
-        self.read_lines(rule, budget)
-    }
-
-    fn read_lines(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
-        let want = usize::try_from(self.unread()).unwrap_or(READ_MAX).min(READ_MAX);
-        // A guess at the number of records; corrected once they are counted.
-        let Some(mut permit) = budget.try_take(2 * want + (want / 64 + 1) * RECORD_COST) else {
-            return Ok(Read::Starved);
-        };
-        let bytes = self.bytes(self.at.offset.0, want)?;
-        let mut records = Vec::with_capacity(want / 64 + 1);
-        let framed = frame::lines(&bytes, rule, RECORDS_MAX, &mut records);
-        if records.is_empty() {
-            return match framed.stop {
-                Stop::Long { length, whole } => self.cut(rule, length as u64, whole as u64, permit),
-                Stop::End => {
-                    self.searched = self.at.offset.0 + bytes.len() as u64;
-                    let more = bytes.len() == want && self.size > self.searched;
-                    Ok(if more { Read::Searching } else { Read::AtEnd })
-                }
-            };
-        }
-        permit.resize(bytes.capacity() + bytes.len() + records.len() * RECORD_COST);
-        self.block(bytes, records, framed.consumed as u64, None, permit).map(Read::Block)
-    }
-
-    /// Looks for the end of a line that did not fit into one read.
-    fn search(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
-        let until = self.size.min(self.searched + SEARCH_MAX as u64);
-        while self.searched < until {
-            let want = usize::try_from(until - self.searched).unwrap_or(READ_MAX).min(READ_MAX);
-            let bytes = self.bytes(self.searched, want)?;
-            if let Some(newline) = memchr(b'\n', &bytes) {
-                let end = self.searched + newline as u64;
-                return self.long_line(rule, budget, end - self.at.offset.0, 1);
-            }
-            if bytes.is_empty() {
-                break;
-            }
-            self.searched += bytes.len() as u64;
-            let length = self.searched - self.at.offset.0;
-            if rule.on_long_line == LongLine::Split && length > rule.line_max as u64 + 1 {
-                return self.long_line(rule, budget, length, 0);
-            }
-        }
-        Ok(if self.size > self.searched { Read::Searching } else { Read::AtEnd })
-    }
-
-    /// A line of `length` bytes and a delimiter, none if its end is not there yet.
-    fn long_line(
-        &mut self,
-        rule: Rule,
-        budget: &Budget,
-        length: u64,
-        delimiter: u64,
-    ) -> io::Result<Read> {
-        let line_max = rule.line_max as u64;
-        if length > line_max + 1 && rule.on_long_line == LongLine::Split {
-            let Some(permit) = take_for_one(budget, rule.line_max) else {
-                return Ok(Read::Starved);
-            };
-            return self.one(rule.line_max, line_max, None, permit);
-        }
-        let kept = usize::try_from(length.min(line_max + 1)).unwrap_or(rule.line_max);
-        let Some(permit) = take_for_one(budget, kept) else { return Ok(Read::Starved) };
-        let last = self.bytes(self.at.offset.0 + length.saturating_sub(1), 1)?;
-        let whole = length + delimiter;
-        let length = length - u64::from(delimiter > 0 && last == b"\r");
-        if length > line_max && rule.on_long_line == LongLine::Split {
-            return self.one(rule.line_max, line_max, None, permit);
-        }
-        self.cut(rule, length, whole, permit)
-    }
-
-    /// One line as one record, cut if it is longer than it may be.
-    fn cut(&mut self, rule: Rule, length: u64, whole: u64, permit: Permit) -> io::Result<Read> {
-        let cut_from = (length > rule.line_max as u64).then_some(length);
-        let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
-        self.one(kept, whole, cut_from, permit)
-    }
-
-    /// What there is of a line whose end will not come.
-    pub(super) fn read_partial(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
-        let length = self.unread();
-        self.long_line(rule, budget, length, 0)
-    }
-
-    /// A block of one record: the next `kept` bytes, standing for `whole` bytes of the file.
-    fn one(
-        &mut self,
-        kept: usize,
-        whole: u64,
-        cut_from: Option<u64>,
-        mut permit: Permit,
-    ) -> io::Result<Read> {
-        let bytes = self.bytes(self.at.offset.0, kept)?;
-        if bytes.len() < kept {
-            return Ok(Read::Truncated);
-        }
-        let to = u32::try_from(kept).unwrap_or(u32::MAX);
-        permit.resize(2 * bytes.capacity() + RECORD_COST);
-        let records = vec![Slice { from: 0, to, end: whole }];
-        self.block(bytes, records, whole, cut_from, permit).map(Read::Block)
-    }
-
-    fn block(
-        &mut self,
-        bytes: Vec<u8>,
-        records: Vec<Slice>,
-        consumed: u64,
-        cut_from: Option<u64>,
-        permit: Permit,
-    ) -> io::Result<Block> {
-        let start = self.at;
-        let end = Mark {
-            offset: start.offset.advance(consumed),
-            anchor: self.anchor_after(&bytes, start.offset, consumed)?,
-        };
+    /// Everything before `end` is in a block now.
+    pub(super) fn advance(&mut self, end: Mark) {
         self.at = end;
         self.searched = end.offset.0;
-        Ok(Block {
-            source: self.id,
-            start,
-            end,
-            bytes,
-            records,
-            cut_from,
-            read_at: self.read_at,
-            permit,
-        })
+        if self.trail.len() == TRAIL_MAX {
+            self.trail.pop_front();
+        }
+        self.trail.push_back(end);
     }
 
-    fn anchor_after(&self, bytes: &[u8], start: Offset, consumed: u64) -> io::Result<Anchor> {
-        let covered = usize::try_from(consumed).ok().and_then(|end| bytes.get(..end));
-        if let Some(before) = covered
-            && before.len() >= Anchor::WINDOW
-        {
-            return Ok(identity::anchor_of(before));
-        }
-        let Some(file) = &self.file else { return Ok(Anchor::NONE) };
-        let anchor = identity::anchor_at(file, start.advance(consumed))?;
-        anchor.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter"))
+    /// What went unread since this was last asked.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
-    /// Up to `want` bytes from `offset`; fewer only at the end of the file.
-    fn bytes(&self, offset: u64, want: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(want);
-        let Some(file) = &self.file else { return Ok(bytes) };
-        while bytes.len() < want {
-            let at = offset + bytes.len() as u64;
-            match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {
-                Ok(0) => break,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        bytes.truncate(want);
-        Ok(bytes)
+    /// All that is unread is lost.
+    pub(super) fn give_up(&mut self) {
+        let held = self.held.max(if self.home == Home::Taken { 0 } else { self.size });
+        self.lost += held.saturating_sub(self.at.offset.0);
+    }
+
+    pub(super) fn failed(&mut self) {
+        let now = clock::now();
+        let since = self.failing.map_or(now, |(since, _)| since);
+        self.failing = Some((since, now));
+    }
+
+    pub(super) fn worked(&mut self) {
+        self.failing = None;
+    }
+
+    /// How long it could not be read by now, while it is not to be tried again yet.
+    pub(super) fn failing_for(&self) -> Option<Duration> {
+        let (since, tried_at) = self.failing?;
+        (clock::since(tried_at) < RETRY).then(|| clock::since(since))
     }
 }
 
-fn take_for_one(budget: &Budget, bytes: usize) -> Option<Permit> {
-    budget.try_take(2 * bytes + RECORD_COST)
+/// What a file has in common with one that is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likeness {
+    None,
+    /// It was copied before we had read as far as we have.
+    Shorter,
+    /// It holds all that was read, and perhaps more.
+    Whole,
+}
+
+/// Whether an error says that there is nothing of that name.
+pub(super) fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Opens a log file for reading: never waits for a FIFO, never becomes our terminal, and is not

@@ -1,0 +1,214 @@
+//! Who is who: brings a lineage up to date with what its directory holds.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::LostReason;
+use super::candidate::{Candidate, Sighting};
+use super::lineage::Lineage;
+use super::source::{Home, Source};
+use crate::record::{Identity, SourceId};
+
+/// From where a file that is new to us is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    Beginning,
+    End,
+}
+
+/// What those who look know of earlier looks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Since {
+    /// When all of the input was last looked at, in wall milliseconds. What is older was judged
+    /// then.
+    pub(super) looked_ms: Option<u64>,
+    pub(super) new: From,
+}
+
+/// What must be told.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// New, or known better than before.
+    pub(super) seen: Vec<SourceId>,
+    /// Nothing is to be had from them any more.
+    pub(super) ended: Vec<(Source, LostReason)>,
+    pub(super) errors: Vec<(PathBuf, io::Error)>,
+}
+
+impl Lineage {
+    /// Finds every file again, takes in those that are new, and lets go of those that are gone.
+    pub(super) fn reconcile(&mut self, siblings: &[PathBuf], since: Since) -> Outcome {
+        let mut outcome = Outcome::default();
+        for source in self.sources.iter_mut().filter(|source| source.home == Home::Named) {
+            source.home = Home::Nameless;
+        }
+        let live = self.meet_live(&mut outcome);
+        let is_live_known = self.has_live && live.is_none();
+        let mut unknown: Vec<Sighting> =
+            siblings.iter().filter_map(|path| self.meet(path, &mut outcome)).collect();
+        let orphans: Vec<_> = self.sources.iter_mut().filter_map(orphan).collect();
+        unknown.sort_by_cached_key(Sighting::age);
+        let strangers = std::mem::take(&mut self.strangers);
+        for sighting in unknown {
+            let is_it = |known: &Identity| known.is_same_file(&sighting.identity);
+            if live.as_ref().is_some_and(|live| is_it(&live.identity)) {
+                // A second name of the same file.
+                continue;
+            }
+            let is_new = sighting.is_ours
+                || sighting.is_young(since.looked_ms) && !strangers.iter().any(is_it);
+            let at = self.sources.len() - usize::from(is_live_known);
+            self.judge(&sighting, at, is_new.then_some(since.new), &mut outcome);
+        }
+        for (file, path) in orphans {
+            let at = self.sources.len() - usize::from(is_live_known);
+            self.adopt_orphan(file, path, at, &mut outcome);
+        }
+        if let Some(live) = live {
+            self.take_live(&live, since.new, &mut outcome);
+        }
+        self.bury(&mut outcome);
+        self.listing = outcome.errors.is_empty().then(|| listing(siblings));
+        outcome
+    }
+
+    /// A source's file was truncated. What had not been read of it may stand in a copy beside
+    /// it; the file itself goes on as a new generation.
+    pub(super) fn truncated(&mut self, at: usize, siblings: &[PathBuf], since: Since) -> Outcome {
+        if let Some(source) = self.sources.get_mut(at) {
+            source.home = Home::Taken;
+        }
+        self.reconcile(siblings, since)
+    }
+
+    fn position(&self, identity: &Identity) -> Option<usize> {
+        let is_it = |source: &Source| {
+            source.home != Home::Taken && source.identity.is_same_file(identity)
+        };
+        self.sources.iter().position(is_it)
+    }
+
+    /// Looks at the file that has the name. One that is known becomes the last of the list: it
+    /// may have got its name back.
+    fn meet_live(&mut self, outcome: &mut Outcome) -> Option<Sighting> {
+        let path = self.live_path.clone();
+        let live = self.meet(&path, outcome);
+        let known = self.sources.iter().position(|source| self.is_live(source));
+        if let Some(at) = known {
+            let source = self.sources.remove(at);
+            self.sources.push(source);
+        }
+        self.has_live = live.is_some() || known.is_some();
+        live
+    }
+
+    /// Looks at a path; nothing if there is no file, or one that is known and still what it was.
+    fn meet(&mut self, path: &Path, outcome: &mut Outcome) -> Option<Sighting> {
+        let mut sighting = match Sighting::at(path) {
+            Ok(sighting) => sighting?,
+            Err(error) => {
+                // What cannot be looked at may be what it was.
+                if let Some(source) = self.sources.iter_mut().find(|source| source.path == path) {
+                    source.home = Home::Named;
+                    source.failed();
+                }
+                outcome.errors.push((path.to_owned(), error));
+                return None;
+            }
+        };
+        if let Some(at) = self.position(&sighting.identity) {
+            self.meet_known(at, &sighting, outcome)?;
+        }
+        let was = self.sources.iter_mut().find(|source| {
+            source.home == Home::Taken && source.identity.is_same_file(&sighting.identity)
+        });
+        if let Some(source) = was {
+            sighting.is_ours = true;
+            sighting.file = source.file.take();
+        }
+        Some(sighting)
+    }
+
+    /// Takes note of where a source's file is. Something if it is not what it was.
+    fn meet_known(&mut self, at: usize, sighting: &Sighting, outcome: &mut Outcome) -> Option<()> {
+        let has_name = sighting.path == self.live_path;
+        let source = self.sources.get_mut(at)?;
+        if source.home == Home::Named {
+            // A second name of the same file.
+            return None;
+        }
+        if source.found(sighting.path.clone(), &sighting.meta) {
+            outcome.seen.push(source.id);
+        }
+        // While it was empty nobody could tell what it is.
+        let is_unjudged = source.is_blank() && source.size > 0 && !has_name;
+        if is_unjudged || source.is_stirred && matches!(source.verify(), Ok(false)) {
+            source.home = Home::Taken;
+            return Some(());
+        }
+        None
+    }
+
+    fn take_live(&mut self, live: &Sighting, new: From, outcome: &mut Outcome) {
+        match live.open() {
+            Ok(Some(candidate)) => {
+                let new = if live.is_ours { From::Beginning } else { new };
+                self.adopt_live(candidate, new, outcome);
+            }
+            Ok(None) => self.has_live = false,
+            Err(error) => {
+                self.has_live = false;
+                outcome.errors.push((live.path.clone(), error));
+            }
+        }
+    }
+
+    /// What was truncated has no name any more, but is still open.
+    fn adopt_orphan(&mut self, file: File, path: PathBuf, at: usize, outcome: &mut Outcome) {
+        match Candidate::of(file, path.clone()) {
+            Ok(candidate) => self.adopt(candidate, at, From::Beginning, outcome).home = Home::Nameless,
+            Err(error) => outcome.errors.push((path, error)),
+        }
+    }
+
+    /// Takes out those whose files hold something else now, and those whose files are gone: not
+    /// open, and twice not found.
+    fn bury(&mut self, outcome: &mut Outcome) {
+        let is_over = |source: &mut Source| match source.home {
+            Home::Taken => true,
+            Home::Nameless if source.file.is_none() => {
+                let is_gone = source.is_at_path() == Some(false);
+                // A file that is being renamed can hide from a listing once.
+                std::mem::replace(&mut source.is_missing, is_gone) && is_gone
+            }
+            Home::Named | Home::Nameless => {
+                source.is_missing = false;
+                false
+            }
+        };
+        for mut source in self.sources.extract_if(.., is_over) {
+            source.give_up();
+            let reason = match source.home {
+                Home::Taken => LostReason::Truncated,
+                Home::Named | Home::Nameless => LostReason::Deleted,
+            };
+            outcome.ended.push((source, reason));
+        }
+    }
+}
+
+/// The open file of one that was truncated and has no name.
+fn orphan(source: &mut Source) -> Option<(File, PathBuf)> {
+    let file = if source.home == Home::Taken { source.file.take() } else { None };
+    file.map(|file| (file, source.path.clone()))
+}
+
+/// The names of a listing as one number, in whatever order they come.
+pub(super) fn listing(siblings: &[PathBuf]) -> u64 {
+    let numbers = siblings.iter().map(|path| xxh3_64(path.as_os_str().as_bytes()));
+    numbers.fold(0, u64::wrapping_add)
+}

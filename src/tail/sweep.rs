@@ -1,0 +1,68 @@
+//! What only time brings, and how reading ends.
+
+use super::lineage::Next;
+use super::source::Source;
+use super::{Ending, Event, Step, Tail};
+
+/// How many files at rest may stay open; what is beyond is opened again when it grows.
+const RESTING_OPEN_MAX: usize = 512;
+
+impl<F: FnMut(Event)> Tail<F> {
+    /// Lets go of files that nobody will write to any more, closes those at rest, and sees to
+    /// what is due. Call it about once a second.
+    pub fn sweep(&mut self) {
+        let mut open = self.counts().0;
+        for at in 0..self.lineages.len() {
+            let is_due = !matches!(self.next(at), Next::Idle);
+            open -= self.put_away(at, open.saturating_sub(RESTING_OPEN_MAX));
+            if is_due {
+                self.make_ready(at);
+            }
+        }
+    }
+
+    /// Returns how many files were closed.
+    fn put_away(&mut self, at: usize, excess: usize) -> usize {
+        let Some(lineage) = self.lineages.get_mut(at) else { return 0 };
+        let Some(input) = self.inputs.get(lineage.input) else { return 0 };
+        let close_inactive = input.settings.close_inactive;
+        let gone = lineage.let_go(close_inactive);
+        let closed = gone.len() + lineage.close(close_inactive, excess);
+        gone.iter().for_each(|source| (self.emit)(Event::Gone(source.id)));
+        closed
+    }
+
+    /// With [`Ending::AtEnd`]: takes unfinished last lines too, and says that all is read.
+    /// Call it when turns bring nothing more; if it returns false, they may again.
+    pub fn finish(&mut self) -> bool {
+        if self.ending == Ending::Follow {
+            return true;
+        }
+        self.is_finishing = true;
+        let mut is_done = true;
+        for at in 0..self.lineages.len() {
+            if !self.finish_one(at) {
+                self.make_ready(at);
+                is_done = false;
+            }
+        }
+        if is_done {
+            (self.emit)(Event::AllRead);
+        }
+        is_done
+    }
+
+    fn finish_one(&mut self, at: usize) -> bool {
+        loop {
+            match self.next(at) {
+                Next::Idle => return true,
+                Next::Finish(position) => {
+                    if !matches!(self.read(at, position, Source::read_partial), Step::Worked) {
+                        return false;
+                    }
+                }
+                Next::Read(_) | Next::Reconcile => return false,
+            }
+        }
+    }
+}
