@@ -1,8 +1,8 @@
 //! The checker of files whose lines carry no number: what arrives must be the file's lines, one
 //! after the other, begun again at an earlier one only by a daemon that followed a killed one.
 //!
-//! Lines that are alike cannot be told from each other, so a place is a set of places: all from
-//! which the file tells what has arrived since the daemon began.
+//! Lines that are alike cannot be told from each other, so where a daemon began is the first
+//! place that fits what has arrived from it; at its end, the last place that does.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,19 +22,32 @@ pub(super) struct Followed {
 struct Trail {
     topic: String,
     given: Given,
-    /// Where the next line may stand; ascending, never empty.
-    places: Vec<usize>,
     /// As far as earlier runs of the daemon came.
     base: usize,
-    /// Nothing has arrived from this run of the daemon.
-    is_fresh: bool,
+    /// What has arrived without a break from this one, if anything has.
+    run: Option<Run>,
+    /// This one has sent what comes after all that is expected; nothing of it is looked at.
+    is_past: bool,
     records: u64,
     missing: BTreeSet<usize>,
     out_of_order: u64,
     unexplained: u64,
-    /// Records after all that is expected, or that fit nowhere.
+    /// Records after all that is expected.
     beyond: u64,
     foreign: u64,
+}
+
+/// Lines that arrived one after the other, from the first place that fits them.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    start: usize,
+    len: usize,
+}
+
+impl Run {
+    fn end(self) -> usize {
+        self.start + self.len
+    }
 }
 
 impl Followed {
@@ -59,8 +72,9 @@ impl Judge for Followed {
 
     fn restarted(&mut self, _down: Duration) {
         for trail in &mut self.trails {
-            trail.base = trail.furthest();
-            trail.is_fresh = true;
+            trail.base = trail.settled();
+            trail.run = None;
+            trail.is_past = false;
         }
     }
 
@@ -69,7 +83,7 @@ impl Judge for Followed {
     }
 
     fn repeated(&self) -> u64 {
-        self.sum(Trail::repeated)
+        self.sum(|trail| trail.repeated(trail.arrived()))
     }
 
     fn findings(&self) -> Findings {
@@ -87,9 +101,9 @@ impl Trail {
         Self {
             topic,
             given,
-            places: vec![0],
             base: 0,
-            is_fresh: true,
+            run: None,
+            is_past: false,
             records: 0,
             missing: BTreeSet::new(),
             out_of_order: 0,
@@ -99,17 +113,26 @@ impl Trail {
         }
     }
 
-    /// All lines before this have arrived or are missing.
+    /// All lines before this have arrived or are missing, as far as it is known.
     fn furthest(&self) -> usize {
-        self.places.last().copied().unwrap_or_default().max(self.base)
+        self.run.map_or(0, Run::end).max(self.base)
+    }
+
+    /// The same, where what is alike is taken for the later.
+    fn settled(&self) -> usize {
+        let Some(run) = self.run else { return self.base };
+        let hashes = &self.given.hashes;
+        let arrived = hashes.get(run.start..run.end()).unwrap_or_default();
+        let last = places(hashes, arrived).take_while(|at| *at <= self.base.max(run.start)).last();
+        last.map_or(self.base, |at| (at + run.len).max(self.base))
     }
 
     fn arrived(&self) -> u64 {
         (self.furthest() - self.missing.len()) as u64
     }
 
-    fn repeated(&self) -> u64 {
-        self.records.saturating_sub(self.arrived() + self.beyond + self.foreign)
+    fn repeated(&self, arrived: u64) -> u64 {
+        self.records.saturating_sub(arrived + self.beyond + self.foreign)
     }
 
     fn foreign(&self) -> u64 {
@@ -119,20 +142,36 @@ impl Trail {
 
     fn take(&mut self, payload: &[u8]) {
         self.records += 1;
-        let hash = line::hash(payload);
-        let next: Vec<_> = if std::mem::take(&mut self.is_fresh) {
-            self.places_of(hash, payload, 0..=self.furthest())
-        } else {
-            self.places.iter().copied().filter(|at| self.fits(*at, hash, payload)).collect()
-        };
-        if next.is_empty() {
-            return self.misfit(hash, payload);
+        if self.is_past {
+            self.beyond += 1;
+            return;
         }
-        self.go_on_after(next);
+        let hash = line::hash(payload);
+        let next = match self.run {
+            None => self.begin(hash, self.base),
+            Some(run) if self.fits(run.end(), hash, payload) => {
+                Some(Run { len: run.len + 1, ..run })
+            }
+            Some(run) => self.begin_later(run, hash),
+        };
+        match next {
+            Some(run) => self.run = Some(run),
+            None => self.misfit(hash, payload),
+        }
     }
 
-    fn go_on_after(&mut self, places: Vec<usize>) {
-        self.places = places.into_iter().map(|at| at + 1).collect();
+    /// Where a daemon may have begun that came after `limit` lines.
+    fn begin(&self, hash: u64, limit: usize) -> Option<Run> {
+        let start = self.given.hashes.iter().take(limit + 1).position(|known| *known == hash)?;
+        Some(Run { start, len: 1 })
+    }
+
+    /// Where it may have begun instead, as `hash` does not follow where it was thought to be.
+    fn begin_later(&self, run: Run, hash: u64) -> Option<Run> {
+        let mut arrived = self.given.hashes.get(run.start..run.end())?.to_vec();
+        arrived.push(hash);
+        let start = places(&self.given.hashes, &arrived).find(|at| *at > run.start)?;
+        (start <= self.base).then_some(Run { start, len: run.len + 1 })
     }
 
     fn fits(&self, at: usize, hash: u64, payload: &[u8]) -> bool {
@@ -143,15 +182,6 @@ impl Trail {
     fn finishes(&self, at: usize, payload: &[u8]) -> bool {
         let is_last = at + 1 == self.given.hashes.len();
         is_last && self.given.partial.as_ref().is_some_and(|begun| payload.starts_with(begun))
-    }
-
-    fn places_of(
-        &self,
-        hash: u64,
-        payload: &[u8],
-        within: std::ops::RangeInclusive<usize>,
-    ) -> Vec<usize> {
-        within.filter(|at| self.fits(*at, hash, payload)).collect()
     }
 
     /// It is not what should come next.
@@ -166,35 +196,65 @@ impl Trail {
         let ahead = (furthest..end).find(|at| self.fits(*at, hash, payload));
         if let Some(at) = ahead {
             self.missing.extend(furthest..at);
-            return self.go_on_after(vec![at]);
+            self.run = Some(Run { start: at, len: 1 });
+            return;
         }
-        let before = match furthest.checked_sub(1) {
-            Some(last) => self.places_of(hash, payload, 0..=last),
-            None => Vec::new(),
-        };
-        if !before.is_empty() {
+        if let Some(run) = self.begin(hash, furthest) {
             self.unexplained += 1;
             self.base = furthest;
-            return self.go_on_after(before);
+            self.run = Some(run);
+            return;
         }
-        let kind = if furthest == end { &mut self.beyond } else { &mut self.foreign };
+        self.is_past = furthest == end;
+        let kind = if self.is_past { &mut self.beyond } else { &mut self.foreign };
         *kind += 1;
     }
 
     fn findings(&self) -> LogFindings {
-        let (furthest, end) = (self.furthest(), self.given.hashes.len());
-        let missing = self.missing.iter().copied().chain(furthest..end);
+        let (settled, end) = (self.settled(), self.given.hashes.len());
+        let missing = self.missing.iter().copied().chain(settled..end);
+        let arrived = (settled - self.missing.len()) as u64;
         LogFindings {
             name: self.given.path.display().to_string(),
             expected: end as u64,
-            arrived: self.arrived(),
+            arrived,
             // Lines of a file that people look at are counted from 1.
             missing: ranges(missing.map(|at| at as u64 + 1)),
             out_of_order: self.out_of_order,
-            repeated: self.repeated(),
+            repeated: self.repeated(arrived),
             damaged: 0,
         }
     }
+}
+
+/// Where `wanted`, which is not empty, stands in `text`, ascending; in linear time, whatever is
+/// alike in both: Knuth, Morris and Pratt.
+fn places<'a>(text: &'a [u64], wanted: &'a [u64]) -> impl Iterator<Item = usize> + 'a {
+    let shorter = shorter(wanted);
+    let mut fit = 0;
+    text.iter().enumerate().filter_map(move |(at, hash)| {
+        fit = extend(wanted, &shorter, fit, *hash);
+        (fit == wanted.len()).then(|| at + 1 - fit)
+    })
+}
+
+/// For every beginning of `wanted`, how long the longest shorter one is that it ends with.
+fn shorter(wanted: &[u64]) -> Vec<usize> {
+    let mut shorter = vec![0; wanted.len().min(1)];
+    for hash in wanted.iter().skip(1) {
+        let fit = shorter.last().copied().unwrap_or_default();
+        let fit = extend(wanted, &shorter, fit, *hash);
+        shorter.push(fit);
+    }
+    shorter
+}
+
+/// How long a beginning of `wanted` fits after one more `hash`, if `fit` of it did before.
+fn extend(wanted: &[u64], shorter: &[usize], mut fit: usize, hash: u64) -> usize {
+    while fit > 0 && wanted.get(fit) != Some(&hash) {
+        fit = shorter.get(fit - 1).copied().unwrap_or_default();
+    }
+    fit + usize::from(wanted.get(fit) == Some(&hash))
 }
 
 #[cfg(test)]
@@ -276,6 +336,30 @@ mod tests {
         let findings = found(b"x\na\nx\na\nx\nb\n", "x a x a | x b");
         assert!(findings.are_good() && repeated(&findings) == (0, 0), "{findings:?}");
         assert!(!found(b"x\na\nx\nc\nx\nb\n", "x a | x b").are_good());
+    }
+
+    #[test]
+    fn many_lines_that_are_alike_take_no_longer() {
+        let (mut checker, _dir) = checker(&b"x\n".repeat(200_000));
+        for _ in 0..2 {
+            (0..150_000).for_each(|_| checker.take("t", b"x"));
+            checker.restarted(Duration::ZERO);
+        }
+        let findings = checker.findings();
+        assert!(findings.are_good(), "{:?}", findings.missing());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn places_are_where_it_stands(
+            text in proptest::collection::vec(0_u64..3, 0..60),
+            wanted in proptest::collection::vec(0_u64..3, 1..5),
+        ) {
+            let found: Vec<_> = places(&text, &wanted).collect();
+            let windows = text.windows(wanted.len()).enumerate();
+            let naive: Vec<_> = windows.filter(|(_, w)| *w == wanted).map(|(at, _)| at).collect();
+            proptest::prop_assert_eq!(found, naive);
+        }
     }
 
     #[test]

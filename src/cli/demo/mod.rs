@@ -38,6 +38,8 @@ pub(in crate::cli) enum Error {
     Given { path: PathBuf, error: io::Error },
     #[error("cannot ship {}: a configuration names files in UTF-8", .0.display())]
     Name(PathBuf),
+    #[error("cannot make a temporary directory: {0}")]
+    TempDir(io::Error),
     #[error("cannot use {}: {error}", dir.display())]
     Stage { dir: PathBuf, error: io::Error },
     #[error("cannot {0}")]
@@ -67,6 +69,7 @@ impl Error {
             Self::Interrupted => Exit::Unsent,
             Self::Died { .. } | Self::Hangs { .. } => Exit::Bug,
             Self::Given { .. }
+            | Self::TempDir(_)
             | Self::Stage { .. }
             | Self::Kafka(_)
             | Self::Embedded(_)

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::given::Given;
 use super::script::HAS_OUTAGE;
-use crate::clock;
 
 /// What a line of a given file is cut to: the embedded Kafka keeps only a few long ones.
 pub(super) const LINE_MAX: usize = 256 * 1024;
@@ -15,6 +15,8 @@ pub(super) const LINE_MAX: usize = 256 * 1024;
 pub(super) const CHECKPOINTS_MS: u64 = 200;
 /// An outage is short, so that nobody waits for it.
 const SPOOLS_SOON: &str = "spool: {stall_after: 500ms}\n";
+/// Names for the directory that are tried before something must be wrong.
+const ATTEMPTS_MAX: usize = 100;
 const BATCH_MIN: u64 = 4 * 1024;
 const BATCH_MAX: u64 = 128 * 1024;
 /// Into this many batches a small file is divided, so that there is something to watch.
@@ -28,10 +30,7 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new() -> Result<Self, Error> {
-        let name = format!("tailspool-demo-{}-{}", std::process::id(), clock::wall_ms());
-        let stage = Self { dir: std::env::temp_dir().join(name), is_kept: false };
-        // Fails if somebody else has put something there.
-        fs::create_dir(&stage.dir).map_err(|error| stage.error(error))?;
+        let stage = Self { dir: create().map_err(Error::TempDir)?, is_kept: false };
         fs::create_dir(stage.logs()).map_err(|error| stage.error(error))?;
         Ok(stage)
     }
@@ -119,6 +118,20 @@ impl Drop for Stage {
             drop(fs::remove_dir_all(&self.dir));
         }
     }
+}
+
+/// A new directory that is nobody else's.
+fn create() -> io::Result<PathBuf> {
+    let base = format!("tailspool-demo-{}", std::process::id());
+    let names = (1..).map(|number| std::env::temp_dir().join(format!("{base}-{number}")));
+    for path in names.take(ATTEMPTS_MAX) {
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(path),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 fn input(id: &str, path: &str, topic: &str) -> String {

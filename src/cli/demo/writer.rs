@@ -190,7 +190,7 @@ mod tests {
 
     fn written(lines: u64) -> (Writer, Vec<Vec<u64>>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = Writer::new(dir.path(), 4 * lines).unwrap();
+        let mut writer = Writer::new(dir.path(), 2 * lines).unwrap();
         let mut expected = vec![Vec::new(); Kind::ALL.len()];
         while writer.written < lines {
             writer.compose(writer.written + 37, |log, hash| expected[log].push(hash));
