@@ -37,7 +37,7 @@ impl Script {
         let more_ms = lines.saturating_sub(USUAL_LINES) * 1000 / MORE_LINES_PER_SECOND;
         let writing = Duration::from_millis(usual_ms + more_ms).max(SPAN_MIN);
         let at = |percent: u32| writing * percent / 100;
-        let mut steps = vec![(at(22), Step::Kill), (at(50), Step::Delete), (at(72), Step::Kill)];
+        let mut steps = vec![(at(22), Step::Kill), (at(42), Step::Delete), (at(72), Step::Kill)];
         if HAS_OUTAGE {
             let begin = at(90);
             steps.extend([(begin, Step::CutOff), (begin + OUTAGE, Step::Reconnect)]);

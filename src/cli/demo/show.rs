@@ -103,8 +103,7 @@ impl<'a> Show<'a> {
         if self.life.revive(self.stage, &self.witness)? {
             self.say_started("started again")?;
         }
-        let shipped = |(log, until): &(usize, u64)| self.witness.judge().frontier(*log) >= *until;
-        self.doomed.retain(|doomed| !shipped(doomed));
+        self.release()?;
         if let Some(step) = self.script.next(self.began.elapsed())
             && self.take(step)?
         {
@@ -189,6 +188,19 @@ impl<'a> Show<'a> {
                 self.doomed.push((number, until));
             }
             log.delete(oldest).map_err(|error| self.stage.error(error))?;
+        }
+        Ok(())
+    }
+
+    /// Says of deleted files that all of them has arrived.
+    fn release(&mut self) -> Result<(), Error> {
+        let judge = self.witness.judge();
+        let has_arrived = |(log, until): &mut (usize, u64)| judge.frontier(*log) >= *until;
+        let arrived: Vec<_> = self.doomed.extract_if(.., has_arrived).collect();
+        drop(judge);
+        for (log, _) in arrived {
+            let name = self.writer.logs.get(log).map_or("", |log| log.kind.name());
+            self.say(Tone::Good, '✓', name, "all of the deleted file has arrived".to_owned())?;
         }
         Ok(())
     }
