@@ -1,6 +1,6 @@
 //! The block: some records of one lane as they lie in a segment, checksummed and self-describing.
 //!
-//! `docs/spool-design.md` draws the layout. A header's checksum covers the place it was written
+//! `docs/design.md` draws the layout. A header's checksum covers the place it was written
 //! to, so that bytes that merely look like a block, in a log line for example, never pass for one.
 
 use std::sync::Arc;

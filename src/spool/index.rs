@@ -2,7 +2,7 @@
 //!
 //! It may be deleted, damaged or rolled back at any time, and is made again from the segments
 //! then. Where sled cannot be opened at all, a map in memory takes its place until the spool is
-//! next empty. `docs/spool-design.md` names sled's traps; this file steps around them.
+//! next empty. `docs/design.md` names sled's traps; this file steps around them.
 
 use std::collections::BTreeMap;
 use std::fs;

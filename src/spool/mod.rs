@@ -2,7 +2,7 @@
 //!
 //! They lie compressed and checksummed in append-only segments; an index that may be lost at any
 //! time knows their order. A record counts as spooled only after its segment is synced. All disk
-//! work is done by one thread; `docs/spool-design.md` has the layouts and what is assumed of disks.
+//! work is done by one thread; `docs/design.md` has the layouts and what is assumed of disks.
 
 mod account;
 mod block;
