@@ -337,3 +337,19 @@ fn what_is_read_again_takes_its_own_place() {
     assert_eq!(entries[0].removed, Runs::all(1));
     assert_eq!(stepped.spool.usage().records, 4);
 }
+
+#[test]
+fn other_records_of_the_same_range_do_not_take_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let id = stepped.spool.lane(lane(1));
+    let block = block(0, 0, &[b"a", b"b", b"c", b"d"]);
+    let first = stepped.spool.stage(put(id, &block, [0..2, 3..4].into_iter().collect()));
+    stepped.turn();
+    drop(stepped);
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let other = stepped.spool.stage(put(id, &block, [0..1, 2..4].into_iter().collect()));
+    stepped.turn();
+    let (entries, _) = stepped.replay(id);
+    assert_eq!(entries.iter().map(|loaded| loaded.id).collect::<Vec<_>>(), [first, other]);
+}

@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod facts;
+mod model;
 
 use std::fs;
 use std::num::NonZeroU32;
