@@ -12,6 +12,7 @@ mod chaos;
 mod embedded;
 mod harness;
 mod mock;
+mod outage;
 mod refused;
 mod soak;
 mod stop;

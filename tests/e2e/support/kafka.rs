@@ -75,10 +75,19 @@ impl Kafka {
         SHARED.get_or_init(|| Self::up(1, Pace::Frugal))
     }
 
-    /// Three brokers for one test at a time, which may harm them; whole again for the next.
+    /// One broker for one test at a time, which may harm it; whole again for the next.
+    pub(crate) fn lone() -> MutexGuard<'static, Self> {
+        static SHARED: OnceLock<Mutex<Kafka>> = OnceLock::new();
+        Self::borrowed(SHARED.get_or_init(|| Mutex::new(Self::up(1, Pace::Frugal))))
+    }
+
+    /// The same with three brokers and a controller of their own.
     pub(crate) fn triple() -> MutexGuard<'static, Self> {
         static SHARED: OnceLock<Mutex<Kafka>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| Mutex::new(Self::up(3, Pace::Frugal)));
+        Self::borrowed(SHARED.get_or_init(|| Mutex::new(Self::up(3, Pace::Frugal))))
+    }
+
+    fn borrowed(shared: &'static Mutex<Self>) -> MutexGuard<'static, Self> {
         let kafka = shared.lock().unwrap_or_else(PoisonError::into_inner);
         kafka.heal();
         kafka
@@ -147,18 +156,26 @@ impl Kafka {
         self.wait_ready(node);
     }
 
+    /// Every broker at once; the controller, where it is one of its own, goes on.
+    pub(crate) fn kill_all(&self) {
+        (0..self.brokers.len()).for_each(|broker| self.kill(broker));
+    }
+
+    pub(crate) fn freeze_all(&self) {
+        (0..self.brokers.len()).for_each(|broker| self.freeze(broker));
+    }
+
     /// Whatever a test has done to it: every broker runs and serves.
-    fn heal(&self) {
+    pub(crate) fn heal(&self) {
+        let mut started = Vec::new();
         for (broker, node) in self.brokers.iter().enumerate() {
             self.thaw(broker);
-            let dead = node
-                .process()
-                .as_mut()
-                .is_none_or(|child| child.try_wait().is_ok_and(|end| end.is_some()));
-            if dead {
-                self.restart(broker);
+            if node.is_dead() {
+                node.start(self.pace);
+                started.push(node);
             }
         }
+        started.into_iter().for_each(|node| self.wait_ready(node));
     }
 
     pub(crate) fn runs(&self, broker: usize) -> bool {
@@ -212,11 +229,11 @@ impl Kafka {
         let what =
             format!("broker {} (its log: {})", node.id, node.dir.join("broker.log").display());
         wait_until(&what, START, || {
-            let died = node
-                .process()
-                .as_mut()
-                .is_some_and(|child| child.try_wait().is_ok_and(|end| end.is_some()));
-            assert!(!died, "the broker ended, see {}", node.dir.join("broker.log").display());
+            assert!(
+                !node.is_dead(),
+                "the broker ended, see {}",
+                node.dir.join("broker.log").display()
+            );
             TcpStream::connect(node.port.address()).is_ok() && self.lists(node.id)
         });
     }
@@ -333,6 +350,11 @@ impl Node {
 
     fn process(&self) -> MutexGuard<'_, Option<Child>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_dead(&self) -> bool {
+        let ended = |child: &mut Child| child.try_wait().is_ok_and(|end| end.is_some());
+        self.process().as_mut().is_none_or(ended)
     }
 
     fn signal(&self, which: Signal) {

@@ -1,6 +1,7 @@
 //! Lines that carry their file's name and number and whose every byte can be told in advance, so
 //! that a reader can prove that none is lost, moved, repeated or damaged.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::OnceLock;
 
@@ -10,6 +11,7 @@ use super::dice::Dice;
 pub(crate) const MEAN_BYTES: u64 = 170;
 
 const POOL: usize = 1024;
+const NOISE_BYTES: usize = 200;
 
 /// `FILE NUMBER PAYLOAD`, without its end.
 pub(crate) fn line(file: &str, number: u64) -> String {
@@ -36,18 +38,27 @@ pub(crate) struct Parsed<'l> {
 pub(crate) fn parse(bytes: &[u8]) -> Option<Parsed<'_>> {
     let mut parts = std::str::from_utf8(bytes).ok()?.splitn(3, ' ');
     let (file, number) = (parts.next()?, parts.next()?.parse().ok()?);
-    Some(Parsed { file, number, whole: parts.next() == Some(payload(file, number)) })
+    Some(Parsed { file, number, whole: parts.next() == Some(&*payload(file, number)) })
 }
 
-fn payload(file: &str, number: u64) -> &'static str {
+/// A log of this name has lines that no compression makes much smaller.
+pub(crate) fn is_noise(file: &str) -> bool {
+    file.starts_with("noise")
+}
+
+fn payload(file: &str, number: u64) -> Cow<'static, str> {
     static TEXTS: OnceLock<Vec<String>> = OnceLock::new();
     let texts = TEXTS.get_or_init(|| {
         let mut dice = Dice::with_seed(7);
         (0..POOL).map(|_| text(&mut dice)).collect()
     });
+    let is_noise = is_noise(file);
     let file = file.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    if is_noise {
+        return Cow::Owned(Dice::with_seed(file ^ (number << 20)).noise(NOISE_BYTES));
+    }
     let pick = file.wrapping_add(number.wrapping_mul(7919)) % POOL as u64;
-    &texts[usize::try_from(pick).expect("below POOL")]
+    Cow::Borrowed(&texts[usize::try_from(pick).expect("below POOL")])
 }
 
 /// Words and numbers as logs have them: compresses about as well.

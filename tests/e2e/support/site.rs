@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::Config;
 use super::daemon::{Daemon, Finished};
+use super::kept::Kept;
 use super::wait::GENEROUS;
 
 pub(crate) struct Site {
@@ -30,6 +31,11 @@ impl Site {
 
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
+    }
+
+    /// What the state directory says, for a look at any time.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept::of(self.state(), self.dir.path().join("logs"))
     }
 
     pub(crate) fn config_path(&self) -> PathBuf {

@@ -32,9 +32,19 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn start(path: &Path, plan: Plan) -> Self {
+        Self::reaping(path, plan, |_| false)
+    }
+
+    /// After each rotation, those rotated files are deleted of which `may_go` says so.
+    pub(crate) fn reaping(
+        path: &Path,
+        plan: Plan,
+        may_go: impl FnMut(&Path) -> bool + Send + 'static,
+    ) -> Self {
         let written = Arc::new(AtomicU64::new(0));
         let (stop, stopped) = channel();
         let mut log = Log::create(path, plan.rotate_every);
+        log.may_go = Box::new(may_go);
         let count = Arc::clone(&written);
         let thread = thread::spawn(move || log.keep_writing(&plan, &count, &stopped));
         Self { name: name_of(path), written, stop, thread }
@@ -61,11 +71,14 @@ pub(crate) struct Log {
     file: File,
     next: u64,
     rotate_every: u64,
+    may_go: Box<dyn FnMut(&Path) -> bool + Send>,
 }
 
 impl Log {
     pub(crate) fn create(path: &Path, rotate_every: u64) -> Self {
-        Self { path: path.to_owned(), name: name_of(path), file: open(path), next: 0, rotate_every }
+        let (name, file) = (name_of(path), open(path));
+        let may_go = Box::new(|_: &Path| false);
+        Self { path: path.to_owned(), name, file, next: 0, rotate_every, may_go }
     }
 
     /// A log that rotates only when told.
@@ -109,6 +122,30 @@ impl Log {
             fs::rename(self.aged(age), self.aged(age + 1)).expect("a log can be renamed");
         }
         fs::rename(&self.path, self.aged(1)).expect("a log can be renamed");
+        self.file = open(&self.path);
+        self.reap();
+    }
+
+    /// Where something older than a gap is left, it keeps its age.
+    fn reap(&mut self) {
+        const AGES: u32 = 200;
+        for path in (1..AGES).map(|age| self.aged(age)).collect::<Vec<_>>() {
+            if path.exists() && (self.may_go)(&path) {
+                fs::remove_file(path).expect("a log can be deleted");
+            }
+        }
+    }
+
+    /// Deletes the log and whatever it was rotated to; it goes on as a new file.
+    pub(crate) fn vanish(&mut self) {
+        let aged = (1..).map(|age| self.aged(age)).take_while(|path| path.exists());
+        for path in aged.chain([self.path.clone()]) {
+            fs::remove_file(path).expect("a log can be deleted");
+        }
+    }
+
+    /// The application opens its log again.
+    pub(crate) fn reopen(&mut self) {
         self.file = open(&self.path);
     }
 
