@@ -43,8 +43,11 @@ fn delivery(config: &mut ClientConfig, kafka: &Kafka) {
         Acks::All => "all",
     };
     let request_timeout_ms = kafka.request_timeout.as_millis();
+    // A connection that a dead network swallowed holds back those that would work now.
+    let setup_timeout_ms = request_timeout_ms.clamp(1000, 10_000);
     config
         .set("acks", acks)
+        .set("socket.connection.setup.timeout.ms", setup_timeout_ms.to_string())
         .set("enable.idempotence", kafka.enable_idempotence.to_string())
         // For ever: our own deadline rules, because only librdkafka knows what the broker has.
         .set("message.timeout.ms", "0")

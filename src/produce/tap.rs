@@ -47,6 +47,8 @@ impl Tap {
     /// The topics must exist. Blocks until the cluster has answered.
     pub fn open(bootstrap_servers: &str, topics: &[String]) -> Result<Self, TapError> {
         let consumer: BaseConsumer = ClientConfig::new()
+            .set("socket.connection.setup.timeout.ms", "1000")
+            .set("reconnect.backoff.max.ms", "500")
             .set("bootstrap.servers", bootstrap_servers)
             .set("group.id", "tailspool-tap")
             .set("enable.auto.commit", "false")

@@ -116,8 +116,9 @@ impl Ship {
 
     /// A block joins its lane: in memory, or in the spool if that is where the lane's end is.
     pub(super) fn take_in(&mut self, at: usize, block: Block, ticket: Ticket) {
-        let Some(way) = self.ways.get(at) else { return };
+        let Some(way) = self.ways.get_mut(at) else { return };
         if way.lane.route() == Route::Spool {
+            way.spooled.replay.is_behind = false;
             self.spool_block(at, block, ticket);
             return self.replay(at);
         }
@@ -219,7 +220,9 @@ impl Ship {
             if self.ways.get(at).is_some_and(|way| !way.lane.is_empty()) {
                 self.pump(at);
             }
-            if self.ways.get(at).is_some_and(|way| !way.lane.is_direct()) {
+            if let Some(way) = self.ways.get_mut(at).filter(|way| !way.lane.is_direct()) {
+                // The reader may have found that a file is gone.
+                way.spooled.replay.is_behind = false;
                 self.replay(at);
             }
         }

@@ -196,11 +196,10 @@ impl Ship {
             return;
         }
         let now = clock::now();
-        self.give_back_ahead(at);
         let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
         let may = way.lane.may_replay() && !way.rests(now);
         let replay = &mut way.spooled.replay;
-        let has_place = replay.in_memory < REPLAYED_AT_ONCE && replay.ahead.is_none();
+        let has_place = replay.in_memory < REPLAYED_AT_ONCE && !replay.is_behind;
         if let Some(lane) = way.spooled.lane
             && may
             && has_place
@@ -216,28 +215,19 @@ impl Ship {
         let Some(at) = self.way_of(loaded.id.lane()) else { return };
         let Some(way) = self.ways.get_mut(at) else { return };
         // If it took the detour again meanwhile, the oldest entry is asked for instead.
-        if way.spooled.replay.answered().is_some() && way.lane.may_replay() {
-            way.spooled.replay.ahead = Some(loaded);
+        if way.spooled.replay.answered().is_none() || !way.lane.may_replay() {
+            return self.replay(at);
         }
-        self.replay(at);
-    }
-
-    /// Hands an entry on, once the reader has come past it again, or never will.
-    fn give_back_ahead(&mut self, at: usize) {
-        let Some(way) = self.ways.get_mut(at) else { return };
-        let Some(loaded) = way.spooled.replay.ahead.take_if(|_| way.lane.may_replay()) else {
-            return;
-        };
         if !self.is_past(at, loaded.id.generation(), loaded.id.end()) {
+            // What is read meanwhile may come before it, so it is asked for again then.
             if let Some(way) = self.ways.get_mut(at) {
-                way.spooled.replay.ahead = Some(loaded);
+                way.spooled.replay.is_behind = true;
             }
-            return;
+        } else if self.was_read_again(at, &loaded) {
+            self.supersede(at, &loaded);
+        } else {
+            self.give_back(at, *loaded);
         }
-        if self.was_read_again(at, &loaded) {
-            return self.supersede(at, &loaded);
-        }
-        self.give_back(at, *loaded);
     }
 
     /// Whether an entry of an earlier run lies where this run has read again: beyond a hole that
@@ -256,7 +246,6 @@ impl Ship {
         let records = u32::try_from(loaded.records.len()).unwrap_or(u32::MAX);
         spool.supersede(loaded.id, records);
         way.lane.drain();
-        way.spooled.replay.cursor = Some(loaded.id);
         self.removed(at, u64::from(records - loaded.removed.count()));
         self.replay(at);
     }
@@ -304,7 +293,7 @@ impl Ship {
         let Some(way) = self.ways.get_mut(at) else { return };
         let asked = way.spooled.replay.answered();
         let is_all = asked == Some(way.spooled.puts) && way.spooled.unstored == 0;
-        if is_all && way.lane.may_replay() && way.spooled.replay.ahead.is_none() {
+        if is_all && way.lane.may_replay() {
             way.lane.backlog_loaded();
             let held = std::mem::take(&mut way.spooled.held);
             self.held -= held.len();

@@ -8,7 +8,7 @@ use super::share::Target;
 use crate::lane::Lane;
 use crate::ledger::Ticket;
 use crate::record::{Block, Generation, Lineage, LineageId, Mark, Offset, SourceId};
-use crate::spool::{EntryId, LaneId, Loaded};
+use crate::spool::{EntryId, LaneId};
 use crate::tail::Gate;
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Replay {
     /// The next one begins at the oldest entry.
     pub(super) fn start_over(&mut self) {
         self.cursor = None;
-        self.ahead = None;
+        self.is_behind = false;
         self.is_stale = self.asked.is_some();
     }
 
@@ -75,8 +75,8 @@ pub(super) struct Replay {
     pub(super) asked: Option<u64>,
     /// The answer awaited is to a question that is of no interest any more.
     pub(super) is_stale: bool,
-    /// An entry that the reader has not come to again.
-    pub(super) ahead: Option<Box<Loaded>>,
+    /// The next entry is one that the reader has not come to again.
+    pub(super) is_behind: bool,
     /// Entries in memory.
     pub(super) in_memory: usize,
 }

@@ -300,9 +300,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let partial = self.inputs.get(input).and_then(|input| input.settings.partial_timeout);
         match self.is_finishing {
             true => Patience { partial: Duration::ZERO, failing: Duration::ZERO },
-            false => {
-                Patience { partial: partial.unwrap_or(Duration::MAX), failing: FAILING_HOLDS }
-            }
+            false => Patience { partial: partial.unwrap_or(Duration::MAX), failing: FAILING_HOLDS },
         }
     }
 

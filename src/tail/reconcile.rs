@@ -86,9 +86,8 @@ impl Lineage {
     }
 
     fn position(&self, identity: &Identity) -> Option<usize> {
-        let is_it = |source: &Source| {
-            source.home != Home::Taken && source.identity.is_same_file(identity)
-        };
+        let is_it =
+            |source: &Source| source.home != Home::Taken && source.identity.is_same_file(identity);
         self.sources.iter().position(is_it)
     }
 
@@ -170,7 +169,9 @@ impl Lineage {
     /// What was truncated has no name any more, but is still open.
     fn adopt_orphan(&mut self, file: File, path: PathBuf, at: usize, outcome: &mut Outcome) {
         match Candidate::of(file, path.clone()) {
-            Ok(candidate) => self.adopt(candidate, at, From::Beginning, outcome).home = Home::Nameless,
+            Ok(candidate) => {
+                self.adopt(candidate, at, From::Beginning, outcome).home = Home::Nameless
+            }
             Err(error) => outcome.errors.push((path, error)),
         }
     }

@@ -3,9 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Whether the brokers are cut off for a while. To be shown once the spool is there to be seen.
-pub(super) const HAS_OUTAGE: bool = false;
-
 /// So many lines a second a person can follow, and a small machine can ship.
 const LINES_PER_SECOND: u64 = 12_500;
 /// What is more than the usual number of lines is written faster.
@@ -37,13 +34,16 @@ impl Script {
         let more_ms = lines.saturating_sub(USUAL_LINES) * 1000 / MORE_LINES_PER_SECOND;
         let writing = Duration::from_millis(usual_ms + more_ms).max(SPAN_MIN);
         let at = |percent: u32| writing * percent / 100;
-        let mut steps = vec![(at(22), Step::Kill), (at(42), Step::Delete), (at(72), Step::Kill)];
-        if HAS_OUTAGE {
-            let begin = at(90);
-            steps.extend([(begin, Step::CutOff), (begin + OUTAGE, Step::Reconnect)]);
-        }
-        let span = if HAS_OUTAGE { writing + OUTAGE } else { writing };
-        Self { span, steps: steps.into() }
+        let outage = at(80);
+        let steps = [
+            (at(20), Step::Kill),
+            (at(40), Step::Delete),
+            (at(60), Step::Kill),
+            (outage, Step::CutOff),
+            (outage + OUTAGE / 2, Step::Delete),
+            (outage + OUTAGE, Step::Reconnect),
+        ];
+        Self { span: writing + OUTAGE, steps: steps.into() }
     }
 
     /// How many of `lines` are due at that time.
@@ -93,5 +93,6 @@ mod tests {
         }
         assert!(script.is_over());
         assert_eq!(steps[..3], [Step::Kill, Step::Delete, Step::Kill]);
+        assert_eq!(steps[3..], [Step::CutOff, Step::Delete, Step::Reconnect]);
     }
 }

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::given::Given;
-use super::script::HAS_OUTAGE;
 
 /// What a line of a given file is cut to: the embedded Kafka keeps only a few long ones.
 pub(super) const LINE_MAX: usize = 256 * 1024;
 /// Few enough lines come again after a kill that a person believes it.
 pub(super) const CHECKPOINTS_MS: u64 = 200;
-/// An outage is short, so that nobody waits for it.
-const SPOOLS_SOON: &str = "spool: {stall_after: 500ms}\n";
+/// The outage is short, so that nobody waits for it; lines go to the spool that much sooner.
+const SPOOLS_SOON: &str = "  request.timeout.ms: 1s\n  delivery.timeout.ms: 1500ms\n";
 /// Names for the directory that are tried before something must be wrong.
 const ATTEMPTS_MAX: usize = 100;
 const BATCH_MIN: u64 = 4 * 1024;
@@ -99,9 +98,8 @@ impl Stage {
     fn head(&self, servers: &str) -> String {
         let state = quoted(&self.state().to_string_lossy());
         format!(
-            "state_dir: {state}\ncheckpoint_interval: {CHECKPOINTS_MS}ms\n{}\
-             kafka:\n  bootstrap.servers: {}\n",
-            if HAS_OUTAGE { SPOOLS_SOON } else { "" },
+            "state_dir: {state}\ncheckpoint_interval: {CHECKPOINTS_MS}ms\n\
+             kafka:\n  bootstrap.servers: {}\n{SPOOLS_SOON}",
             quoted(servers)
         )
     }

@@ -56,10 +56,8 @@ fn nothing_is_read_beyond_the_budget_and_reading_resumes_when_there_is_room() {
 
 #[test]
 fn a_line_larger_than_the_whole_budget_goes_alone() {
-    let mut bench = Bench::with(
-        crate::settings::Input { max_line_bytes: 1 << 20, ..input() },
-        Ending::Follow,
-    );
+    let mut bench =
+        Bench::with(crate::settings::Input { max_line_bytes: 1 << 20, ..input() }, Ending::Follow);
     bench.limit(Budget::new(100_000, || {}));
     bench.write("app.log", format!("a\n{}\nb\n", "x".repeat(900_000)));
     bench.ship();

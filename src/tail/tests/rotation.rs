@@ -147,10 +147,7 @@ fn files_with_the_same_header_are_different_files() {
     bench.rotate();
     bench.write("app.log", "#time level\nc1\n");
     bench.ship();
-    assert_eq!(
-        bench.texts(),
-        ["#time level", "#time level", "b1", "#time level", "c1"]
-    );
+    assert_eq!(bench.texts(), ["#time level", "#time level", "b1", "#time level", "c1"]);
 }
 
 #[test]

@@ -172,7 +172,8 @@ fn a_copy_shorter_than_what_was_read_is_not_shipped_again() {
 #[test]
 fn a_long_copy_shorter_than_what_was_read_is_not_shipped_again() {
     let mut bench = Bench::new();
-    let lines = |from: usize, to: usize| (from..to).map(|n| format!("{n:0>99}\n")).collect::<String>();
+    let lines =
+        |from: usize, to: usize| (from..to).map(|n| format!("{n:0>99}\n")).collect::<String>();
     bench.write("app.log", lines(0, 5000));
     bench.ship();
     bench.copy("app.log", "app.log.1");
@@ -364,12 +365,7 @@ fn a_file_cut_back_to_where_it_was_read_goes_on_there() {
     let mut bench = Bench::new();
     bench.write("app.log", "a1\na2\npart");
     bench.ship();
-    std::fs::File::options()
-        .write(true)
-        .open(bench.path("app.log"))
-        .unwrap()
-        .set_len(6)
-        .unwrap();
+    std::fs::File::options().write(true).open(bench.path("app.log")).unwrap().set_len(6).unwrap();
     bench.append("app.log", "b\n");
     bench.ship();
     bench.append("app.log", "c1\n");
