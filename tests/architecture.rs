@@ -128,7 +128,7 @@ fn long_functions(file: &File) -> Vec<String> {
             continue;
         }
         let closes = |end: &&str| indent(end) == indent(line) && end.trim_start().starts_with('}');
-        let length = 2 + lines[start + 1..].iter().position(|end| closes(&end)).unwrap();
+        let length = 2 + lines[start + 1..].iter().position(closes).unwrap();
         if length > FUNCTION_LINES_MAX {
             long.push(format!("{}:{}: {length} lines", file.path, start + 1));
         }
@@ -236,7 +236,7 @@ fn files(folder: &str) -> Vec<File> {
             let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
             if entry.file_type().unwrap().is_dir() {
                 folders.push(path);
-            } else if path.ends_with(".rs") {
+            } else if Path::new(&path).extension().is_some_and(|ext| ext == "rs") {
                 let room = path.split('/').nth(1).unwrap().trim_end_matches(".rs").to_owned();
                 found.push(File { text: read(&path), room, path });
             }
