@@ -21,8 +21,9 @@ use super::wire::Reader;
 
 /// Another layout is thrown away: the segments hold everything.
 const FORMAT: [u8; 1] = [1];
-/// What sled counts is bytes on disk; in memory it is several times as much.
-const CACHE_BYTES: u64 = 8 << 20;
+/// What sled counts is bytes on disk; in memory it is several times as much. With this 100,000
+/// entries cost 11 MB; with four times as much 22, and nothing is faster.
+const CACHE_BYTES: u64 = 2 << 20;
 /// sled collects its garbage only where it flushes by itself.
 const FLUSH_EVERY_MS: u64 = 500;
 /// Batches of a thousand and more leak.

@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod facts;
+mod injury;
 mod model;
 
 use std::fs;

@@ -4,50 +4,50 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tempfile::TempDir;
 
-use super::crash::{IndexFate, Op, When};
+use super::crash::Op;
 use super::*;
 
 pub(super) const LANES: u32 = 2;
 /// Small segments, so that a walk goes through many of them.
-const MAX_SIZE: u64 = 16 * 1024;
+pub(super) const MAX_SIZE: u64 = 16 * 1024;
 
 /// A record by lane, generation and number in its source.
-type Record = (u32, u64, u32);
+pub(super) type Record = (u32, u64, u32);
 /// An entry by lane, generation, start, end and sequence number.
-type Name = (u32, u64, u64, u64, u64);
+pub(super) type Name = (u32, u64, u64, u64, u64);
 
 #[derive(Debug, Default)]
-struct Entry {
-    records: Vec<u32>,
-    proven: bool,
-    removed: Runs,
+pub(super) struct Entry {
+    pub(super) records: Vec<u32>,
+    pub(super) proven: bool,
+    pub(super) removed: Runs,
 }
 
 /// One lane's files, and how far they have been read in this run.
 #[derive(Debug)]
-struct Sources {
+pub(super) struct Sources {
     /// How many records each generation has; the last one has no end.
-    lens: Vec<u32>,
+    pub(super) lens: Vec<u32>,
     /// The number of the next record of each generation.
-    read: Vec<u32>,
+    pub(super) read: Vec<u32>,
     /// Where the last put of each generation ended in this run.
-    chain: Vec<u64>,
+    pub(super) chain: Vec<u64>,
     /// Saved accepted places.
-    checkpoint: Vec<u32>,
+    pub(super) checkpoint: Vec<u32>,
 }
 
 pub(super) struct Walk {
-    dir: TempDir,
-    path: PathBuf,
-    images: u32,
-    kept_index: Option<PathBuf>,
-    stepped: Option<Stepped>,
-    sources: Vec<Sources>,
-    entries: BTreeMap<Name, Entry>,
+    pub(super) dir: TempDir,
+    pub(super) path: PathBuf,
+    pub(super) images: u32,
+    pub(super) kept_index: Option<PathBuf>,
+    pub(super) stepped: Option<Stepped>,
+    pub(super) sources: Vec<Sources>,
+    pub(super) entries: BTreeMap<Name, Entry>,
     /// Delivered at least once, or lost to damage: nothing is owed of these.
-    settled: BTreeSet<Record>,
+    pub(super) settled: BTreeSet<Record>,
     /// What was removed may be there again.
-    crashed: bool,
+    pub(super) crashed: bool,
 }
 
 fn line(lane: u32, generation: u64, number: u32) -> Vec<u8> {
@@ -79,7 +79,7 @@ impl Walk {
         }
     }
 
-    fn stepped(&mut self) -> &mut Stepped {
+    pub(super) fn stepped(&mut self) -> &mut Stepped {
         self.stepped.as_mut().unwrap()
     }
 
@@ -193,7 +193,7 @@ impl Walk {
         self.stepped().remove(id, numbers.start, wire::len32(numbers.len()));
     }
 
-    fn hear(&mut self, said: Vec<Event>) {
+    pub(super) fn hear(&mut self, said: Vec<Event>) {
         for event in said {
             if let Event::Stored { proofs } = event {
                 for (_, id) in proofs {
@@ -216,7 +216,7 @@ impl Walk {
 
     /// Replays a lane, checks all of it, and returns which records are missing and whether
     /// damage was reported.
-    fn look(&mut self, number: u32) -> (BTreeSet<Record>, bool) {
+    pub(super) fn look(&mut self, number: u32) -> (BTreeSet<Record>, bool) {
         let id = self.stepped().spool.lane(lane(number));
         let (loaded, said) = self.stepped().replay(id);
         let damaged = said.iter().any(|event| matches!(event, Event::Damaged { .. }));
@@ -296,89 +296,9 @@ impl Walk {
         }
     }
 
-    fn keep_index(&mut self) {
-        self.images += 1;
-        let kept = self.dir.path().join(format!("kept-{}", self.images));
-        if self.path.join("state").exists() {
-            copy_dir(&self.path.join("state"), &kept);
-            self.kept_index = Some(kept);
-        }
-    }
-
-    fn image(&mut self) -> PathBuf {
-        self.images += 1;
-        let image = self.dir.path().join(self.images.to_string());
-        copy_dir(&self.path, &image);
-        image
-    }
-
-    fn crash(&mut self, when: When, index: IndexFate) {
-        let before = self.image();
-        let image = match when {
-            When::BeforeTurn => before,
-            When::AfterTurn => {
-                self.stepped().tick();
-                self.image()
-            }
-            When::Cut(at) => {
-                self.tear(&before, |bytes, from| {
-                    let cut = from + at as usize % (bytes.len() - from);
-                    bytes.truncate(cut);
-                });
-                before
-            }
-            When::Hole(at) => {
-                self.tear(&before, |bytes, from| {
-                    let hole = from + at as usize % (bytes.len() - from);
-                    let end = (hole + 100).min(bytes.len());
-                    bytes[hole..end].fill(0);
-                });
-                before
-            }
-        };
-        self.start_again(image, index);
-        self.check_recovered();
-    }
-
-    /// Does a turn, and adds to the image from before it what the turn has written, torn.
-    fn tear(&mut self, image: &Path, tear: impl Fn(&mut Vec<u8>, usize)) {
-        self.stepped().turn();
-        for number in self.stepped().segments() {
-            let target = segment::path(image, number);
-            let mut bytes = fs::read(&target).unwrap_or_default();
-            let (old, new) = (bytes.len(), fs::read(segment::path(&self.path, number)).unwrap());
-            bytes.extend_from_slice(new.get(old..).unwrap_or_default());
-            if bytes.len() > old {
-                tear(&mut bytes, old);
-                fs::write(target, bytes).unwrap();
-            }
-        }
-    }
-
-    fn start_again(&mut self, image: PathBuf, index: IndexFate) {
-        self.stepped = None;
-        fs::remove_dir_all(&self.path).unwrap();
-        self.path = image;
-        let state = self.path.join("state");
-        match index {
-            IndexFate::Kept => {}
-            IndexFate::Deleted => index_gone(&state),
-            IndexFate::RolledBack => {
-                if let Some(kept) = &self.kept_index {
-                    index_gone(&state);
-                    copy_dir(kept, &state);
-                }
-            }
-            IndexFate::Garbled(seed) => garble(&state.join("db"), seed),
-        }
-        self.stepped = Some(Stepped::open(&self.path, MAX_SIZE));
-        self.crashed = true;
-    }
-
     /// Nothing proven is missing; what counts as accepted is there; then reads on from there.
-    fn check_recovered(&mut self) {
-        let unread = |source: &mut Sources| source.read.fill(0);
-        self.sources.iter_mut().for_each(unread);
+    pub(super) fn check_recovered(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.read.fill(0));
         for lane in 0..LANES {
             self.replay(lane);
         }
@@ -426,49 +346,8 @@ impl Walk {
         there
     }
 
-    fn flip(&mut self, nth: usize, at: u32, index: IndexFate) {
-        let said = self.stepped().turn();
-        self.hear(said);
-        let image = self.image();
-        let numbers = segment::numbers(&image).unwrap();
-        if let Some(number) = numbers.get(nth) {
-            let path = segment::path(&image, *number);
-            let mut bytes = fs::read(&path).unwrap();
-            let at = at as usize % bytes.len();
-            bytes[at] ^= 1 << (at % 8);
-            fs::write(&path, bytes).unwrap();
-        }
-        self.start_again(image, index);
-        let missing = self.look_for_damage();
-        let blocks = |record: &Record| {
-            let entries = self.entries.iter().filter(|(name, e)| {
-                (name.0, name.1) == (record.0, record.1) && e.records.contains(&record.2)
-            });
-            entries.map(|(name, _)| *name).collect::<BTreeSet<Name>>()
-        };
-        let shared = missing.iter().map(blocks).reduce(|a, b| &a & &b);
-        assert!(shared.is_none_or(|shared| !shared.is_empty()), "more than a block: {missing:?}");
-        self.settle_lost(missing);
-    }
-
-    fn cut_tail(&mut self, bytes: u64, index: IndexFate) {
-        let said = self.stepped().turn();
-        self.hear(said);
-        let image = self.image();
-        if let Some(last) = segment::numbers(&image).unwrap().last() {
-            let file = segment::open(&image, *last).unwrap();
-            let len = file.metadata().unwrap().len();
-            file.set_len(len.saturating_sub(bytes)).unwrap();
-        }
-        self.start_again(image, index);
-        let unread = |source: &mut Sources| source.read.fill(0);
-        self.sources.iter_mut().for_each(unread);
-        let missing = (0..LANES).flat_map(|lane| self.look(lane).0).collect();
-        self.settle_lost(missing);
-    }
-
     /// What is missing in each lane; whatever is was reported.
-    fn look_for_damage(&mut self) -> BTreeSet<Record> {
+    pub(super) fn look_for_damage(&mut self) -> BTreeSet<Record> {
         self.sources.iter_mut().for_each(|source| source.read.fill(0));
         let recovered = &self.stepped().recovered;
         let mut reported =
@@ -483,7 +362,7 @@ impl Walk {
         missing
     }
 
-    fn settle_lost(&mut self, missing: BTreeSet<Record>) {
+    pub(super) fn settle_lost(&mut self, missing: BTreeSet<Record>) {
         self.settled.extend(missing);
         for lane in 0..LANES {
             self.resume(lane, Check::Nothing);
@@ -534,17 +413,4 @@ enum Check {
 
 fn there_whole(there: &BTreeSet<Record>, name: &Name, entry: &Entry) -> bool {
     entry.records.iter().all(|record| there.contains(&(name.0, name.1, *record)))
-}
-
-fn index_gone(state: &Path) {
-    crate::spool::index::remove_dir(state).unwrap();
-}
-
-fn garble(db: &Path, seed: u32) {
-    if let Ok(mut bytes) = fs::read(db) {
-        let at = seed as usize % bytes.len().max(1);
-        let end = (at + 16).min(bytes.len());
-        bytes[at..end].iter_mut().for_each(|byte| *byte ^= seed.to_le_bytes()[0] | 1);
-        fs::write(db, bytes).unwrap();
-    }
 }
