@@ -317,3 +317,140 @@ fn what_was_read_before_kafka_was_ever_there_arrives_without_its_files() {
     scene.run_again();
     scene.judge_once(test, &written(&logs));
 }
+
+#[test]
+fn a_missing_topic_holds_back_nobody_else() {
+    let test = "missing";
+    let kafka = Kafka::single();
+    let topics = ["here", "there"].map(|stem| kafka.topic(stem, 3, &[]));
+    let missing = format!("{}-nowhere", topics[0]);
+    let site = Site::new();
+    let mut config = impatient(Config::new(&site.state(), &kafka.bootstrap()));
+    let mut logs: Vec<Log> = Vec::new();
+    for (id, topic) in
+        ["here", "nowhere", "there"].into_iter().zip([&topics[0], &missing, &topics[1]])
+    {
+        config = config.input(id, &site.log(&format!("{id}.log")), topic);
+        logs.push(Log::by_hand(&site.log(&format!("{id}.log"))));
+    }
+    let mut daemon = site.run(&config);
+    // More than the share of memory that one partition gets.
+    let lines = if long() { 400_000 } else { 80_000 };
+    write_and_rotate(&mut logs, lines);
+    let arrives = |topic: &str, log: &Log| {
+        let (mut verdict, written) = (Verdict::default(), written(std::slice::from_ref(log)));
+        Reader::from_beginning(&kafka.bootstrap(), topic).judge(&mut verdict, &written, CATCH_UP);
+        verdict.assert_complete_and_in_order(&written);
+        assert_eq!(verdict.repeats(), 0, "{verdict}");
+    };
+    arrives(&topics[0], &logs[0]);
+    arrives(&topics[1], &logs[2]);
+    daemon.hears("that the topic is missing", |line| {
+        line.contains("topic does not exist") && line.contains(&missing)
+    });
+    let kept = site.kept();
+    wait_until("every line to be safe", GENEROUS, || kept.owed() == 0);
+    println!("{test}: {} records in the spool", kept.spooled());
+    assert_eq!(kept.spooled(), 2 * lines, "all that waits for the topic is in the spool");
+    kafka.create(&missing, 3, &[]);
+    arrives(&missing, &logs[1]);
+    daemon.stop().assert_code(0);
+}
+
+/// A spool of this size is full soon.
+const SMALL: u64 = 4 << 20;
+/// What is staged when it is found to be full, and the index.
+const SMALL_SLACK: u64 = 2 << 20;
+
+/// What a full spool did: what was written to how many files, what arrived.
+struct Overfull {
+    written: Written,
+    verdict: Verdict,
+    /// What the log says was dropped.
+    dropped: u64,
+    said: Vec<String>,
+}
+
+/// Files that are larger than the spool, while Kafka is away, and `when_full` says what then.
+fn overfill(test: &str, when_full: &str) -> Overfull {
+    let kafka = Kafka::lone();
+    let mut scene = Scene::set(test, &kafka);
+    let spool = format!("{{max_size: {SMALL}, when_full: {when_full}, stall_after: 1s}}");
+    kafka.freeze_all();
+    scene.run(&scene.config().top("spool", &spool).kafka("buffer.memory", "4MiB"));
+    let names = ["noise0.log", "noise1.log", "noise2.log"];
+    let mut logs = names.map(|name| Log::by_hand(&scene.site.log(name)));
+    logs.iter_mut().for_each(|log| log.write(30_000));
+    let full = |line: &str| line.contains("full");
+    scene.daemon().hears("that the spool is full", full);
+    let mut largest = 0;
+    let mut is_over = |scene: &mut Scene<'_>| {
+        largest = largest.max(scene.kept.spool_bytes());
+        match when_full {
+            // It stands still: as long as we look, which is a hundred times.
+            "block" => scene.kept.owed() > 0,
+            _ => scene.kept.owed() == 0,
+        }
+    };
+    let mut looks = 0;
+    wait_until("the files to be read as far as they may be", GENEROUS, || {
+        looks += 1;
+        is_over(&mut scene) && looks > 100
+    });
+    println!("{test}: the spool had {largest} bytes at most, {} owed", scene.kept.owed());
+    assert!(largest <= SMALL + SMALL_SLACK, "{largest} bytes in a spool of {SMALL}");
+    let said = scene.daemon().said();
+    kafka.heal();
+    logs.iter_mut().for_each(|log| log.write(1_000));
+    let mut written = written(&logs);
+    let mut verdict = Verdict::default();
+    let mut reader = Reader::from_beginning(&kafka.bootstrap(), &scene.topic);
+    // What was written last arrives last, and nothing after it.
+    let last = |verdict: &Verdict| names.iter().all(|name| verdict.has(name, 30_999));
+    reader.judge_until(&mut verdict, CATCH_UP, last);
+    let daemon = scene.daemon.take().expect("it runs");
+    daemon.terminate();
+    let finished = daemon.finish(STOP_MAX);
+    finished.assert_code(0);
+    reader.judge_rest(&mut verdict);
+    let dropped =
+        finished.err.lines().filter(|line| line.contains("dropped")).map(records_in).sum();
+    written.retain(|_, count| *count > 0);
+    println!("{test}: {dropped} dropped, {} missing\n{verdict}", missing(&verdict, &written));
+    Overfull { written, verdict, dropped, said }
+}
+
+/// The `records=` of a line of the log.
+fn records_in(line: &str) -> u64 {
+    let number = line.split("records=").nth(1).and_then(|rest| rest.split(' ').next());
+    number.map_or(0, |number| number.parse().expect("a number of records"))
+}
+
+fn missing(verdict: &Verdict, written: &Written) -> u64 {
+    written.iter().map(|(name, count)| verdict.missing(name, *count).len() as u64).sum()
+}
+
+#[test]
+fn a_full_spool_stops_the_reading_and_loses_nothing() {
+    let Overfull { written, verdict, said, .. } = overfill("full-block", "block");
+    verdict.assert_complete_and_in_order(&written);
+    assert_eq!(verdict.repeats(), 0, "{verdict}");
+    let once = said.iter().filter(|line| line.contains("the spool is full")).count();
+    assert_eq!(once, 1, "said once:\n{}", said.join("\n"));
+}
+
+#[test]
+fn what_is_dropped_from_a_full_spool_is_counted_oldest() {
+    let Overfull { written, verdict, dropped, .. } = overfill("full-oldest", "drop_oldest");
+    assert_eq!((verdict.inversions(), verdict.repeats()), (0, 0), "{verdict}");
+    assert!(dropped > 0, "it was to overflow");
+    assert_eq!(missing(&verdict, &written), dropped, "{verdict}");
+}
+
+#[test]
+fn what_is_dropped_from_a_full_spool_is_counted_newest() {
+    let Overfull { written, verdict, dropped, .. } = overfill("full-newest", "drop_newest");
+    assert_eq!((verdict.inversions(), verdict.repeats()), (0, 0), "{verdict}");
+    assert!(dropped > 0, "it was to overflow");
+    assert_eq!(missing(&verdict, &written), dropped, "{verdict}");
+}

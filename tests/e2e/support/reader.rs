@@ -64,9 +64,19 @@ impl Reader {
     /// Reads until every written line is there, then to the end; for as long as `limit`. What is
     /// missing then is for the verdict to say.
     pub(crate) fn judge(&mut self, verdict: &mut Verdict, written: &Written, limit: Duration) {
+        self.judge_until(verdict, limit, |verdict| verdict.has_all(written));
+    }
+
+    /// The same until `is_all`.
+    pub(crate) fn judge_until(
+        &mut self,
+        verdict: &mut Verdict,
+        limit: Duration,
+        is_all: impl Fn(&Verdict) -> bool,
+    ) {
         poll(limit, || {
             self.pull(|message| verdict.take(message.partition(), payload(message)));
-            verdict.has_all(written).then_some(())
+            is_all(verdict).then_some(())
         });
         self.judge_rest(verdict);
     }

@@ -66,6 +66,11 @@ impl Verdict {
         (0..count).filter(|number| !seen.get(index(*number)).copied().unwrap_or(false)).collect()
     }
 
+    pub(crate) fn has(&self, file: &str, number: u64) -> bool {
+        let seen = self.files.get(file).and_then(|file| file.seen.get(index(number)));
+        seen.copied().unwrap_or(false)
+    }
+
     pub(crate) fn has_all(&self, written: &Written) -> bool {
         let arrived = |name| self.files.get(name).map_or(0, |file: &Arrived| file.distinct);
         written.iter().all(|(name, count)| arrived(name) >= *count)
