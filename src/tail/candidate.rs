@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::source::Home;
 use super::{identity, source};
 use crate::record::Identity;
 
@@ -19,6 +20,7 @@ pub(super) struct Sighting {
     pub(super) path: PathBuf,
     pub(super) meta: Metadata,
     pub(super) identity: Identity,
+    pub(super) home: Home,
     /// It is one of ours that was empty, or holds something else now; its file if it is open.
     pub(super) is_ours: bool,
     pub(super) file: Option<File>,
@@ -30,6 +32,7 @@ pub(super) struct Candidate {
     pub(super) meta: Metadata,
     /// Without its head.
     pub(super) identity: Identity,
+    pub(super) home: Home,
     pub(super) file: File,
 }
 
@@ -42,8 +45,15 @@ impl Sighting {
             Err(error) if source::is_absence(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let identity = identity::of(&meta);
-        Ok(Some(Self { path: path.to_owned(), meta, identity, is_ours: false, file: None }))
+        let (path, identity) = (path.to_owned(), identity::of(&meta));
+        Ok(Some(Self { path, meta, identity, home: Home::Named, is_ours: false, file: None }))
+    }
+
+    /// What one of ours holds now that it was truncated, although it has no name any more.
+    pub(super) fn of_orphan(file: File, path: PathBuf) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        let (identity, file) = (identity::of(&meta), Some(file));
+        Ok(Self { path, meta, identity, home: Home::Nameless, is_ours: true, file })
     }
 
     /// Opens it, unless it is; nothing if it is not there any more.
@@ -54,7 +64,8 @@ impl Sighting {
         };
         match file {
             Ok(file) => {
-                let candidate = Candidate::of(file, self.path.clone())?;
+                let (path, meta, home) = (self.path.clone(), file.metadata()?, self.home);
+                let candidate = Candidate { path, identity: identity::of(&meta), meta, home, file };
                 Ok(Some(candidate).filter(|c| c.identity.is_same_file(&self.identity)))
             }
             Err(error) if source::is_absence(&error) => Ok(None),
@@ -88,11 +99,6 @@ impl Sighting {
 }
 
 impl Candidate {
-    pub(super) fn of(file: File, path: PathBuf) -> io::Result<Self> {
-        let meta = file.metadata()?;
-        Ok(Self { path, identity: identity::of(&meta), meta, file })
-    }
-
     /// Whether it holds the beginning of `original`, or all of it. Long files are compared in
     /// places.
     pub(super) fn is_copy_of(&self, original: &File) -> io::Result<bool> {

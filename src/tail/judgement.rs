@@ -73,7 +73,7 @@ impl Lineage {
             return Ok(Kin::None);
         }
         for (at, source) in self.sources.iter_mut().enumerate().rev() {
-            if source.is_blank() {
+            if source.is_blank() || source.identity.is_same_file(&candidate.identity) {
                 continue;
             }
             if !source.is_homeless() {
@@ -148,9 +148,11 @@ impl Lineage {
         });
         let mut source = Source::new(id, candidate.identity, path.clone(), from);
         source.found(path, &candidate.meta);
+        source.home = candidate.home;
         source.file = Some(candidate.file);
-        if let Err(error) = source.grow_head() {
-            tracing::debug!(%error, path = %source.path.display(), "cannot read the head of a file");
+        // Its head and its end are taken down. If that fails, so will reading it.
+        if let Err(error) = source.grow_head().and_then(|_| source.verify()) {
+            tracing::debug!(%error, path = %source.path.display(), "cannot read a file's head");
         }
         outcome.seen.push(id);
         self.sources.insert_mut(at, source)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
-use super::source::{Home, Source};
+use super::source::{Home, Source, is_absence};
 use crate::record::{self, Generation, Identity, LineageId, Mark, SourceId};
 
 /// How long a file must rest before the beginning of a line at its end counts as a line: when
@@ -103,33 +103,35 @@ impl Lineage {
         }
     }
 
-    /// Whether its name leads to another file than at the last look.
-    pub(super) fn has_changed(&self, live: Option<&Metadata>) -> bool {
-        let known = self.sources.last().filter(|_| self.has_live);
-        match (known, live) {
-            (Some(source), Some(meta)) => !identity::of(meta).is_same_file(&source.identity),
-            (None, None) => self.listing.is_none(),
-            _ => true,
+    /// Whether its name leads to another file than at the last look, or to one that is not what
+    /// it was. A close look finds that out even if it has grown since.
+    pub(super) fn has_changed(&mut self, live: Option<&Metadata>, closely: bool) -> bool {
+        let known = self.sources.last_mut().filter(|_| self.has_live);
+        let (source, meta) = match (known, live) {
+            (Some(source), Some(meta)) => (source, meta),
+            (None, None) => return self.listing.is_none(),
+            _ => return true,
+        };
+        let is_shorter = meta.len() < source.size;
+        if is_shorter || !identity::of(meta).is_same_file(&source.identity) {
+            return true;
         }
+        source.saw(meta);
+        closely && source.is_stirred && matches!(source.verify(), Ok(false))
     }
 
-    /// Takes note of the file with the name.
-    pub(super) fn saw_live(&mut self, live: &Metadata) {
-        if let Some(source) = self.sources.last_mut().filter(|_| self.has_live) {
-            source.saw(live);
-        }
-    }
-
-    /// Looks at files that are closed: somebody may still write to them.
-    pub(super) fn look_at_closed(&mut self) {
-        for source in self.sources.iter_mut().filter(|source| source.file.is_none()) {
+    /// Looks at every file where it was last, closed ones too: somebody may still write to them.
+    /// Returns whether all are still there, and nothing has come to them.
+    pub(super) fn is_as_it_was(&mut self, siblings: &[PathBuf]) -> bool {
+        let mut are_there = self.listing == Some(self.listing_of(siblings));
+        for source in self.sources.iter_mut().filter(|source| source.home == Home::Named) {
             match std::fs::symlink_metadata(&source.path) {
-                Ok(meta) if identity::of(&meta).is_same_file(&source.identity) => {
-                    source.saw(&meta);
-                }
-                _ => source.is_missing |= source.is_at_path() == Some(false),
+                Ok(meta) if identity::of(&meta).is_same_file(&source.identity) => source.saw(&meta),
+                Ok(_) => are_there = false,
+                Err(error) => are_there &= !is_absence(&error),
             }
         }
+        are_there
     }
 
     /// What those who ship must be told: of sources that were seen or are new, of bytes lost, of

@@ -160,17 +160,13 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(at) = self.lineage(look.input, look.path, exists) else { return };
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
-        let has_changed = lineage.has_changed(live.as_ref());
-        let beside = (has_changed || look.thorough).then(siblings);
-        match beside {
-            Some(beside) if has_changed || lineage.listing != Some(reconcile::listing(&beside)) => {
+        let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
+        if has_changed || look.thorough {
+            let beside = siblings();
+            if has_changed || !lineage.is_as_it_was(&beside) {
                 self.reconcile(at, &beside);
-            }
-            _ => {
-                live.iter().for_each(|live| lineage.saw_live(live));
-                if look.thorough {
-                    lineage.look_at_closed();
-                }
+            } else {
+                lineage.events(&[], Vec::new()).into_iter().for_each(&mut self.emit);
             }
         }
         self.make_ready(at);

@@ -46,13 +46,11 @@ impl Source {
             return Ok(Read::Truncated);
         }
         self.read_at = Some(clock::now());
-        if !self.has_news() {
-            return Ok(Read::AtEnd);
+        match self.searched > self.at.offset.0 {
+            _ if !self.has_news() => Ok(Read::AtEnd),
+            true => self.search(rule, budget),
+            false => self.read_lines(rule, budget),
         }
-        if self.searched > self.at.offset.0 {
-            return self.search(rule, budget);
-        }
-        self.read_lines(rule, budget)
     }
 
     /// What there is of a line whose end will not come.

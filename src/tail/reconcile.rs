@@ -1,14 +1,14 @@
 //! Who is who: brings a lineage up to date with what its directory holds.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::LostReason;
-use super::candidate::{Candidate, Sighting};
+use super::candidate::Sighting;
 use super::lineage::Lineage;
 use super::source::{Home, Source};
 use crate::record::{Identity, SourceId};
@@ -50,7 +50,8 @@ impl Lineage {
         let is_live_known = self.has_live && live.is_none();
         let mut unknown: Vec<Sighting> =
             siblings.iter().filter_map(|path| self.meet(path, &mut outcome)).collect();
-        let orphans: Vec<_> = self.sources.iter_mut().filter_map(orphan).collect();
+        self.sources.iter_mut().for_each(meet_nameless);
+        unknown.extend(self.sources.iter_mut().filter_map(|source| orphan(source, &mut outcome)));
         unknown.sort_by_cached_key(Sighting::age);
         let strangers = std::mem::take(&mut self.strangers);
         for sighting in unknown {
@@ -64,15 +65,11 @@ impl Lineage {
             let at = self.sources.len() - usize::from(is_live_known);
             self.judge(&sighting, at, is_new.then_some(since.new), &mut outcome);
         }
-        for (file, path) in orphans {
-            let at = self.sources.len() - usize::from(is_live_known);
-            self.adopt_orphan(file, path, at, &mut outcome);
-        }
         if let Some(live) = live {
             self.take_live(&live, since.new, &mut outcome);
         }
         self.bury(&mut outcome);
-        self.listing = outcome.errors.is_empty().then(|| listing(siblings));
+        self.listing = outcome.errors.is_empty().then(|| self.listing_of(siblings));
         outcome
     }
 
@@ -83,6 +80,21 @@ impl Lineage {
             source.home = Home::Taken;
         }
         self.reconcile(siblings, since)
+    }
+
+    /// A listing as one number, in whatever order it comes: its names, and who is behind those
+    /// that are not our files'.
+    pub(super) fn listing_of(&self, siblings: &[PathBuf]) -> u64 {
+        let is_ours = |path: &Path| {
+            self.sources.iter().any(|source| source.home == Home::Named && source.path == path)
+        };
+        let number = |path: &PathBuf| {
+            let name = xxh3_64(path.as_os_str().as_bytes());
+            let who = Some(path).filter(|path| !is_ours(path));
+            let who = who.and_then(|path| std::fs::symlink_metadata(path).ok());
+            who.map_or(name, |meta| name.rotate_left(1) ^ meta.ino())
+        };
+        siblings.iter().map(number).fold(0, u64::wrapping_add)
     }
 
     fn position(&self, identity: &Identity) -> Option<usize> {
@@ -143,9 +155,12 @@ impl Lineage {
         if source.found(sighting.path.clone(), &sighting.meta) {
             outcome.seen.push(source.id);
         }
-        // While it was empty nobody could tell what it is.
-        let is_unjudged = source.is_blank() && source.size > 0 && !has_name;
-        if is_unjudged || source.is_stirred && matches!(source.verify(), Ok(false)) {
+        if source.is_blank() && source.size > 0 && !has_name {
+            // While it was empty nobody could tell what it is.
+            source.renounce();
+            return Some(());
+        }
+        if source.is_stirred && matches!(source.verify(), Ok(false)) {
             source.home = Home::Taken;
             return Some(());
         }
@@ -163,16 +178,6 @@ impl Lineage {
                 self.has_live = false;
                 outcome.errors.push((live.path.clone(), error));
             }
-        }
-    }
-
-    /// What was truncated has no name any more, but is still open.
-    fn adopt_orphan(&mut self, file: File, path: PathBuf, at: usize, outcome: &mut Outcome) {
-        match Candidate::of(file, path.clone()) {
-            Ok(candidate) => {
-                self.adopt(candidate, at, From::Beginning, outcome).home = Home::Nameless
-            }
-            Err(error) => outcome.errors.push((path, error)),
         }
     }
 
@@ -202,14 +207,24 @@ impl Lineage {
     }
 }
 
-/// The open file of one that was truncated and has no name.
-fn orphan(source: &mut Source) -> Option<(File, PathBuf)> {
-    let file = if source.home == Home::Taken { source.file.take() } else { None };
-    file.map(|file| (file, source.path.clone()))
+/// A file that was not found may have been truncated before it lost its name.
+fn meet_nameless(source: &mut Source) {
+    if source.home == Home::Nameless && source.file.is_some() {
+        source.refresh();
+        if source.is_stirred && matches!(source.verify(), Ok(false)) {
+            source.home = Home::Taken;
+        }
+    }
 }
 
-/// The names of a listing as one number, in whatever order they come.
-pub(super) fn listing(siblings: &[PathBuf]) -> u64 {
-    let numbers = siblings.iter().map(|path| xxh3_64(path.as_os_str().as_bytes()));
-    numbers.fold(0, u64::wrapping_add)
+/// What a source that was truncated holds now, if it has no name but is open.
+fn orphan(source: &mut Source, outcome: &mut Outcome) -> Option<Sighting> {
+    let file = if source.home == Home::Taken { source.file.take() } else { None };
+    match Sighting::of_orphan(file?, source.path.clone()) {
+        Ok(sighting) => Some(sighting),
+        Err(error) => {
+            outcome.errors.push((source.path.clone(), error));
+            None
+        }
+    }
 }

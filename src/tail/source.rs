@@ -12,12 +12,12 @@ use rustix::fs::OFlags;
 use super::candidate::Candidate;
 use super::identity;
 use crate::clock;
-use crate::record::{Identity, Mark, SourceId};
+use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
 
 /// A file that rested this long may have been truncated and written again meanwhile.
 const RESTED: Duration = Duration::from_millis(100);
-/// So many of the last blocks' ends are remembered, to recognise copies that are shorter than
-/// what was read.
+/// So many of the last places are remembered, to recognise copies that are shorter than what
+/// was read.
 const TRAIL_MAX: usize = 16;
 /// How long after a failure opening or reading is tried again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ pub(super) struct Source {
     held: u64,
     /// Bytes that went unread, not told yet.
     lost: u64,
-    /// Ends of blocks, ascending.
+    /// Places where blocks ended, or the whole file for a while.
     trail: VecDeque<Mark>,
     pub(super) home: Home,
     /// No name at all leads to it any more.
@@ -195,31 +195,50 @@ impl Source {
         Ok(())
     }
 
-    /// Whether the file still is what was read of it, as far as it can be told. Opens it if it
-    /// must, but not for good.
+    /// Opens it, and looks closely whether it still is what was read of it.
     pub(super) fn verify(&mut self) -> io::Result<bool> {
-        let was_open = self.file.is_some();
         self.open()?;
         self.read_at = None;
         let is_intact = self.is_intact()?;
-        if !was_open && self.unread() == 0 {
-            self.file = None;
+        if is_intact && self.is_blank() && self.grow_head()? {
+            // Those who ship want to know it better.
+            self.is_told = false;
         }
         Ok(is_intact)
     }
 
-    /// The same of the open file: what stands before our place is compared every time, the head
-    /// after a rest.
+    /// What stands before our place is no proof after a rest, nor when there is little of it.
+    fn is_doubtful(&self) -> bool {
+        self.at.offset.0 < Anchor::WINDOW as u64
+            || self.read_at.is_none_or(|read_at| clock::since(read_at) >= RESTED)
+    }
+
+    /// What was seen of it but not read is compared too.
+    fn is_intact_closely(&self, file: &File) -> io::Result<bool> {
+        let last = self.trail.iter().rev().find(|mark| mark.offset.0 <= self.size);
+        Ok(identity::begins_alike(file, &self.identity)?
+            && last.map_or(Ok(true), |mark| identity::holds(file, *mark))?)
+    }
+
+    /// Its file is taken for another that nothing is known of.
+    pub(super) fn renounce(&mut self) {
+        self.home = Home::Taken;
+        self.held = 0;
+    }
+
+    /// Whether the open file still is what was read of it, as far as it can be told: what stands
+    /// before our place is compared every time, the head after a rest.
     pub(super) fn is_intact(&mut self) -> io::Result<bool> {
         let Some(file) = &self.file else { return Ok(true) };
-        let rested = self.read_at.is_none_or(|read_at| clock::since(read_at) >= RESTED);
         let is_intact = self.size >= self.at.offset.0
             && identity::holds(file, self.at)?
-            && (!rested || identity::begins_alike(file, &self.identity)?);
+            && (!self.is_doubtful() || self.is_intact_closely(file)?);
         if is_intact {
             self.is_stirred = false;
-            self.lost += self.held.saturating_sub(self.size.max(self.at.offset.0));
+            self.lost += self.held.saturating_sub(self.size);
             self.held = self.size;
+            self.trail.retain(|mark| mark.offset.0 <= self.size);
+            self.remember_end()?;
         }
         Ok(is_intact)
     }
@@ -231,6 +250,7 @@ impl Source {
         self.identity = Identity { head_len, head_hash, ..copy.identity };
         (self.searched, self.size) = (self.at.offset.0, self.at.offset.0);
         self.held = copy.meta.len();
+        self.trail.retain(|mark| mark.offset.0 <= copy.meta.len());
         self.file = Some(copy.file);
         (self.is_unlinked, self.failing) = (false, None);
         self.found(copy.path, &copy.meta);
@@ -239,23 +259,24 @@ impl Source {
 
     /// Whether `candidate` was copied from this source's file as it was before it was lost.
     pub(super) fn was(&self, candidate: &Candidate) -> io::Result<Likeness> {
-        let (known, size) = (&self.identity, candidate.meta.len());
-        let has_head = size >= u64::from(known.head_len);
-        let file = &candidate.file;
+        let (known, size, file) = (&self.identity, candidate.meta.len(), &candidate.file);
+        let has_head = known.head_len > 0 && size >= u64::from(known.head_len);
         if has_head && !identity::begins_alike(file, known)? {
             return Ok(Likeness::None);
         }
-        if size >= self.at.offset.0 {
-            let proof = has_head || self.at != Mark::START;
-            let alike = proof && identity::holds(file, self.at)?;
-            return Ok(if alike { Likeness::Whole } else { Likeness::None });
+        let is_whole = size >= self.at.offset.0;
+        let at = Some(self.at).filter(|at| is_whole && *at != Mark::START);
+        let passed = self.trail.iter().rev().find(|mark| mark.offset.0 <= size).copied();
+        for mark in at.into_iter().chain(passed) {
+            if !identity::holds(file, mark)? {
+                return Ok(Likeness::None);
+            }
         }
-        let passed = self.trail.iter().rev().find(|mark| mark.offset.0 <= size);
-        let alike = match passed {
-            Some(mark) => identity::holds(file, *mark)?,
-            None => has_head,
-        };
-        Ok(if alike { Likeness::Shorter } else { Likeness::None })
+        Ok(match is_whole {
+            _ if !has_head && at.is_none() && passed.is_none() => Likeness::None,
+            true => Likeness::Whole,
+            false => Likeness::Shorter,
+        })
     }
 
     /// Lets the head grow with the file; true if it did.
@@ -275,10 +296,27 @@ impl Source {
     pub(super) fn advance(&mut self, end: Mark) {
         self.at = end;
         self.searched = end.offset.0;
+        self.remember(end);
+    }
+
+    /// What was copied of it by now ends here.
+    fn remember_end(&mut self) -> io::Result<()> {
+        let offset = Offset(self.size);
+        if offset > Offset::START
+            && let Some(file) = &self.file
+            && self.trail.iter().all(|mark| mark.offset != offset)
+            && let Some(anchor) = identity::anchor_at(file, offset)?
+        {
+            self.remember(Mark { offset, anchor });
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, mark: Mark) {
         if self.trail.len() == TRAIL_MAX {
             self.trail.pop_front();
         }
-        self.trail.push_back(end);
+        self.trail.push_back(mark);
     }
 
     /// What went unread since this was last asked.

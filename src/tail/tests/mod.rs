@@ -4,6 +4,7 @@ mod bench;
 mod budget;
 mod deletion;
 mod lines;
+mod model;
 mod restart;
 mod rotation;
 mod truncation;

@@ -369,3 +369,31 @@ fn rotated_files_that_are_deleted_are_not_kept_in_mind() {
     assert_eq!(bench.texts().len(), 20);
     assert!(bench.source_count() <= 5, "{}", bench.source_count());
 }
+
+#[test]
+fn another_file_under_a_rotated_name_is_noticed() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.rotate();
+    bench.ship();
+    bench.remove("app.log.1");
+    bench.wait(70);
+    bench.write("app.log", "b1\n");
+    bench.rotate();
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "b1"]);
+}
+
+#[test]
+fn another_file_under_the_name_of_a_copy_is_noticed() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.copy("app.log", "app.log.1");
+    bench.ship();
+    bench.write("new", "a0\n");
+    bench.rename("new", "app.log.1");
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "a0"]);
+}

@@ -373,3 +373,45 @@ fn a_file_cut_back_to_where_it_was_read_goes_on_there() {
     assert_eq!(bench.texts()[..2], ["a1", "a2"]);
     assert!(bench.texts().ends_with(&["b".to_owned(), "c1".to_owned()]), "{:?}", bench.texts());
 }
+
+#[test]
+fn a_loss_is_counted_once() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "[0]");
+    bench.ship();
+    bench.append("app.log", "[1]");
+    bench.ship();
+    bench.copy("app.log", "app.log.1");
+    bench.append("app.log", "[2]");
+    bench.glance();
+    bench.turns();
+    bench.truncate("app.log");
+    bench.ship();
+    for _ in 0..4 {
+        bench.wait(6);
+        bench.ship();
+    }
+    assert_eq!(bench.texts(), ["[0][1]"]);
+    assert_eq!(bench.lost(), [(3, Truncated)]);
+}
+
+#[test]
+fn a_truncation_behind_a_closed_gate_is_noticed_by_the_next_scan() {
+    for regrown in ["", "c1\nc2\nc3\n"] {
+        let mut bench = Bench::new();
+        bench.write("app.log", "a1\n");
+        bench.ship();
+        bench.gate().close();
+        bench.append("app.log", "a2\n");
+        bench.look();
+        bench.copy("app.log", "app.log.1");
+        bench.truncate("app.log");
+        bench.append("app.log", regrown);
+        bench.look();
+        bench.remove("app.log.1");
+        bench.gate().open();
+        bench.ship();
+        assert_eq!(bench.texts()[..2], ["a1", "a2"]);
+        assert_eq!(bench.lost(), []);
+    }
+}
