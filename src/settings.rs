@@ -124,6 +124,16 @@ pub enum Partition {
     Number(i32),
 }
 
+impl Partition {
+    /// The one partition, if the operator chose one.
+    pub fn pinned(self) -> Option<i32> {
+        match self {
+            Self::File => None,
+            Self::Number(number) => Some(number),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenFull {
     Block,

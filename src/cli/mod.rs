@@ -132,7 +132,20 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    let result = match command {
+    let Ok(result) = std::panic::catch_unwind(|| execute(command)) else {
+        return Exit::Bug.into();
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            drop(writeln!(io::stderr(), "tailspool: {failure}"));
+            failure.exit().into()
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<Exit, exit::Failure> {
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::DemoDaemon(args) => demo::daemon(&args),
@@ -142,13 +155,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Spool(SpoolCommand::Ls { config, output }) => {
             spool::ls(&config.config, output.output)
-        }
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            drop(writeln!(io::stderr(), "tailspool: {failure}"));
-            failure.exit().into()
         }
     }
 }

@@ -1,15 +1,17 @@
 //! `tailspool run`: the daemon.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{Exit, Failure};
 use super::{RunArgs, log};
 use crate::config;
 use crate::daemon::{self, Mode};
 use crate::metrics::Counters;
+use crate::settings::Settings;
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let loaded = config::load(&args.config.config)?;
@@ -19,7 +21,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let mut settings = loaded.settings;
     log::start(&settings.log);
     let embedded = match args.embedded {
-        true => Some(daemon::embed(&mut settings)?),
+        true => Some(daemon::embedded()?),
         false => None,
     };
     if let Some(embedded) = &embedded {
@@ -32,27 +34,68 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let mode = Mode { once: args.once, deadline: args.deadline };
     let counters = Arc::new(Counters::default());
     let arrival = runtime.block_on(async {
-        let asked = stop_asked().map_err(Failure::Runtime)?;
-        Ok::<_, Failure>(daemon::run(&settings, mode, counters, asked).await?)
+        let mut signals = Signals::new().map_err(Failure::Runtime)?;
+        loop {
+            if let Some(embedded) = &embedded {
+                daemon::lead_to(&mut settings, embedded);
+            }
+            let mut reloaded = None;
+            let asked = async { reloaded = signals.asked(&args.config.config).await };
+            let arrival = daemon::run(&settings, mode, Arc::clone(&counters), asked).await?;
+            match reloaded {
+                Some(new) if !arrival.is_broken => settings = *new,
+                _ => return Ok::<_, Failure>(arrival),
+            }
+        }
     })?;
     // A question to a cluster that does not answer is not waited for.
     runtime.shutdown_background();
     Ok(exit(arrival, mode))
 }
 
-/// Completes when somebody asks us to stop.
-fn stop_asked() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+/// What may be asked of a running daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Completes when somebody asks us to stop, or to go on with a new configuration that is
+    /// right; one that is not is reported, and the old one stays.
+    async fn asked(&mut self, config: &Path) -> Option<Box<Settings>> {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hangup.recv() => match config::load(config) {
+                    Ok(loaded) => {
+                        tracing::info!("the new configuration is taken over");
+                        return Some(Box::new(loaded.settings));
+                    }
+                    Err(problems) => {
+                        tracing::error!("the new configuration is wrong, the old one stays: {problems}");
+                    }
+                }
+            }
         }
-    })
+        daemon::announce_stop();
+        None
+    }
 }
 
 fn exit(arrival: crate::ship::Arrival, mode: Mode) -> Exit {
+    if arrival.is_broken {
+        return Exit::Bug;
+    }
     if !arrival.is_saved {
         tracing::error!("stopped, but the last places could not be saved: some lines will repeat");
         return Exit::Io;

@@ -29,8 +29,9 @@ use reader::{Reader, StartError as ReaderError, Waker};
 const EVENTS_MAX: usize = 256;
 /// Notes from other threads to the ship; they wait when these are not taken.
 const NOTES_MAX: usize = 256;
-/// What of the grace for stopping is kept for closing files and the Kafka client.
-const CLOSING_TAKES: Duration = Duration::from_secs(1);
+/// What of the grace for stopping is kept for the spool, for closing files and the Kafka client;
+/// half of it where there is less than twice as much.
+const CLOSING_TAKES: Duration = Duration::from_secs(4);
 
 /// How to run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,6 +72,8 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Arrival, StartError> {
     raise_descriptor_limit();
+    // What is kept holds lines of logs: nobody else's business.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = Lock::acquire(&settings.state_dir)?;
     let (mut checkpoints, kept) = Checkpoints::open(&settings.state_dir, settings.forget_after)?;
     let (notes, told) = mpsc::channel(NOTES_MAX);
@@ -109,11 +112,11 @@ pub async fn run(
             () = deadline(mode.deadline) => lateness.notify_one(),
         }
         tracing::info!("stopping");
-        tell_systemd(&[sd_notify::NotifyState::Stopping]);
         stop_reading();
     };
     let late = async {
-        let grace = settings.shutdown_grace.saturating_sub(CLOSING_TAKES);
+        let grace = settings.shutdown_grace;
+        let grace = grace.saturating_sub(CLOSING_TAKES).max(grace / 2);
         tokio::select! {
             () = tokio::time::sleep(grace) => {}
             () = is_late.notified() => {}
@@ -312,12 +315,19 @@ fn tell_systemd(state: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
-/// Changes the settings so that they lead to a Kafka inside this process; it lives as long as
-/// what is returned.
-pub fn embed(settings: &mut Settings) -> Result<Embedded, StartError> {
-    let embedded = Embedded::start().map_err(CreateError::from)?;
+/// Says that the stop is meant.
+pub fn announce_stop() {
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+}
+
+/// Starts a Kafka inside this process; it lives as long as what is returned.
+pub fn embedded() -> Result<Embedded, StartError> {
+    Ok(Embedded::start().map_err(CreateError::from)?)
+}
+
+/// Changes the settings so that they lead to it.
+pub fn lead_to(settings: &mut Settings, embedded: &Embedded) {
     settings.kafka.bootstrap_servers = vec![embedded.bootstrap_servers()];
     settings.kafka.allow_auto_create_topics = true;
     settings.kafka.security = crate::settings::Properties::default();
-    Ok(embedded)
 }

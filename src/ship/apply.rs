@@ -7,7 +7,6 @@ use crate::lane::{Piece, Refusal, Route};
 use crate::partition;
 use crate::produce::{Delivered, Report, Trouble, Verdict};
 use crate::record::{Lineage, Run, Slot};
-use crate::settings::Partition;
 
 impl Ship {
     pub(super) fn apply(&mut self, event: tail::Event) {
@@ -43,10 +42,7 @@ impl Ship {
         if !self.by_lineage.contains_key(&source.lineage)
             && let Some(input) = self.inputs.get(seen.input)
         {
-            let pinned = match input.partition {
-                Partition::File => None,
-                Partition::Number(number) => Some(number),
-            };
+            let pinned = input.partition.pinned();
             let topic = input.topic.clone();
             let at = self.way(&seen.lineage, &topic, pinned);
             self.by_lineage.insert(source.lineage, at);

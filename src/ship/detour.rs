@@ -11,6 +11,8 @@ use crate::spool::{Event, Loaded, Put};
 
 /// Entries of one way in memory while its backlog is given back.
 const REPLAYED_AT_ONCE: usize = 4;
+/// Questions to the spool that are not answered, of all ways: what may come on top of the budget.
+const ASKED_AT_ONCE: usize = 4;
 /// What an entry being given back takes of memory beside its bytes, for each record.
 const RECORD_COST: usize = crate::produce::RECORD_OVERHEAD_BYTES + 24;
 
@@ -19,7 +21,9 @@ impl Ship {
     pub(super) fn recover(&mut self, recovered: &spool::Recovered) {
         for backlog in &recovered.lanes {
             let lineage = Arc::new(backlog.lane.lineage.clone());
-            let at = self.way(&lineage, &backlog.lane.topic, None);
+            let input = self.inputs.iter().find(|input| input.id == lineage.input);
+            let pinned = input.and_then(|input| input.partition.pinned());
+            let at = self.way(&lineage, &backlog.lane.topic, pinned);
             let Some(way) = self.ways.get_mut(at) else { continue };
             way.lane = Lane::with_backlog();
             way.spooled.lane = Some(backlog.id);
@@ -204,14 +208,17 @@ impl Ship {
             && may
             && has_place
             && replay.asked.is_none()
-            && (replay.in_memory == 0 || self.replay_budget.used() < self.replay_budget.limit())
+            && self.asked < ASKED_AT_ONCE
+            && self.replay_budget.used() < self.replay_budget.limit()
         {
+            self.asked += 1;
             replay.asked = Some(way.spooled.puts);
             spool.load(lane, replay.cursor);
         }
     }
 
     fn loaded(&mut self, loaded: Box<Loaded>) {
+        self.asked -= 1;
         let Some(at) = self.way_of(loaded.id.lane()) else { return };
         let Some(way) = self.ways.get_mut(at) else { return };
         // If it took the detour again meanwhile, the oldest entry is asked for instead.
@@ -289,6 +296,7 @@ impl Ship {
     /// Nothing follows in the spool: what is read next may follow at once, unless something was
     /// staged since the question.
     fn no_more(&mut self, lane: spool::LaneId) {
+        self.asked -= 1;
         let Some(at) = self.way_of(lane) else { return };
         let Some(way) = self.ways.get_mut(at) else { return };
         let asked = way.spooled.replay.answered();
@@ -386,7 +394,10 @@ impl Ship {
             }
             Event::Mended => tracing::info!("the spool can be written to"),
             Event::Reindexed(reason) => tracing::warn!(reason, "the spool's index was made again"),
-            Event::Died => tracing::error!("the spool's thread died; nothing more is spooled"),
+            Event::Died => {
+                tracing::error!("the spool's thread died: stopping");
+                self.is_broken = true;
+            }
         }
     }
 

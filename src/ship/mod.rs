@@ -94,6 +94,8 @@ pub struct Arrival {
     pub backlog: u64,
     /// All that was settled is in the checkpoints.
     pub is_saved: bool,
+    /// Stopped because of a mistake of ours.
+    pub is_broken: bool,
     /// With [`tail::Ending::AtEnd`]: all there was has been read.
     pub read_all: bool,
 }
@@ -147,7 +149,11 @@ pub struct Ship {
     /// Inputs all of which has been looked at in this run.
     looked: HashSet<String>,
     deadlines_at: Instant,
+    /// Questions to the spool that are not answered.
+    asked: usize,
     is_stopping: bool,
+    /// A thread that we cannot do without has died.
+    is_broken: bool,
 }
 
 impl Ship {
@@ -200,7 +206,9 @@ impl Ship {
             resumed: HashMap::new(),
             looked: HashSet::new(),
             deadlines_at: clock::now(),
+            asked: 0,
             is_stopping: false,
+            is_broken: false,
         };
         if let Some(recovered) = recovered {
             ship.recover(&recovered);
@@ -222,7 +230,7 @@ impl Ship {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut readers_there = true;
-        while !self.is_done(readers_there) {
+        while !self.is_broken && !self.is_done(readers_there) {
             tokio::select! {
                 biased;
                 () = &mut stop, if !self.is_stopping => self.is_stopping = true,
@@ -307,9 +315,11 @@ impl Ship {
         }
         match self.crew.checkpoints.send(changes) {
             Ok(()) => self.batches_sent += 1,
-            Err(checkpoint::Refused::Busy(changes) | checkpoint::Refused::Stopped(changes)) => {
-                // In front of what comes next: a later change about a source supersedes.
-                self.changes = changes;
+            // In front of what comes next: a later change about a source supersedes.
+            Err(checkpoint::Refused::Busy(changes)) => self.changes = changes,
+            Err(checkpoint::Refused::Stopped(_)) => {
+                tracing::error!("the checkpoints' thread died: stopping");
+                self.is_broken = true;
             }
         }
     }
@@ -325,7 +335,7 @@ impl Ship {
         self.save();
         let unsent = self.flight.fresh_count() + self.held + self.unstored;
         let backlog = self.ways.iter().map(|way| way.spooled.records).sum();
-        let Self { crew, changes, producer, read_all, spool, .. } = self;
+        let Self { crew, changes, producer, read_all, spool, is_broken, .. } = self;
         let closing = tokio::task::spawn_blocking(move || {
             // What comes back was not written; it stays owed and is refused again.
             drop(crew.dead_letters.close());
@@ -341,7 +351,7 @@ impl Ship {
             is_saved
         });
         let is_saved = closing.await.unwrap_or(false);
-        Arrival { unsent, backlog, is_saved, read_all }
+        Arrival { unsent, backlog, is_saved, is_broken, read_all }
     }
 }
 
