@@ -70,7 +70,9 @@ pub(super) fn same_beginning(one: &File, other: &File, len: u64) -> io::Result<b
         let from = last / WINDOWS * window + last % WINDOWS * window / WINDOWS;
         let want = usize::try_from(len - from).unwrap_or(WINDOW).min(WINDOW);
         let [ours, theirs] = &mut buffers;
-        let (ours, theirs) = (&mut ours[..want], &mut theirs[..want]);
+        let (Some(ours), Some(theirs)) = (ours.get_mut(..want), theirs.get_mut(..want)) else {
+            break;
+        };
         let read = (read_up_to(one, ours, from)?, read_up_to(other, theirs, from)?);
         if read != (want, want) || ours != theirs {
             return Ok(false);

@@ -17,7 +17,7 @@ const PARTIAL_REST: Duration = Duration::from_secs(5);
 /// How long a file without a name is kept open for who may still write to it: when it was
 /// deleted and has a successor, and otherwise.
 const SUCCEEDED_REST: Duration = Duration::from_secs(5);
-const NAMELESS_REST: Duration = Duration::from_secs(60);
+const NAMELESS_REST: Duration = Duration::from_mins(1);
 
 pub(super) struct Lineage {
     pub(super) id: LineageId,
@@ -98,9 +98,7 @@ impl Lineage {
 
     /// Its name leads here now.
     pub(super) fn leads_to(&mut self, path: &Path) {
-        if self.live_path != path {
-            self.live_path = path.to_owned();
-        }
+        path.clone_into(&mut self.live_path);
     }
 
     /// Whether its name leads to another file than at the last look, or to one that is not what
@@ -190,7 +188,7 @@ impl Lineage {
     /// What to do next. A later file is read only when those before it were read to their ends
     /// after it was seen to hold something.
     pub(super) fn next(&mut self, patience: Patience) -> Next {
-        if self.sources.iter().any(|source| source.is_missing) {
+        if self.sources.iter().any(|source| source.home == Home::Missing) {
             return Next::Reconcile;
         }
         // The newest first, so that an older one is looked at after its successor.
@@ -236,10 +234,8 @@ impl Lineage {
         let is_done = |source: &mut Source| {
             let is_followed = position < last;
             position += 1;
-            let limit = match source.is_unlinked() && is_followed {
-                true => SUCCEEDED_REST,
-                false => NAMELESS_REST,
-            };
+            let is_over = source.is_unlinked() && is_followed;
+            let limit = if is_over { SUCCEEDED_REST } else { NAMELESS_REST };
             is_at_rest(source)
                 && (source.is_unlinked() || source.home != Home::Named)
                 && source.rest() >= limit.min(close_inactive)

@@ -34,7 +34,7 @@ use crate::record::{self, Generation, Identity, LineageId, Mark};
 use crate::settings::{self, StartAt};
 
 /// How long a file that cannot be read holds up those that came after it.
-const FAILING_HOLDS: Duration = Duration::from_secs(60);
+const FAILING_HOLDS: Duration = Duration::from_mins(1);
 
 /// What is known of a lineage from an earlier run.
 #[derive(Debug, Clone)]
@@ -151,7 +151,9 @@ impl<F: FnMut(Event)> Tail<F> {
     /// beside it that may have had the name; it is asked only if that matters.
     pub fn look(&mut self, look: Look<'_>, siblings: impl FnOnce() -> Vec<PathBuf>) {
         let real = look.real.unwrap_or(look.path);
-        let live = match std::fs::metadata(real) {
+        let live = match std::fs::symlink_metadata(real) {
+            // Where it leads, and whether it may, is for the next scan to say.
+            Ok(meta) if meta.is_symlink() => return,
             Ok(meta) => Some(meta).filter(Metadata::is_file),
             Err(error) if source::is_absence(&error) => None,
             Err(error) => return self.cannot_look(look, error),
@@ -235,10 +237,8 @@ impl<F: FnMut(Event)> Tail<F> {
         };
         // What was there at the very first look of all may be left out.
         let ends = input.settings.start_at == StartAt::End;
-        let new = match ends && input.is_first_look && input.looked_ms.is_none() {
-            true => From::End,
-            false => From::Beginning,
-        };
+        let is_first = input.is_first_look && input.looked_ms.is_none();
+        let new = if ends && is_first { From::End } else { From::Beginning };
         Since { looked_ms: input.looked_ms, new }
     }
 
@@ -293,11 +293,11 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     fn patience(&self, input: usize) -> Patience {
-        let partial = self.inputs.get(input).and_then(|input| input.settings.partial_timeout);
-        match self.is_finishing {
-            true => Patience { partial: Duration::ZERO, failing: Duration::ZERO },
-            false => Patience { partial: partial.unwrap_or(Duration::MAX), failing: FAILING_HOLDS },
+        if self.is_finishing {
+            return Patience { partial: Duration::ZERO, failing: Duration::ZERO };
         }
+        let partial = self.inputs.get(input).and_then(|input| input.settings.partial_timeout);
+        Patience { partial: partial.unwrap_or(Duration::MAX), failing: FAILING_HOLDS }
     }
 
     fn next(&mut self, at: usize) -> Next {

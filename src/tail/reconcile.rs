@@ -184,23 +184,20 @@ impl Lineage {
     /// Takes out those whose files hold something else now, and those whose files are gone: not
     /// open, and twice not found.
     fn bury(&mut self, outcome: &mut Outcome) {
-        let is_over = |source: &mut Source| match source.home {
-            Home::Taken => true,
-            Home::Nameless if source.file.is_none() => {
+        let is_over = |source: &mut Source| {
+            let was = source.home;
+            if matches!(was, Home::Nameless | Home::Missing) && source.file.is_none() {
                 let is_gone = source.is_at_path() == Some(false);
-                // A file that is being renamed can hide from a listing once.
-                std::mem::replace(&mut source.is_missing, is_gone) && is_gone
+                source.home = if is_gone { Home::Missing } else { Home::Nameless };
             }
-            Home::Named | Home::Nameless => {
-                source.is_missing = false;
-                false
-            }
+            // A file that is being renamed can hide from a listing once.
+            was == Home::Taken || was == Home::Missing && source.home == Home::Missing
         };
         for mut source in self.sources.extract_if(.., is_over) {
             source.give_up();
             let reason = match source.home {
                 Home::Taken => LostReason::Truncated,
-                Home::Named | Home::Nameless => LostReason::Deleted,
+                Home::Named | Home::Nameless | Home::Missing => LostReason::Deleted,
             };
             outcome.ended.push((source, reason));
         }

@@ -29,6 +29,8 @@ pub(super) enum Home {
     Named,
     /// Under no name that we know: deleted, out of reach, or not looked for yet.
     Nameless,
+    /// Not where it was, and closed: it is looked for once more.
+    Missing,
     /// Nowhere: the file was truncated and holds something else now.
     Taken,
 }
@@ -56,8 +58,6 @@ pub(super) struct Source {
     pub(super) home: Home,
     /// No name at all leads to it any more.
     is_unlinked: bool,
-    /// It was not to be found when last looked for.
-    pub(super) is_missing: bool,
     /// It was announced.
     pub(super) is_told: bool,
     /// When it last grew or changed its name.
@@ -84,7 +84,6 @@ impl Source {
             trail: VecDeque::new(),
             home: Home::Nameless,
             is_unlinked: false,
-            is_missing: false,
             is_told: false,
             changed_at: clock::now(),
             read_at: None,
@@ -117,7 +116,7 @@ impl Source {
         match self.home {
             Home::Named => false,
             Home::Nameless => self.file.is_none(),
-            Home::Taken => true,
+            Home::Missing | Home::Taken => true,
         }
     }
 
@@ -149,7 +148,6 @@ impl Source {
     pub(super) fn found(&mut self, path: PathBuf, meta: &Metadata) -> bool {
         self.saw(meta);
         self.home = Home::Named;
-        self.is_missing = false;
         if self.path == path {
             return !self.is_told;
         }

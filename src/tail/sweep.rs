@@ -28,7 +28,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let close_inactive = input.settings.close_inactive;
         let gone = lineage.let_go(close_inactive);
         let closed = gone.len() + lineage.close(close_inactive, excess);
-        gone.iter().for_each(|source| (self.emit)(Event::Gone(source.id)));
+        gone.into_iter().map(|source| Event::Gone(source.id)).for_each(&mut self.emit);
         closed
     }
 

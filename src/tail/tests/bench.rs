@@ -176,7 +176,7 @@ pub(super) fn input() -> Input {
         max_line_bytes: 1024,
         on_long_line: LongLine::Truncate,
         partial_timeout: None,
-        close_inactive: Duration::from_secs(300),
+        close_inactive: Duration::from_mins(5),
         follow_symlinks: Vec::new(),
         topic: String::new(),
         partition: Partition::File,
@@ -275,6 +275,11 @@ impl Bench {
     /// A look with a listing that is not what the directory holds now.
     pub(super) fn look_with(&mut self, name: &Path, listing: Vec<PathBuf>) {
         self.tail.look(Look { input: 0, path: name, real: None, thorough: true }, || listing);
+    }
+
+    /// A look at a name that is a link.
+    pub(super) fn look_through(&mut self, name: &Path, real: &Path) {
+        self.tail.look(Look { input: 0, path: name, real: Some(real), thorough: true }, Vec::new);
     }
 
     /// A scan: all that is there and all that was.
@@ -390,9 +395,10 @@ impl Bench {
         heard.lines.retain(acknowledged);
         heard.names.clear();
         heard.gates.clear();
-        heard.kept = kept.clone();
+        let tail = tail(&self.input, self.ending, &self.budget, &self.heard, &kept);
+        heard.kept = kept;
         drop(heard);
-        self.tail = tail(&self.input, self.ending, &self.budget, &self.heard, &kept);
+        self.tail = tail;
     }
 
     /// Dies with each source acknowledged up to one of its blocks' ends, and starts again.
@@ -439,7 +445,8 @@ fn siblings(live: &Path) -> Vec<PathBuf> {
         .filter(|path| {
             let other = path.file_name().unwrap().to_str().unwrap();
             let added = other.strip_prefix(name).unwrap_or_default();
-            added.starts_with(['.', '-']) && !added.ends_with(".gz")
+            added.starts_with(['.', '-'])
+                && path.extension().is_none_or(|extension| extension != "gz")
         })
         .collect();
     found.sort();

@@ -149,7 +149,7 @@ fn a_file_made_anew_with_the_same_inode_number_is_another_file() {
         assert_eq!((bench.gone(), bench.source_count()), (1, 1));
     }
     if reused == 0 {
-        eprintln!("this file system did not use an inode number twice: nothing was tried");
+        tracing::warn!("this file system did not use an inode number twice: nothing was tried");
     }
 }
 
@@ -240,6 +240,37 @@ fn a_predecessor_that_cannot_be_opened_holds_its_successors_up_only_for_a_while(
         bench.wait(10);
     }
     assert!(bench.texts().contains(&"b1".to_owned()));
+}
+
+#[test]
+fn a_link_that_was_not_resolved_tells_nothing() {
+    let mut bench = Bench::new();
+    let (name, real) = (bench.path("app.log"), bench.path("real"));
+    bench.write("real", "a1\n");
+    std::os::unix::fs::symlink(&real, &name).unwrap();
+    bench.look_through(&name, &real);
+    bench.turns();
+    for _ in 0..3 {
+        bench.ship();
+        bench.wait(70);
+    }
+    bench.look_through(&name, &real);
+    bench.turns();
+    assert_eq!(bench.texts(), ["a1"]);
+}
+
+#[test]
+fn a_link_led_elsewhere_is_a_rotation() {
+    let mut bench = Bench::new();
+    let (name, first, second) = (bench.path("app.log"), bench.path("0.log"), bench.path("1.log"));
+    bench.write("0.log", "a1\n");
+    bench.look_through(&name, &first);
+    bench.turns();
+    bench.append("0.log", "a2\n");
+    bench.write("1.log", "b1\n");
+    bench.look_through(&name, &second);
+    bench.turns();
+    assert_eq!(bench.texts(), ["a1", "a2", "b1"]);
 }
 
 #[test]

@@ -108,8 +108,8 @@ struct Model {
     written: usize,
     saved: Kept,
     crashes: usize,
-    /// A file was truncated, and nobody looked since.
-    unnoticed: bool,
+    /// A file was truncated, and it is not certain that this was noticed and saved.
+    unsaved: bool,
 }
 
 impl Model {
@@ -127,7 +127,7 @@ impl Model {
             written: 0,
             saved,
             crashes: 0,
-            unnoticed: false,
+            unsaved: false,
         }
     }
 
@@ -152,7 +152,7 @@ impl Model {
         let mut text = String::new();
         for _ in 0..cells {
             let number = format!("{:06}", self.next_cell).repeat(self.cell / 6);
-            text += &format!("[{}]", &number[..self.cell - 2]);
+            text.extend(["[", &number[..self.cell - 2], "]"]);
             inode.cells.push(self.next_cell);
             self.next_cell += 1;
         }
@@ -201,7 +201,9 @@ impl Model {
         let copy = format!("{LIVE}.1");
         let text = std::fs::read(self.bench.path(LIVE)).unwrap();
         self.bench.write(&copy, &text[..text.len() / 2]);
-        half.iter().for_each(|step| self.step_aside(step));
+        for step in half {
+            self.step_aside(step);
+        }
         let text = std::fs::read(self.bench.path(LIVE)).unwrap();
         let mut file = self.bench.writer(&copy);
         let there = file.metadata().unwrap().len();
@@ -210,13 +212,15 @@ impl Model {
         let name = Some(copy);
         self.inodes.push(Inode { cells, unfinished, name, held: false, sealed: None });
         let of = self.inodes.len() - 1;
-        copied.iter().for_each(|step| self.step_aside(step));
+        for step in copied {
+            self.step_aside(step);
+        }
         self.truncate();
         if self.cell == SMALL_CELL {
             // After a restart nobody could tell a short copy from a short file.
             self.look();
         }
-        self.unnoticed = true;
+        self.unsaved = true;
         // As long as it was of no use it was not opened.
         self.inodes[of].held = false;
     }
@@ -230,9 +234,11 @@ impl Model {
     }
 
     fn delete(&mut self, name: &str) {
-        if self.unnoticed {
+        if self.unsaved {
             // Of what was truncated and deleted at once no copy is known as such after a restart.
             self.look();
+            self.step(&Step::Save(0));
+            self.unsaved = false;
         }
         let Some(at) = self.named(name) else { return };
         self.bench.remove(name);
@@ -283,7 +289,6 @@ impl Model {
 
     fn look(&mut self) {
         self.bench.look();
-        self.unnoticed = false;
         self.inodes.iter_mut().for_each(|inode| inode.held |= inode.name.is_some());
     }
 
@@ -380,7 +385,9 @@ impl Model {
             Action::DeleteOldest => {
                 let names = (1..=KEPT_MAX).rev().map(|number| format!("{LIVE}.{number}"));
                 let oldest = names.into_iter().find(|name| self.named(name).is_some());
-                oldest.into_iter().for_each(|name| self.delete(&name));
+                if let Some(name) = oldest {
+                    self.delete(&name);
+                }
             }
             Action::Settle => self.settle(),
         }
@@ -410,7 +417,9 @@ fn nothing_is_lost_repeated_or_out_of_order_whatever_becomes_of_the_files() {
     let walks = (cell, prop::collection::vec(action(), 1..40));
     let result = runner.run(&walks, |(cell, walk)| {
         let mut model = Model::new(cell);
-        walk.iter().for_each(|action| model.act(action));
+        for action in &walk {
+            model.act(action);
+        }
         model.settle();
         Ok(())
     });
