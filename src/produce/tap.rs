@@ -47,8 +47,6 @@ impl Tap {
     /// The topics must exist. Blocks until the cluster has answered.
     pub fn open(bootstrap_servers: &str, topics: &[String]) -> Result<Self, TapError> {
         let consumer: BaseConsumer = ClientConfig::new()
-            .set("socket.connection.setup.timeout.ms", "1000")
-            .set("reconnect.backoff.max.ms", "500")
             .set("bootstrap.servers", bootstrap_servers)
             .set("group.id", "tailspool-tap")
             .set("enable.auto.commit", "false")
@@ -58,6 +56,10 @@ impl Tap {
             .set("fetch.error.backoff.ms", "50")
             .set("fetch.queue.backoff.ms", "0")
             .set("reconnect.backoff.max.ms", "500")
+            .set("socket.connection.setup.timeout.ms", "1000")
+            // The embedded brokers' sockets are inherited by child processes: one that was cut
+            // off there does not look closed from here as long as such a process lives.
+            .set("socket.timeout.ms", "2000")
             .create()?;
         let mut next = HashMap::new();
         let mut list = TopicPartitionList::new();

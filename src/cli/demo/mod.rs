@@ -20,6 +20,7 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 use thiserror::Error;
@@ -30,6 +31,9 @@ use crate::produce::{CreateError, EmbeddedError, TapError};
 use given::Given;
 use interrupt::Interrupt;
 use stage::{LINE_MAX, Stage};
+
+/// When nothing has arrived for this long, nothing will.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The demo could not come to a verdict.
 #[derive(Debug, Error)]

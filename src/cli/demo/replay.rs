@@ -1,7 +1,7 @@
 //! The show with given files: shipped as they are, by a daemon that is killed on the way.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::child::Until;
 use super::display::{Act, Display, Numbers, Tone, count};
@@ -13,6 +13,7 @@ use super::stage::Stage;
 use super::summary;
 use super::witness::{Judge as _, Witness};
 use super::{Error, Exit};
+use crate::clock;
 use crate::produce::{CreateError, Embedded, Tap};
 
 /// Often, so that a daemon is killed before it has shipped a small file.
@@ -33,11 +34,14 @@ struct Replay<'a> {
     _kafka: Embedded,
     total: u64,
     kills_due: Vec<u64>,
+    /// Records so far, and when the last of them came.
+    taken: u64,
+    taken_at: Instant,
 }
 
 pub(super) fn play(stage: &Stage, interrupt: &Interrupt, given: Vec<Given>) -> Result<Exit, Error> {
     let mut replay = Replay::open(stage, interrupt, given)?;
-    while !replay.life.is_over() {
+    while !replay.life.is_over() && replay.taken_at.elapsed() <= super::PATIENCE {
         replay.step()?;
         thread::sleep(TICK);
     }
@@ -76,6 +80,8 @@ impl<'a> Replay<'a> {
             _kafka: kafka,
             total,
             kills_due: KILLED_AT.iter().rev().map(|part| (total * part / 100).max(1)).collect(),
+            taken: 0,
+            taken_at: clock::now(),
         };
         let (lines, files) = (count(total, "line"), count(what, "file"));
         replay.display.line(&format!(
@@ -94,6 +100,9 @@ impl<'a> Replay<'a> {
             let judge = self.witness.judge();
             (judge.arrived(), judge.repeated())
         };
+        if arrived + repeated != self.taken {
+            (self.taken, self.taken_at) = (arrived + repeated, clock::now());
+        }
         if self.kills_due.last().is_some_and(|due| *due <= arrived) && self.life.daemon().is_some()
         {
             self.kills_due.pop();
@@ -119,7 +128,8 @@ impl<'a> Replay<'a> {
     }
 
     fn close(mut self) -> Result<Exit, Error> {
-        self.say(Tone::Plain, '■', "daemon", "has shipped all it found".to_owned())?;
+        let what = if self.life.is_over() { "has shipped all it found" } else { "is stuck" };
+        self.say(Tone::Plain, '■', "daemon", what.to_owned())?;
         let question = self.witness.ask();
         while !self.witness.has_read(question) {
             self.interrupt.check()?;

@@ -27,8 +27,6 @@ const TICK: Duration = Duration::from_millis(20);
 const BACKLOG_MAX: u64 = 60_000;
 /// Rotated files that a log keeps.
 const KEPT: usize = 2;
-/// When nothing has arrived for this long, nothing will.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Show<'a> {
     stage: &'a Stage,
@@ -144,7 +142,7 @@ impl<'a> Show<'a> {
     }
 
     fn is_hopeless(&self) -> bool {
-        self.arrived_at.elapsed() > PATIENCE
+        self.arrived_at.elapsed() > super::PATIENCE
     }
 
     fn write(&mut self) -> Result<(), Error> {
@@ -273,9 +271,13 @@ impl<'a> Show<'a> {
     }
 
     fn close(mut self) -> Result<Exit, Error> {
-        self.life.stop()?;
+        let stopped = self.life.stop();
         self.say(Tone::Plain, '■', "daemon", "stopped".to_owned())?;
         self.read_rest()?;
+        if self.is_complete() {
+            // Otherwise what is missing says more.
+            stopped?;
+        }
         let kills = self.life.kills;
         let findings = self.witness.findings()?;
         let logs = &self.writer.logs;
