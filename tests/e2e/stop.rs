@@ -109,3 +109,36 @@ fn a_file_rotated_away_and_not_recreated_while_stopped_is_finished() {
     scene.start();
     scene.assert_each_line_once(&written(&[&log]));
 }
+
+#[test]
+fn a_new_configuration_is_taken_over_and_a_wrong_one_is_not() {
+    let kafka = Kafka::single();
+    let (site, topic) = (Site::new(), kafka.topic("reload", 1, &[]));
+    let first = site.config(&kafka.bootstrap(), &topic);
+    let (mut a, mut b) = (Log::by_hand(&site.log("a.log")), Log::by_hand(&site.log("b.txt")));
+    a.write(100);
+    b.write(100);
+    let mut daemon = site.run(&first);
+    let mut reader = Reader::from_beginning(&kafka.bootstrap(), &topic);
+    let mut verdict = Verdict::default();
+    reader.judge(&mut verdict, &written(&[&a]), GENEROUS);
+
+    site.write_config("inputs: nonsense\n");
+    daemon.hang_up();
+    daemon.hears("that the new configuration is wrong", |line| line.contains("wrong"));
+    a.write(100);
+    reader.judge(&mut verdict, &written(&[&a]), GENEROUS);
+
+    let second = site.config(&kafka.bootstrap(), &topic).input("more", &site.log("b.txt"), &topic);
+    site.write_config(&second.to_yaml());
+    daemon.hang_up();
+    reader.judge(&mut verdict, &written(&[&a, &b]), GENEROUS);
+    a.write(100);
+    let all = written(&[&a, &b]);
+    reader.judge(&mut verdict, &all, GENEROUS);
+    assert!(daemon.runs());
+    daemon.stop().assert_code(0);
+    reader.judge_rest(&mut verdict);
+    verdict.assert_complete_and_in_order(&all);
+    assert_eq!(verdict.repeats(), 0, "repeats over a reload\n{verdict}");
+}

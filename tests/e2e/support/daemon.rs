@@ -102,6 +102,11 @@ impl Daemon {
         signal(&self.child, Signal::TERM);
     }
 
+    /// SIGHUP: read the configuration again.
+    pub(crate) fn hang_up(&self) {
+        signal(&self.child, Signal::HUP);
+    }
+
     /// SIGTERM, and the end.
     pub(crate) fn stop(self) -> Finished {
         self.terminate();
