@@ -336,7 +336,7 @@ impl Ship {
         if load.is_replayed()
             && let Some(way) = self.ways.get_mut(load.way)
         {
-            way.spooled.replay.in_memory -= 1;
+            way.spooled.replay.bytes -= load.bytes();
         }
         true
     }

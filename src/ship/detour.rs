@@ -9,8 +9,6 @@ use crate::record::{Anchor, Generation, Offset, Slot};
 use crate::settings::WhenFull;
 use crate::spool::{Event, Loaded, Put};
 
-/// Entries of one way in memory while its backlog is given back.
-const REPLAYED_AT_ONCE: usize = 4;
 /// Questions to the spool that are not answered, of all ways: what may come on top of the budget.
 const ASKED_AT_ONCE: usize = 4;
 /// What an entry being given back takes of memory beside its bytes, for each record.
@@ -203,13 +201,17 @@ impl Ship {
         let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
         let may = way.lane.may_replay() && !way.rests(now);
         let replay = &mut way.spooled.replay;
-        let has_place = replay.in_memory < REPLAYED_AT_ONCE && !replay.is_behind;
+        // An equal part for each, or one dead partition would hold what others need; but one
+        // entry for each in any case, so that none waits for ever.
+        let (used, limit) = (self.replay_budget.used(), self.replay_budget.limit());
+        let has_part = replay.bytes < limit / self.replaying.max(1) && used < limit;
+        let has_place = has_part || (replay.bytes == 0 && used < 2 * limit);
         if let Some(lane) = way.spooled.lane
             && may
             && has_place
+            && !replay.is_behind
             && replay.asked.is_none()
             && self.asked < ASKED_AT_ONCE
-            && self.replay_budget.used() < self.replay_budget.limit()
         {
             self.asked += 1;
             replay.asked = Some(way.spooled.puts);
@@ -282,8 +284,8 @@ impl Ship {
         if wanted.is_empty() {
             return self.replay(at);
         }
-        way.spooled.replay.in_memory += 1;
         let held = block.permit.bytes();
+        way.spooled.replay.bytes += held;
         let (slot, seq) = self.flight.board_replayed(at, loaded.id, block, wanted.count());
         for run in wanted.iter() {
             way.lane.push(Piece { seq, slot, from: run.start, until: run.end, suspect: false });

@@ -151,6 +151,8 @@ pub struct Ship {
     deadlines_at: Instant,
     /// Questions to the spool that are not answered.
     asked: usize,
+    /// Ways whose backlog is being given back, as counted last.
+    replaying: usize,
     is_stopping: bool,
     /// A thread that we cannot do without has died.
     is_broken: bool,
@@ -207,6 +209,7 @@ impl Ship {
             looked: HashSet::new(),
             deadlines_at: clock::now(),
             asked: 0,
+            replaying: 0,
             is_stopping: false,
             is_broken: false,
         };
@@ -289,6 +292,7 @@ impl Ship {
         let now = clock::now();
         self.hear();
         self.ask(now);
+        self.replaying = self.ways.iter().filter(|way| way.lane.may_replay()).count();
         self.pump_all();
         if now.duration_since(self.deadlines_at) >= DEADLINES_EVERY {
             self.deadlines_at = now;

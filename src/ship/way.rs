@@ -77,8 +77,8 @@ pub(super) struct Replay {
     pub(super) is_stale: bool,
     /// The next entry is one that the reader has not come to again.
     pub(super) is_behind: bool,
-    /// Entries in memory.
-    pub(super) in_memory: usize,
+    /// Memory held by entries that were given back.
+    pub(super) bytes: usize,
 }
 
 impl Way {
