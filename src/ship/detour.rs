@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::flight::Spilled;
 use super::*;
-use crate::lane::{Piece, Route};
+use crate::lane::Piece;
 use crate::record::{Anchor, Generation, Offset, Slot};
 use crate::settings::WhenFull;
 use crate::spool::{Event, Loaded, Put};
@@ -124,34 +124,69 @@ impl Ship {
         block.permit.resize(block.bytes.capacity() + block.records.len() * 24);
         let is_first = self.ways.get(at).is_some_and(|way| way.spooled.held.is_empty());
         if is_first && self.admits(at, &block) {
-            let records = 0..block.len();
-            self.stage(at, Spilled { block: Arc::new(block), records, ticket });
-            return;
+            return self.stage_whole(at, block, ticket);
         }
         match (self.when_full, &self.spool) {
             (WhenFull::DropNewest, Some(spool)) if !spool.has_room() => {
                 let records = u64::from(ticket.records());
                 let proof = spool.drop_newest(ticket);
-                self.crew.counters.dropped.add(records);
                 self.settle(proof);
+                self.say_full();
+                self.newest_dropped += records;
+                self.crew.counters.dropped.add(records);
             }
             _ => self.hold_back(at, block, ticket),
         }
     }
 
+    fn stage_whole(&mut self, at: usize, block: Block, ticket: Ticket) {
+        let records = 0..block.len();
+        self.stage(at, Spilled { block: Arc::new(block), records, ticket });
+    }
+
     fn hold_back(&mut self, at: usize, block: Block, ticket: Ticket) {
-        if !self.is_spool_full {
-            self.is_spool_full = true;
-            let limit = self.spool.as_ref().map(|spool| spool.usage().limit);
-            tracing::error!(limit, "the spool is full: reading stops until there is room");
-        }
-        if let (WhenFull::DropOldest, Some(spool)) = (self.when_full, &mut self.spool) {
-            spool.drop_oldest();
-        }
+        self.say_full();
         self.held += 1;
         if let Some(way) = self.ways.get_mut(at) {
             way.spooled.held.push_back((block, ticket));
             way.gate.close();
+        }
+    }
+
+    fn say_full(&mut self) {
+        if std::mem::replace(&mut self.is_spool_full, true) {
+            return;
+        }
+        let limit = self.spool.as_ref().map(|spool| spool.usage().limit);
+        match self.when_full {
+            WhenFull::Block => {
+                tracing::error!(limit, "the spool is full: reading stops until there is room");
+            }
+            WhenFull::DropOldest => {
+                tracing::error!(limit, "the spool is full: its oldest lines are dropped");
+            }
+            WhenFull::DropNewest => {
+                tracing::error!(limit, "the spool is full: lines are dropped until there is room");
+            }
+        }
+    }
+
+    /// Says how many lines there was no room for, since it was said last.
+    pub(super) fn say_dropped(&mut self) {
+        let records = std::mem::take(&mut self.newest_dropped);
+        if records > 0 {
+            tracing::warn!(records, "newest lines dropped before the full spool, as configured");
+        }
+    }
+
+    /// Where the operator wants it so, room is made for what is held back: once in a while, since
+    /// the spool frees in its own time what it is told to.
+    pub(super) fn make_room(&mut self) {
+        if let (WhenFull::DropOldest, Some(spool)) = (self.when_full, &mut self.spool)
+            && self.held > 0
+            && !spool.has_room()
+        {
+            spool.drop_oldest();
         }
     }
 
@@ -169,26 +204,47 @@ impl Ship {
     /// There is room in the spool again.
     pub(super) fn take_in_held(&mut self) {
         for at in 0..self.ways.len() {
-            while let Some(way) = self.ways.get_mut(at)
-                && let Some((block, ticket)) = way.spooled.held.pop_front()
+            while let Some(way) = self.ways.get(at)
+                && let Some((block, _)) = way.spooled.held.front()
             {
-                if way.lane.route() == Route::Spool && !self.admits(at, &block) {
-                    if let Some(way) = self.ways.get_mut(at) {
-                        way.spooled.held.push_front((block, ticket));
-                    }
-                    if let (WhenFull::DropOldest, Some(spool)) = (self.when_full, &mut self.spool) {
-                        spool.drop_oldest();
-                    }
+                if !self.admits(at, block) {
                     return;
                 }
-                self.held -= 1;
-                self.take_in(at, block, ticket);
+                self.stage_held(at);
             }
             self.open_gate(at);
         }
-        if self.is_spool_full {
-            self.is_spool_full = false;
+        if std::mem::take(&mut self.is_spool_full) {
+            self.say_dropped();
             tracing::info!("there is room in the spool: reading goes on");
+        }
+    }
+
+    fn stage_held(&mut self, at: usize) {
+        let held = self.ways.get_mut(at).and_then(|way| way.spooled.held.pop_front());
+        if let Some((block, ticket)) = held {
+            self.held -= 1;
+            self.stage_whole(at, block, ticket);
+        }
+    }
+
+    /// At the end, what is held back takes the room that is kept for what is in memory: its file
+    /// may be gone. What does not fit stays owed.
+    pub(super) fn store_held(&mut self) {
+        let Some(usage) = self.spool.as_ref().map(Spool::usage) else { return };
+        let mut room = usage.limit.saturating_sub(usage.bytes);
+        for at in 0..self.ways.len() {
+            while let Some(way) = self.ways.get(at)
+                && let Some((block, _)) = way.spooled.held.front()
+                && let Some(left) = room.checked_sub(block.bytes.len() as u64)
+            {
+                room = left;
+                self.stage_held(at);
+            }
+        }
+        if self.held > 0 {
+            let blocks = self.held;
+            tracing::warn!(blocks, "the spool is full: what was read stays owed by its file");
         }
     }
 

@@ -139,6 +139,8 @@ pub struct Ship {
     budget: Budget,
     replay_budget: Budget,
     is_spool_full: bool,
+    /// Lines that there was no room for, and that have not been spoken of.
+    newest_dropped: u64,
     /// Puts that are not known to be stored, and blocks that the spool has no room for.
     unstored: usize,
     held: usize,
@@ -202,6 +204,7 @@ impl Ship {
             stall_after: settings.spool.stall_after,
             replay_budget: Budget::new(settings.kafka.buffer_memory_bytes / REPLAY_SHARE, || {}),
             is_spool_full: false,
+            newest_dropped: 0,
             unstored: 0,
             held: 0,
             gone: HashSet::new(),
@@ -257,7 +260,7 @@ impl Ship {
 
     /// What has no fate yet goes to the spool; waits until it is safe there.
     async fn give_up(&mut self, notes: &mut mpsc::Receiver<Note>) {
-        if self.spool.is_none() || self.flight.fresh_count() + self.unstored == 0 {
+        if self.spool.is_none() || self.flight.fresh_count() + self.unstored + self.held == 0 {
             return;
         }
         self.is_stopping = true;
@@ -265,6 +268,7 @@ impl Ship {
         for at in 0..self.ways.len() {
             self.detour(at);
         }
+        self.store_held();
         let stored = async {
             while self.unstored > 0 {
                 let Some(note) = notes.recv().await else { break };
@@ -294,6 +298,7 @@ impl Ship {
         self.ask(now);
         self.replaying = self.ways.iter().filter(|way| way.lane.may_replay()).count();
         self.pump_all();
+        self.make_room();
         if now.duration_since(self.deadlines_at) >= DEADLINES_EVERY {
             self.deadlines_at = now;
             self.watch_deadlines(now);
@@ -337,7 +342,9 @@ impl Ship {
         // From here on nobody listens; those who would tell do not wait for it.
         drop(notes);
         self.save();
-        let unsent = self.flight.fresh_count() + self.held + self.unstored;
+        self.say_dropped();
+        // What a full spool held back is as good as unread.
+        let unsent = self.flight.fresh_count() + self.unstored;
         let backlog = self.ways.iter().map(|way| way.spooled.records).sum();
         let Self { crew, changes, producer, read_all, spool, is_broken, .. } = self;
         let closing = tokio::task::spawn_blocking(move || {

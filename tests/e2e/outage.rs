@@ -18,7 +18,7 @@ use crate::support::verdict::{Verdict, Written};
 use crate::support::wait::{GENEROUS, wait_until};
 use crate::support::writer::{Log, Plan, Writer};
 
-const CATCH_UP: Duration = Duration::from_mins(4);
+const CATCH_UP: Duration = Duration::from_mins(2);
 /// `shutdown_grace` and what a busy machine adds.
 const STOP_MAX: Duration = Duration::from_secs(15);
 
