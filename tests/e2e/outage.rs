@@ -401,6 +401,7 @@ fn overfill(test: &str, when_full: &str) -> Overfull {
     assert!(largest <= SMALL + SMALL_SLACK, "{largest} bytes in a spool of {SMALL}");
     let said = scene.daemon().said();
     kafka.heal();
+    scene.hears_of(&names.map(str::to_owned), "lines go to kafka directly again");
     logs.iter_mut().for_each(|log| log.write(1_000));
     let mut written = written(&logs);
     let mut verdict = Verdict::default();
