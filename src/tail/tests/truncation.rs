@@ -419,3 +419,50 @@ fn a_truncation_behind_a_closed_gate_is_noticed_by_the_next_scan() {
         assert_eq!(bench.lost(), []);
     }
 }
+
+#[test]
+fn a_copy_serves_although_the_truncated_file_was_deleted_at_once() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.append("app.log", "a2\n");
+    bench.glance();
+    bench.copy("app.log", "app.log.1");
+    bench.truncate("app.log");
+    bench.append("app.log", "b1\n");
+    bench.remove("app.log");
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "a2", "b1"]);
+    assert_eq!(bench.lost(), []);
+}
+
+/// Cuts back to `len` what is written in `app.log`.
+fn cut(bench: &Bench, len: u64) {
+    std::fs::File::options().write(true).open(bench.path("app.log")).unwrap().set_len(len).unwrap();
+}
+
+#[test]
+fn the_beginning_of_a_line_that_is_taken_back_leaves_no_trace() {
+    let mut bench = Bench::new();
+    bench.write("app.log", format!("{}\naaaaaaaaaa", "x".repeat(1999)));
+    bench.ship();
+    cut(&bench, 2000);
+    bench.glance();
+    bench.append("app.log", "b\n");
+    bench.glance();
+    bench.turns();
+    assert_eq!(bench.texts()[1..], ["b"]);
+    assert_eq!(bench.lost(), [(10, Truncated)]);
+}
+
+#[test]
+fn lines_in_place_of_the_beginning_of_a_line_are_lines() {
+    let mut bench = Bench::new();
+    bench.write("app.log", format!("{}\naaaa", "x".repeat(1999)));
+    bench.ship();
+    cut(&bench, 2000);
+    bench.append("app.log", "b\nc\nd\n");
+    bench.glance();
+    bench.turns();
+    assert_eq!(bench.texts()[1..], ["b", "c", "d"]);
+}
