@@ -132,7 +132,7 @@ impl Lane {
     }
 
     /// What may be handed over now. Afterwards [`Lane::handed`] says how much of it was.
-    pub fn next(&mut self) -> Option<Piece> {
+    pub fn next_piece(&mut self) -> Option<Piece> {
         if !self.returned.is_empty() {
             if self.in_flight > 0 {
                 return None;
@@ -151,7 +151,7 @@ impl Lane {
         }
     }
 
-    /// Of the piece that [`Lane::next`] named, the first `done` records need no more handing
+    /// Of the piece that [`Lane::next_piece`] named, the first `done` records need no more handing
     /// over, and `taken` of these are in flight.
     pub fn handed(&mut self, done: u32, taken: u32) {
         let Some(front) = self.waiting.front_mut() else { return };
@@ -241,7 +241,7 @@ mod tests {
 
     fn hand_all(lane: &mut Lane) -> Vec<Piece> {
         let mut handed = Vec::new();
-        while let Some(piece) = lane.next() {
+        while let Some(piece) = lane.next_piece() {
             lane.handed(piece.len(), piece.len());
             handed.push(piece);
         }
@@ -256,14 +256,14 @@ mod tests {
         assert_eq!(hand_all(&mut lane).len(), 2);
         lane.push(piece(2, 0, 10));
         lane.came_back(piece(0, 5, 10));
-        assert_eq!(lane.next(), None);
+        assert_eq!(lane.next_piece(), None);
         lane.delivered(5);
         lane.came_back(piece(1, 0, 10));
         assert_eq!(hand_all(&mut lane), [piece(0, 5, 10), piece(1, 0, 10), piece(2, 0, 10)]);
     }
 
     /// A broker that refuses every batch with a guilty record in it.
-    fn drive(lane: &mut Lane, guilty: &[(u64, u32)]) -> (Vec<(u64, u32)>, Vec<(u64, u32)>) {
+    fn drive(lane: &mut Lane, guilty: &[(u64, u32)]) -> [Vec<(u64, u32)>; 2] {
         let (mut written, mut dead) = (Vec::new(), Vec::new());
         for _ in 0..1000 {
             let batch = hand_all(lane);
@@ -278,7 +278,7 @@ mod tests {
                 }
             }
         }
-        (written, dead)
+        [written, dead]
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
             lane.push(piece(seq, 0, 100));
         }
         let guilty = [(0, 17), (0, 18), (2, 99)];
-        let (written, dead) = drive(&mut lane, &guilty);
+        let [written, dead] = drive(&mut lane, &guilty);
         assert_eq!(dead, guilty);
         assert!(written.is_sorted());
         assert_eq!(written.len(), 297);

@@ -104,7 +104,8 @@ fn inputs(settings: &Settings, findings: &mut Findings) {
             ),
             1 => findings.note(Verdict::Fine, format!("input {}: 1 file to {topic}", input.id)),
             _ => {
-                findings.note(Verdict::Fine, format!("input {}: {live} files to {topic}", input.id))
+                findings
+                    .note(Verdict::Fine, format!("input {}: {live} files to {topic}", input.id));
             }
         }
     }

@@ -20,10 +20,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let mut settings = loaded.settings;
     log::start(&settings.log);
-    let embedded = match args.embedded {
-        true => Some(daemon::embedded()?),
-        false => None,
-    };
+    let embedded = if args.embedded { Some(daemon::embedded()?) } else { None };
     if let Some(embedded) = &embedded {
         let mut out = io::stdout().lock();
         writeln!(out, "embedded kafka on {}", embedded.bootstrap_servers())?;

@@ -1,12 +1,21 @@
 //! What each event does to the state.
 
-use super::flight::Landed;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::flight::{Duty, Landed};
 use super::share::Target;
-use super::*;
+use super::way::Way;
+use super::{Note, QUESTION_TAKES, RETURNED_RESTS, Ship};
+use crate::checkpoint::Change;
+use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::lane::{Piece, Refusal, Route};
-use crate::partition;
-use crate::produce::{Delivered, Report, Trouble, Verdict};
-use crate::record::{Lineage, Run, Slot};
+use crate::ledger::{Settlement, Ticket};
+use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
+use crate::record::{Block, Lineage, Run, Slot, SourceId};
+use crate::tail::{self, Seen};
+use crate::{clock, partition};
 
 impl Ship {
     pub(super) fn apply(&mut self, event: tail::Event) {
@@ -173,7 +182,7 @@ impl Ship {
             && let Some(partition) = self.partition(at)
             && let Some(way) = self.ways.get_mut(at)
             && !way.rests(clock::now())
-            && let Some(piece) = way.lane.next()
+            && let Some(piece) = way.lane.next_piece()
             && self.shares.may_go(way.target(), at, piece.suspect)
         {
             let Some(block) = self.flight.load(piece.slot).block() else {
@@ -269,7 +278,9 @@ impl Ship {
     /// Takes in all that the producer has to tell.
     pub(super) fn hear(&mut self) {
         let (reports, troubles) = self.producer.hear();
-        troubles.iter().for_each(|trouble| self.trouble(trouble));
+        for trouble in &troubles {
+            self.trouble(trouble);
+        }
         let mut touched = Vec::new();
         for report in reports {
             let at = match report {
@@ -419,7 +430,9 @@ impl Ship {
                 if let Some(spool) = &mut self.spool {
                     spool.bury(proof);
                 }
-                at.into_iter().for_each(|at| self.removed(at, 1));
+                if let Some(at) = at {
+                    self.removed(at, 1);
+                }
             }
         }
     }
@@ -440,7 +453,9 @@ impl Ship {
             Note::DeadLettered(proofs) => {
                 self.burying -= proofs.len();
                 self.crew.counters.dead_lettered.add(proofs.len() as u64);
-                proofs.into_iter().for_each(|proof| self.buried(proof));
+                for proof in proofs {
+                    self.buried(proof);
+                }
                 self.hand_in_letters();
             }
             Note::Saved { batches } => self.batches_saved = batches,
@@ -452,7 +467,7 @@ impl Ship {
 
     /// Asks about topics whose partitions are not known, or not any more.
     pub(super) fn ask(&mut self, now: Instant) {
-        for name in self.topics.to_ask(now) {
+        for name in self.topics.due(now) {
             let (scout, notes) = (self.producer.scout(), self.notes.clone());
             tokio::task::spawn_blocking(move || {
                 let answer = scout.partitions(&name, QUESTION_TAKES);

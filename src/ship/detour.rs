@@ -1,13 +1,18 @@
 //! The way through the spool: when to take it, what goes in, what comes back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::flight::Spilled;
-use super::*;
-use crate::lane::Piece;
-use crate::record::{Anchor, Generation, Offset, Slot};
+use super::{FULL_WITHIN, Ship};
+use crate::checkpoint::Change;
+use crate::clock;
+use crate::lane::{Lane, Piece};
+use crate::ledger::Ticket;
+use crate::record::{Anchor, Block, Generation, Mark, Offset, Slot, SourceId};
 use crate::settings::WhenFull;
-use crate::spool::{Event, Loaded, Put};
+use crate::spool::{self, Event, Loaded, Put, Spool};
 
 /// Questions to the spool that are not answered, of all ways: what may come on top of the budget.
 const ASKED_AT_ONCE: usize = 4;
@@ -63,11 +68,11 @@ impl Ship {
         let pieces = way.lane.detour();
         way.spooled.replay.start_over();
         for piece in pieces {
-            if !self.flight.load(piece.slot).is_fresh() {
+            if self.flight.load(piece.slot).is_fresh() {
+                *waiting.entry(piece.slot).or_insert(0) += piece.len();
+            } else {
                 self.flight.leave(piece.slot, piece.len());
                 self.release(piece.slot);
-            } else {
-                *waiting.entry(piece.slot).or_insert(0) += piece.len();
             }
         }
         for slot in self.flight.fresh(at) {
@@ -474,7 +479,9 @@ impl Ship {
         }
         touched.sort_unstable();
         touched.dedup();
-        touched.into_iter().for_each(|at| self.replay(at));
+        for at in touched {
+            self.replay(at);
+        }
     }
 
     /// Records left the spool without having been sent.

@@ -13,7 +13,6 @@ mod way;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::{Future, pending};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,14 +22,13 @@ use crate::budget::Budget;
 use crate::checkpoint::{self, Change};
 use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
-use crate::lane::Lane;
-use crate::ledger::{Frontier, Ledgers, Settlement, Ticket};
+use crate::ledger::{Frontier, Ledgers};
 use crate::metrics::Counters;
 use crate::produce::{Cause, CreateError, Producer};
-use crate::record::{Block, Generation, Lineage, LineageId, Mark, Offset, SourceId};
+use crate::record::{Generation, Lineage, LineageId, Mark, Offset, SourceId};
 use crate::settings::{self, Settings, WhenFull};
 use crate::spool::{self, Spool};
-use crate::tail::{self, Seen};
+use crate::tail;
 pub use flight::Duty;
 use flight::Flight;
 use share::Shares;
@@ -100,6 +98,10 @@ pub struct Arrival {
     pub read_all: bool,
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a state of its own, set and left by its own events"
+)]
 pub struct Ship {
     kafka: settings::Kafka,
     inputs: Vec<settings::Input>,
@@ -245,7 +247,9 @@ impl Ship {
                 Some(note) = notes.recv() => self.note(note),
                 event = receive(&mut events, readers_there) => {
                     readers_there = event.is_some();
-                    event.into_iter().for_each(|event| self.apply(event));
+                    if let Some(event) = event {
+                        self.apply(event);
+                    }
                     for _ in 0..EVENTS_AT_ONCE {
                         let Ok(event) = events.try_recv() else { break };
                         self.apply(event);

@@ -34,9 +34,9 @@ impl Topics {
     }
 
     /// Topics to ask about now; each is then under way until it is answered.
-    pub(super) fn to_ask(&mut self, now: Instant) -> Vec<String> {
-        let due = |t: &Topic| !t.is_asked && t.ask_at.is_none_or(|at| at <= now);
-        let topics = self.0.iter_mut().filter(|(_, topic)| due(topic));
+    pub(super) fn due(&mut self, now: Instant) -> Vec<String> {
+        let is_due = |t: &Topic| !t.is_asked && t.ask_at.is_none_or(|at| at <= now);
+        let topics = self.0.iter_mut().filter(|(_, topic)| is_due(topic));
         topics
             .map(|(name, topic)| {
                 topic.is_asked = true;

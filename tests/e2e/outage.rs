@@ -191,7 +191,7 @@ fn lives_through(test: &str, strikes: &[Strike]) {
     scene.judge_once(test, &written);
 }
 
-/// The controller and one broker stay: what they answer is NOT_ENOUGH_REPLICAS.
+/// The controller and one broker stay: what they answer is `NOT_ENOUGH_REPLICAS`.
 fn two_of_three_die(kafka: &Kafka) {
     kafka.kill(1);
     kafka.kill(2);

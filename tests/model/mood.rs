@@ -58,10 +58,10 @@ pub(crate) struct Mood(Vec<(Step, u64)>);
 
 impl Mood {
     pub(crate) fn new(dice: &mut Dice, climate: Climate) -> Self {
-        let may_happen = |step| match step {
-            Step::BrokerGivesBack => climate.returns_batches(),
-            Step::Stop | Step::Purge | Step::Fail | Step::Crash => climate.has_ends(),
-            _ => true,
+        let may_happen = |step| {
+            let is_end = matches!(step, Step::Stop | Step::Purge | Step::Fail | Step::Crash);
+            (step != Step::BrokerGivesBack || climate.returns_batches())
+                && (!is_end || climate.has_ends())
         };
         let steps = STEPS.into_iter().filter(|(step, _)| may_happen(*step));
         Self(steps.map(|(step, weight)| (step, weight * TIMES[dice.up_to(7)])).collect())

@@ -17,7 +17,7 @@ impl World {
     /// Hands over what may be handed over of one way.
     pub(super) fn pump(&mut self, at: usize) {
         while !self.client.is_fatal()
-            && let Some(piece) = self.ways[at].lane.next()
+            && let Some(piece) = self.ways[at].lane.next_piece()
             && self.has_fit_company(piece)
         {
             let (from, until) = (piece.from as usize, piece.until as usize);
