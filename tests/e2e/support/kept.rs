@@ -23,7 +23,7 @@ impl Kept {
 
     /// Whether all of a file has been acknowledged or is in the spool, for good.
     pub(crate) fn has_accepted(&self, path: &Path) -> bool {
-        self.owed_of(path, &self.accepted()) == 0
+        Self::owed_of(path, &self.accepted()) == 0
     }
 
     /// Bytes of the logs that are there, whatever their names, that neither Kafka nor the spool
@@ -31,10 +31,10 @@ impl Kept {
     pub(crate) fn owed(&self) -> u64 {
         let accepted = self.accepted();
         let logs = fs::read_dir(&self.logs).expect("the folder of logs").flatten();
-        logs.map(|log| self.owed_of(&log.path(), &accepted)).sum()
+        logs.map(|log| Self::owed_of(&log.path(), &accepted)).sum()
     }
 
-    fn owed_of(&self, path: &Path, accepted: &HashMap<File, u64>) -> u64 {
+    fn owed_of(path: &Path, accepted: &HashMap<File, u64>) -> u64 {
         // Renamed or deleted since it was listed: the next look finds what became of it.
         let Ok(meta) = fs::metadata(path) else { return u64::MAX >> 16 };
         meta.len() - accepted.get(&file(&meta)).copied().unwrap_or(0).min(meta.len())
