@@ -48,7 +48,8 @@ pub(super) struct Numbers {
     pub(super) written: Option<u64>,
     pub(super) arrived: u64,
     pub(super) repeated: u64,
-    pub(super) spooled_bytes: u64,
+    /// Lines in the daemon's spool.
+    pub(super) spooled: u64,
 }
 
 impl Numbers {
@@ -58,8 +59,8 @@ impl Numbers {
             parts.push(format!("on the way {}", grouped(written.saturating_sub(self.arrived))));
         }
         parts.push(format!("repeated {}", grouped(self.repeated)));
-        if self.spooled_bytes > 0 {
-            parts.push(format!("spooled {} KiB", grouped(self.spooled_bytes.div_ceil(1024))));
+        if self.spooled > 0 {
+            parts.push(format!("in the spool {}", grouped(self.spooled)));
         }
         parts.join(" · ")
     }

@@ -25,6 +25,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// Lines that may be on their way: the embedded Kafka keeps 100,000 records a partition, and all
 /// logs may share one.
 const BACKLOG_MAX: u64 = 60_000;
+/// How often the spool is looked into.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Rotated files that a log keeps.
 const KEPT: usize = 2;
 
@@ -45,6 +47,8 @@ struct Show<'a> {
     total: u64,
     arrived: u64,
     arrived_at: Instant,
+    spooled: u64,
+    looked_at: Instant,
 }
 
 pub(super) fn play(stage: &Stage, interrupt: &Interrupt, lines: u64) -> Result<Exit, Error> {
@@ -81,6 +85,8 @@ impl<'a> Show<'a> {
             total: lines,
             arrived: 0,
             arrived_at: clock::now(),
+            spooled: 0,
+            looked_at: clock::now(),
         };
         show.display.line(&format!(
             "{} into 4 logs, a daemon that ships them, and a consumer that checks every one\n",
@@ -121,15 +127,26 @@ impl<'a> Show<'a> {
         }
         self.arrived = arrived;
         let (total, written) = (self.total, Some(self.writer.written));
-        let spooled_bytes = || self.stage.spooled_bytes();
-        self.display.tick(|| Numbers {
-            total,
-            written,
-            arrived,
-            repeated,
-            spooled_bytes: spooled_bytes(),
-        })?;
+        self.look_into_spool()?;
+        let spooled = self.spooled;
+        self.display.tick(|| Numbers { total, written, arrived, repeated, spooled })?;
         Ok(())
+    }
+
+    /// Says when lines begin to wait in the spool, and when none does any more.
+    fn look_into_spool(&mut self) -> Result<(), Error> {
+        if self.looked_at.elapsed() < LOOK_EVERY {
+            return Ok(());
+        }
+        self.looked_at = clock::now();
+        let before = std::mem::replace(&mut self.spooled, self.stage.spooled());
+        match (before, self.spooled) {
+            (0, 1..) => {
+                self.say(Tone::Change, '◆', "spool", "lines wait on disk from now on".to_owned())
+            }
+            (1.., 0) => self.say(Tone::Good, '◇', "spool", "empty again".to_owned()),
+            _ => Ok(()),
+        }
     }
 
     fn is_over(&self) -> bool {

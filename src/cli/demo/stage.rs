@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::given::Given;
+use crate::spool;
 
 /// What a line of a given file is cut to: the embedded Kafka keeps only a few long ones.
 pub(super) const LINE_MAX: usize = 256 * 1024;
@@ -59,10 +60,10 @@ impl Stage {
         Error::Stage { dir: self.dir.clone(), error }
     }
 
-    /// Bytes that wait in the daemon's spool.
-    pub(super) fn spooled_bytes(&self) -> u64 {
-        let Ok(files) = fs::read_dir(self.state().join("spool")) else { return 0 };
-        files.filter_map(|file| file.ok()?.metadata().ok()).map(|meta| meta.len()).sum()
+    /// Lines that wait in the daemon's spool, as far as it can be read.
+    pub(super) fn spooled(&self) -> u64 {
+        let lanes = spool::list(&self.state().join("spool")).unwrap_or_default();
+        lanes.iter().map(|lane| lane.records).sum()
     }
 
     fn state(&self) -> PathBuf {
