@@ -127,7 +127,9 @@ impl<'a> Show<'a> {
         }
         self.arrived = arrived;
         let (total, written) = (self.total, Some(self.writer.written));
-        self.look_into_spool()?;
+        if self.looked_at.elapsed() >= LOOK_EVERY {
+            self.look_into_spool()?;
+        }
         let spooled = self.spooled;
         self.display.tick(|| Numbers { total, written, arrived, repeated, spooled })?;
         Ok(())
@@ -135,9 +137,6 @@ impl<'a> Show<'a> {
 
     /// Says when lines begin to wait in the spool, and when none does any more.
     fn look_into_spool(&mut self) -> Result<(), Error> {
-        if self.looked_at.elapsed() < LOOK_EVERY {
-            return Ok(());
-        }
         self.looked_at = clock::now();
         let before = std::mem::replace(&mut self.spooled, self.stage.spooled());
         match (before, self.spooled) {
@@ -289,6 +288,7 @@ impl<'a> Show<'a> {
 
     fn close(mut self) -> Result<Exit, Error> {
         let stopped = self.life.stop();
+        self.look_into_spool()?;
         self.say(Tone::Plain, '■', "daemon", "stopped".to_owned())?;
         self.read_rest()?;
         if self.is_complete() {
