@@ -7,6 +7,7 @@
 mod apply;
 mod detour;
 mod flight;
+mod send;
 mod share;
 mod topics;
 mod way;
