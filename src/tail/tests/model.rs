@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write as _;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
@@ -114,7 +115,9 @@ struct Model {
 
 impl Model {
     fn new(cell: usize) -> Self {
-        let settings = Input { max_line_bytes: 1 << 20, ..input() };
+        // Nothing is closed for resting: what is deleted then is lost.
+        let close_inactive = Duration::from_hours(10);
+        let settings = Input { max_line_bytes: 1 << 20, close_inactive, ..input() };
         let bench = Bench::with(settings, Ending::Follow);
         let saved = bench.kept();
         let (inodes, writer) = (Vec::new(), None);
