@@ -1,10 +1,15 @@
 //! Kafka is away for longer than a line may wait: what goes to the spool then comes back, each
 //! line, in order over rotation, and none twice without a crash or a stop that explains it.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::support::config::Config;
 use crate::support::daemon::Daemon;
@@ -17,6 +22,11 @@ use crate::support::site::Site;
 use crate::support::verdict::{Verdict, Written};
 use crate::support::wait::{GENEROUS, wait_until};
 use crate::support::writer::{Log, Plan, Writer};
+
+use RDKafkaRespErr::{
+    RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER as OUT_OF_ORDER_SEQUENCE_NUMBER,
+    RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED as TOPIC_AUTHORIZATION_FAILED,
+};
 
 const CATCH_UP: Duration = Duration::from_mins(2);
 /// `shutdown_grace` and what a busy machine adds.
@@ -454,4 +464,180 @@ fn what_is_dropped_from_a_full_spool_is_counted_newest() {
     assert_eq!((verdict.inversions(), verdict.repeats()), (0, 0), "{verdict}");
     assert!(dropped > 0, "it was to overflow");
     assert_eq!(missing(&verdict, &written), dropped, "{verdict}");
+}
+
+/// What memory may grow by beside `buffer.memory`.
+const BESIDE_BUFFER: u64 = 32_000_000;
+
+#[test]
+fn memory_stays_within_its_budget_in_an_outage_of_twenty_lanes() {
+    let test = "memory";
+    let kafka = Kafka::lone();
+    let mut scene = Scene::set(test, &kafka);
+    scene.run(&scene.config());
+    let mut logs: [Log; 20] = logs(&scene);
+    logs.iter_mut().for_each(|log| log.write(10));
+    scene.wait_delivered(200);
+    kafka.freeze_all();
+    let lines = if long() { 100_000 } else { 20_000 };
+    logs.iter_mut().for_each(|log| log.write(lines));
+    scene.wait_kept();
+    let spooling = scene.daemon().peak_bytes();
+    kafka.heal();
+    let mut verdict = Verdict::default();
+    let mut reader = Reader::from_beginning(&kafka.bootstrap(), &scene.topic);
+    let written = written(&logs);
+    reader.judge(&mut verdict, &written, CATCH_UP);
+    let peak = scene.daemon().peak_bytes();
+    println!(
+        "{test}: {} MB at most while spooling, {} MB in all",
+        spooling / 1_000_000,
+        peak / 1_000_000
+    );
+    verdict.assert_complete_and_in_order(&written);
+    assert_eq!(verdict.repeats(), 0, "{verdict}");
+    scene.stop();
+    let most = (32 << 20) + BESIDE_BUFFER;
+    assert!(peak <= most, "{peak} bytes of memory, {most} at most");
+}
+
+/// What befalls a spool while nobody looks.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    /// A byte in the middle of each segment is another one.
+    FlippedBytes,
+    /// sled's directory is gone, and so are the files that the spool has.
+    NoIndexNoFiles,
+    /// All of it is gone.
+    NoSpool,
+}
+
+impl Damage {
+    fn happen(self, scene: &Scene<'_>, logs: &mut [Log]) {
+        let dir = scene.kept.spool_dir();
+        match self {
+            Self::FlippedBytes => flip_bytes(&dir),
+            Self::NoIndexNoFiles => {
+                fs::remove_dir_all(dir.join("state")).expect("the spool has an index");
+                delete(logs);
+                reopen(logs);
+            }
+            Self::NoSpool => fs::remove_dir_all(&dir).expect("there is a spool"),
+        }
+    }
+}
+
+fn flip_bytes(dir: &Path) {
+    let mut flipped = 0;
+    for path in fs::read_dir(dir).expect("there is a spool").map(|entry| entry.unwrap().path()) {
+        let mut bytes = if path.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        let middle = bytes.len() / 2;
+        if let Some(byte) = bytes.get_mut(middle) {
+            *byte ^= 0x10;
+            fs::write(&path, bytes).unwrap();
+            flipped += 1;
+        }
+    }
+    assert!(flipped > 0, "there are segments");
+}
+
+/// Each damage befalls a daemon of its own, all in one outage.
+#[test]
+fn a_damaged_spool_loses_nothing_that_is_still_there() {
+    let kafka = Kafka::lone();
+    let damages = [Damage::FlippedBytes, Damage::NoIndexNoFiles, Damage::NoSpool];
+    let mut scenes = damages.map(|damage| {
+        let mut scene = Scene::set(&format!("{damage:?}"), &kafka);
+        scene.run(&scene.config());
+        let mut logs: [Log; 3] = logs(&scene);
+        write_and_rotate(&mut logs, 100);
+        scene.wait_delivered(600);
+        (damage, scene, logs)
+    });
+    kafka.freeze_all();
+    for (_, scene, logs) in &mut scenes {
+        write_and_rotate(logs, 1_000);
+        scene.wait_kept();
+    }
+    // Twice: what the first start finds in the spool is as good as what it put there itself.
+    for (_, scene, _) in &mut scenes {
+        scene.stop();
+        scene.run_again();
+        scene.daemon().hears("that it runs", |line| line.contains("running"));
+    }
+    for (damage, scene, logs) in &mut scenes {
+        write_and_rotate(logs, 300);
+        scene.wait_kept();
+        scene.stop();
+        damage.happen(scene, logs);
+        scene.run_again();
+        write_and_rotate(logs, 100);
+        scene.daemon().hears("that it runs", |line| line.contains("running"));
+    }
+    kafka.heal();
+    for (damage, scene, logs) in &mut scenes {
+        scene.judge(&format!("{damage:?}"), &written(logs));
+    }
+}
+
+fn mock() -> MockCluster<'static, DefaultProducerContext> {
+    let mock = MockCluster::new(3).expect("a mock cluster");
+    mock.create_topic("logs", 2, 3).expect("a mock topic");
+    mock
+}
+
+#[test]
+fn a_producer_that_failed_for_good_is_replaced_and_nothing_is_lost() {
+    let test = "fatal";
+    let (mock, site) = (mock(), Site::new());
+    let mut daemon = site.run(&impatient(site.config(&mock.bootstrap_servers(), "logs")));
+    let mut log = Log::by_hand(&site.log("app.log"));
+    let mut reader = Reader::from_beginning(&mock.bootstrap_servers(), "logs");
+    let mut verdict = Verdict::default();
+    for round in 1..=3 {
+        log.write(2_000);
+        reader.judge(&mut verdict, &written(std::slice::from_ref(&log)), CATCH_UP);
+        mock.request_errors(RDKafkaApiKey::Produce, &[OUT_OF_ORDER_SEQUENCE_NUMBER]);
+        let said = daemon.said().len();
+        log.write(2_000);
+        daemon.hears_after(said, "that the producer failed", |line| {
+            line.contains("the producer failed for good")
+        });
+        reader.judge(&mut verdict, &written(std::slice::from_ref(&log)), CATCH_UP);
+        println!("{test}: round {round}, {} repeats", verdict.repeats());
+    }
+    daemon.stop().assert_code(0);
+    verdict.assert_complete_and_in_order(&written(std::slice::from_ref(&log)));
+    assert_eq!(verdict.repeats(), 0, "the mock refused the batch and has none of it\n{verdict}");
+}
+
+#[test]
+fn a_denied_topic_holds_back_nobody_else() {
+    let (mock, site) = (mock(), Site::new());
+    mock.create_topic("secret", 2, 3).expect("a mock topic");
+    mock.topic_error("secret", TOPIC_AUTHORIZATION_FAILED).expect("a mock topic");
+    let config = Config::new(&site.state(), &mock.bootstrap_servers())
+        .input("plain", &site.log("plain.log"), "logs")
+        .input("secret", &site.log("secret.log"), "secret");
+    let mut daemon = site.run(&impatient(config));
+    let mut logs = ["plain.log", "secret.log"].map(|name| Log::by_hand(&site.log(name)));
+    logs.iter_mut().for_each(|log| log.write(3_000));
+    let arrives = |topic: &str, log: &Log| {
+        let (mut verdict, written) = (Verdict::default(), written(std::slice::from_ref(log)));
+        Reader::from_beginning(&mock.bootstrap_servers(), topic).judge(
+            &mut verdict,
+            &written,
+            CATCH_UP,
+        );
+        verdict.assert_complete_and_in_order(&written);
+        assert_eq!(verdict.repeats(), 0, "{verdict}");
+    };
+    arrives("logs", &logs[0]);
+    daemon.hears("that it may not write", |line| line.contains("not allowed to write"));
+    daemon.hears("the way into the spool", |line| line.contains("lines go to the spool"));
+    let kept = site.kept();
+    wait_until("every line to be safe", GENEROUS, || kept.owed() == 0);
+    mock.topic_error("secret", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).expect("a mock topic");
+    arrives("secret", &logs[1]);
+    daemon.stop().assert_code(0);
 }
