@@ -131,7 +131,12 @@ impl<F: FnMut(tail::Event)> Round<F> {
             let turn = self.tail.turn(|input, path| siblings(watch, input, path));
             match turn {
                 Turn::Worked => {}
-                Turn::Idle if self.ending == Ending::AtEnd && self.tail.finish() => return,
+                // If it is not finished, there is more to read.
+                Turn::Idle if self.ending == Ending::AtEnd => {
+                    if self.tail.finish() {
+                        return;
+                    }
+                }
                 Turn::Idle | Turn::Starved => self.rest(scanned, swept),
             }
         }
@@ -171,11 +176,17 @@ impl<F: FnMut(tail::Event)> Round<F> {
             let is_there =
                 |path: &Path| lineages.0.contains_key(&(input, path)) || scan.may_miss(input, path);
             for path in self.tail.absent(input, is_there) {
+                if !self.watch.matching(&path).contains(&input) {
+                    // The configuration does not want it any more.
+                    continue;
+                }
                 let (watch, look) =
                     (&self.watch, Look { input, path: &path, real: None, thorough: true });
                 self.tail.look(look, || siblings(watch, input, &path));
             }
-            self.tail.looked(input, began_ms);
+            // What is born and rotated where we could not look must not count as old later.
+            let is_complete = scan.unseen.iter().all(|(unseen, _)| *unseen != input);
+            self.tail.looked(input, is_complete.then_some(began_ms));
         }
     }
 }

@@ -26,7 +26,8 @@ impl Ship {
             tail::Event::Looked { input, ms } => {
                 if let Some(input) = self.inputs.get(input) {
                     self.looked.insert(input.id.clone());
-                    self.changes.push(Change::Looked { input: input.id.clone(), at_ms: ms });
+                    let input = input.id.clone();
+                    self.changes.extend(ms.map(|at_ms| Change::Looked { input, at_ms }));
                 }
             }
             tail::Event::AllRead => self.read_all = true,

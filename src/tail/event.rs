@@ -23,7 +23,8 @@ pub enum Event {
     /// All that input's globs match was looked at, beginning at this wall time.
     Looked {
         input: usize,
-        ms: u64,
+        /// None if something could not be looked into.
+        ms: Option<u64>,
     },
     /// With [`super::Ending::AtEnd`]: all there was has been read.
     AllRead,

@@ -182,11 +182,12 @@ impl<F: FnMut(Event)> Tail<F> {
         }
     }
 
-    /// Says that everything an input matches has been looked at, beginning at `ms`.
-    pub fn looked(&mut self, input: usize, ms: u64) {
+    /// Says that what an input matches has been looked at: all of it, beginning at `ms`, or
+    /// without what could not be looked into.
+    pub fn looked(&mut self, input: usize, ms: Option<u64>) {
         if let Some(input) = self.inputs.get_mut(input) {
             input.is_first_look = false;
-            input.looked_ms = Some(ms);
+            input.looked_ms = ms.or(input.looked_ms);
         }
         (self.emit)(Event::Looked { input, ms });
     }

@@ -90,7 +90,7 @@ impl Heard {
                 self.lost.push((key, bytes, reason));
             }
             Event::Looked { ms, .. } => {
-                self.kept.looked_ms.insert("in".to_owned(), ms);
+                self.kept.looked_ms.extend(ms.map(|ms| ("in".to_owned(), ms)));
             }
             Event::AllRead => {
                 assert!(!self.all_read, "said twice");
@@ -294,7 +294,7 @@ impl Bench {
         for name in self.tail.absent(0, there) {
             self.look_at(&name, true);
         }
-        self.tail.looked(0, began_ms);
+        self.tail.looked(0, Some(began_ms));
     }
 
     /// What notify brings: a look at the names alone.
