@@ -121,6 +121,10 @@ impl Ship {
 
     /// A block joins its lane: in memory, or in the spool if that is where the lane's end is.
     pub(super) fn take_in(&mut self, at: usize, block: Block, ticket: Ticket) {
+        let Some(way) = self.ways.get(at) else { return };
+        if way.lane.is_direct() && self.shares.is_down(&way.target()) {
+            self.go_around(at, "others wait there");
+        }
         let Some(way) = self.ways.get_mut(at) else { return };
         if way.lane.route() == Route::Spool {
             way.spooled.replay.is_behind = false;
@@ -178,6 +182,9 @@ impl Ship {
             way.moved_at = clock::now();
         }
         self.landed(at, run.count);
+        if let Some(way) = self.ways.get(at) {
+            self.shares.rose(&way.target());
+        }
         self.crew.counters.delivered.add(u64::from(run.count));
         if !self.is_reachable {
             self.is_reachable = true;

@@ -53,9 +53,22 @@ impl Ship {
             let is_late = now.duration_since(read_at) >= self.kafka.delivery_timeout;
             if is_late || (stalls && (is_full || way.gate.is_closed())) {
                 let why = if is_late { "delivery.timeout.ms" } else { "stall_after" };
-                tracing::warn!(lineage = %way.lineage, topic = %way.topic, why, "lines go to the spool");
-                self.detour(at);
+                self.go_around(at, why);
             }
+        }
+    }
+
+    /// Gives up waiting for what a way leads to. Until something is acknowledged there, nothing
+    /// more is handed over by others either: what librdkafka keeps takes memory, and while their
+    /// share of that is used up nobody would read their files.
+    pub(super) fn go_around(&mut self, at: usize, why: &'static str) {
+        let Some(way) = self.ways.get(at) else { return };
+        let target = way.target();
+        tracing::warn!(lineage = %way.lineage, topic = %way.topic, why, "lines go to the spool");
+        self.shares.fell(target.clone());
+        self.detour(at);
+        for at in self.leading_to(&target) {
+            self.open_gate(at);
         }
     }
 
@@ -260,7 +273,8 @@ impl Ship {
         }
         let now = clock::now();
         let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
-        let may = way.lane.may_replay() && !way.rests(now);
+        let waits = way.rests(now) || self.shares.is_waited_for(&way.target());
+        let may = way.lane.may_replay() && !waits;
         let replay = &mut way.spooled.replay;
         // An equal part for each, or one dead partition would hold what others need; but one
         // entry for each in any case, so that none waits for ever.

@@ -8,11 +8,11 @@ use crate::{clock, partition};
 
 impl Ship {
     /// Counts memory against the share of a way's partition; a share that is used up closes the
-    /// gates of those that lead there.
+    /// gates of those that lead there directly: what is read of others goes to the spool.
     pub(super) fn hold(&mut self, at: usize, bytes: usize) {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.bytes += bytes;
-        if self.shares.hold(way.target(), bytes) {
+        if self.shares.hold(way.target(), bytes) && way.lane.is_direct() {
             way.gate.close();
         }
     }
@@ -28,7 +28,7 @@ impl Ship {
         }
     }
 
-    fn leading_to(&self, target: &Target) -> Vec<usize> {
+    pub(super) fn leading_to(&self, target: &Target) -> Vec<usize> {
         let ways = self.ways.iter().enumerate();
         ways.filter(|(_, way)| way.leads_to(target)).map(|(at, _)| at).collect()
     }

@@ -11,6 +11,8 @@ struct Share {
     bytes: usize,
     /// Records handed over whose outcome is not known, of all lanes.
     in_flight: u64,
+    /// A lane that leads there has waited too long, and nothing was acknowledged since.
+    is_down: bool,
     /// The way that sends suspects: in company of others' records a refusal says nothing.
     alone: Option<usize>,
 }
@@ -52,6 +54,27 @@ impl Shares {
         let share = self.shares.get_mut(target)?;
         share.in_flight -= u64::from(records);
         share.alone.filter(|_| share.in_flight == 0)
+    }
+
+    /// A lane that leads there has waited too long.
+    pub(super) fn fell(&mut self, target: Target) {
+        self.shares.entry(target).or_default().is_down = true;
+    }
+
+    /// Something was acknowledged there.
+    pub(super) fn rose(&mut self, target: &Target) {
+        if let Some(share) = self.shares.get_mut(target) {
+            share.is_down = false;
+        }
+    }
+
+    pub(super) fn is_down(&self, target: &Target) -> bool {
+        self.shares.get(target).is_some_and(|share| share.is_down)
+    }
+
+    /// Whether to wait for what others have handed over before giving back more.
+    pub(super) fn is_waited_for(&self, target: &Target) -> bool {
+        self.shares.get(target).is_some_and(|share| share.is_down && share.in_flight > 0)
     }
 
     /// Whether way `at` may hand over now. Suspects wait until nothing is in flight, and keep
