@@ -187,12 +187,10 @@ fn writers(
         },
     )?;
     let checkpoints = checkpoint::Writer::start(checkpoints, move |report| {
-        let note = match report {
-            checkpoint::SaveReport::Saved { batches, .. } => Note::Saved { batches },
-            checkpoint::SaveReport::Failed { .. } => Note::SaveFailed,
-        };
-        // The same.
-        drop(notes.blocking_send(note));
+        if let checkpoint::SaveReport::Failed { .. } = report {
+            // The same.
+            drop(notes.blocking_send(Note::SaveFailed));
+        }
     })?;
     Ok((letters, checkpoints))
 }

@@ -330,7 +330,6 @@ impl Ship {
                 }
                 self.hand_in_letters();
             }
-            Note::Saved { batches } => self.batches_saved = batches,
             Note::DeadLettersFail => {}
             Note::Spool(event) => self.spool_event(event),
             Note::SaveFailed => self.crew.counters.checkpoint_failures.add(1),

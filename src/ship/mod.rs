@@ -7,6 +7,7 @@
 mod apply;
 mod detour;
 mod flight;
+mod replay;
 mod send;
 mod share;
 mod topics;
@@ -61,7 +62,6 @@ pub enum Note {
     Topic { name: String, answer: Result<u32, Cause> },
     DeadLettered(Vec<DeadLettered<Duty>>),
     DeadLettersFail,
-    Saved { batches: u64 },
     SaveFailed,
     Spool(spool::Event),
 }
@@ -124,8 +124,6 @@ pub struct Ship {
     moved: BTreeMap<SourceId, Frontier>,
     changes: Vec<Change>,
     saved_at: Instant,
-    batches_sent: u64,
-    batches_saved: u64,
     is_reachable: bool,
     /// Why a broker does not let us in, as said last.
     refusal: Option<String>,
@@ -194,8 +192,6 @@ impl Ship {
             moved: BTreeMap::new(),
             changes: Vec::new(),
             saved_at: clock::now(),
-            batches_sent: 0,
-            batches_saved: 0,
             is_reachable: true,
             refusal: None,
             is_fatal: false,
@@ -328,7 +324,7 @@ impl Ship {
             return;
         }
         match self.crew.checkpoints.send(changes) {
-            Ok(()) => self.batches_sent += 1,
+            Ok(()) => {}
             // In front of what comes next: a later change about a source supersedes.
             Err(checkpoint::Refused::Busy(changes)) => self.changes = changes,
             Err(checkpoint::Refused::Stopped(_)) => {

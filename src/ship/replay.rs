@@ -1,0 +1,157 @@
+//! The way back from the spool: what is given back when, and when a lane is direct again.
+
+use super::Ship;
+use crate::clock;
+use crate::lane::Piece;
+use crate::record::{Anchor, Block, Generation, Mark, Offset};
+use crate::spool::{self, Loaded};
+
+/// Questions to the spool that are not answered, of all ways: what may come on top of the budget.
+const ASKED_AT_ONCE: usize = 4;
+/// What an entry being given back takes of memory beside its bytes, for each record.
+const RECORD_COST: usize = crate::produce::RECORD_OVERHEAD_BYTES + 24;
+
+impl Ship {
+    /// Asks for the next of a way's backlog, if it may be given back now.
+    pub(super) fn replay(&mut self, at: usize) {
+        if self.is_stopping || self.is_fatal || self.partition(at).is_none() {
+            return;
+        }
+        let now = clock::now();
+        let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
+        let waits = way.rests(now) || self.shares.is_waited_for(&way.target());
+        let may = way.lane.may_replay() && !waits;
+        let replay = &mut way.spooled.replay;
+        // An equal part for each, or one dead partition would hold what others need; but one
+        // entry for each in any case, so that none waits for ever.
+        let (used, limit) = (self.replay_budget.used(), self.replay_budget.limit());
+        let has_part = replay.bytes < limit / self.replaying.max(1) && used < limit;
+        let has_place = has_part || (replay.bytes == 0 && used < 2 * limit);
+        if let Some(lane) = way.spooled.lane
+            && may
+            && has_place
+            && !replay.is_behind
+            && replay.asked.is_none()
+            && self.asked < ASKED_AT_ONCE
+        {
+            self.asked += 1;
+            replay.asked = Some(way.spooled.puts);
+            spool.load(lane, replay.cursor);
+        }
+    }
+
+    pub(super) fn loaded(&mut self, loaded: Box<Loaded>) {
+        self.asked -= 1;
+        let Some(at) = self.way_of(loaded.id.lane()) else { return };
+        let Some(way) = self.ways.get_mut(at) else { return };
+        // If it took the detour again meanwhile, the oldest entry is asked for instead.
+        if way.spooled.replay.answered().is_none() || !way.lane.may_replay() {
+            return self.replay(at);
+        }
+        if !self.is_past(at, loaded.id.generation(), loaded.id.end()) {
+            // What is read meanwhile may come before it, so it is asked for again then.
+            if let Some(way) = self.ways.get_mut(at) {
+                way.spooled.replay.is_behind = true;
+            }
+        } else if self.was_read_again(at, &loaded) {
+            self.supersede(at, &loaded);
+        } else {
+            self.give_back(at, *loaded);
+        }
+    }
+
+    /// Whether an entry of an earlier run lies where this run has read again: beyond a hole that
+    /// a power cut tore into the spool.
+    fn was_read_again(&self, at: usize, loaded: &Loaded) -> bool {
+        let (Some(spool), Some(way)) = (&self.spool, self.ways.get(at)) else { return false };
+        let source = way.source(loaded.id.generation());
+        let resumed = self.resumed.get(&source).is_some_and(|from| loaded.id.start() >= *from);
+        let opened = self.ledgers.opened(source).is_some_and(|to| to >= loaded.id.end());
+        spool.was_recovered(loaded.id) && resumed && opened
+    }
+
+    /// What was read again has been staged again; the older entry would repeat it.
+    fn supersede(&mut self, at: usize, loaded: &Loaded) {
+        let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
+        let records = u32::try_from(loaded.records.len()).unwrap_or(u32::MAX);
+        spool.supersede(loaded.id, records);
+        way.lane.drain();
+        self.removed(at, u64::from(records - loaded.removed.count()));
+        self.replay(at);
+    }
+
+    fn give_back(&mut self, at: usize, loaded: Loaded) {
+        let Some(source) = self.ways.get(at).map(|way| way.source(loaded.id.generation())) else {
+            return;
+        };
+        let bytes = loaded.bytes.capacity() + loaded.bytes.len();
+        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * RECORD_COST);
+        let start =
+            loaded.start().unwrap_or(Mark { offset: loaded.id.start(), anchor: Anchor::NONE });
+        let block = Block {
+            source,
+            start,
+            end: Mark { offset: loaded.id.end(), anchor: Anchor::NONE },
+            bytes: loaded.bytes,
+            records: loaded.records,
+            cut_from: loaded.cut_from,
+            read_at: clock::now(),
+            permit,
+        };
+        let wanted = loaded.removed.others(block.len());
+        let Some(way) = self.ways.get_mut(at) else { return };
+        way.lane.drain();
+        way.spooled.replay.cursor = Some(loaded.id);
+        if wanted.is_empty() {
+            return self.replay(at);
+        }
+        let held = block.permit.bytes();
+        way.spooled.replay.bytes += held;
+        let (slot, seq) = self.flight.board_replayed(at, loaded.id, block, wanted.count());
+        for run in wanted.iter() {
+            way.lane.push(Piece { seq, slot, from: run.start, until: run.end, suspect: false });
+        }
+        self.hold(at, held);
+        self.pump(at);
+        self.replay(at);
+    }
+
+    /// Nothing follows in the spool: what is read next may follow at once, unless something was
+    /// staged since the question.
+    pub(super) fn no_more(&mut self, lane: spool::LaneId) {
+        self.asked -= 1;
+        let Some(at) = self.way_of(lane) else { return };
+        let Some(way) = self.ways.get_mut(at) else { return };
+        let asked = way.spooled.replay.answered();
+        let is_all = asked == Some(way.spooled.puts) && way.spooled.unstored == 0;
+        if is_all && way.lane.may_replay() {
+            way.lane.backlog_loaded();
+            let held = std::mem::take(&mut way.spooled.held);
+            self.held -= held.len();
+            tracing::info!(lineage = %way.lineage, topic = %way.topic, "lines go to kafka directly again");
+            self.open_gate(at);
+            for (block, ticket) in held {
+                self.take_in(at, block, ticket);
+            }
+            self.settle_floors(at);
+        } else {
+            self.replay(at);
+        }
+    }
+
+    /// Whether replay may send what ends at `end`: never past what the reader of a file that is
+    /// there has read again.
+    fn is_past(&self, at: usize, generation: Generation, end: Offset) -> bool {
+        let Some(way) = self.ways.get(at) else { return true };
+        let source = way.source(generation);
+        match self.ledgers.opened(source) {
+            Some(opened) => opened >= end || self.gone.contains(&source),
+            // Not found by the first look at everything: gone.
+            None => self.has_looked(&way.lineage.input),
+        }
+    }
+
+    fn has_looked(&self, input: &str) -> bool {
+        self.looked.contains(input) || self.inputs.iter().all(|known| known.id != input)
+    }
+}
