@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::change::Saved;
@@ -53,6 +54,15 @@ impl Line {
             return None;
         }
         serde_json::from_slice::<Wire>(json).ok().map(Self::from)
+    }
+
+    /// Reads the line that `bytes` begin with, whatever follows it. Returns its length, too.
+    pub(super) fn read_first(bytes: &[u8]) -> Option<(Self, usize)> {
+        let json = bytes.get(PREFIX_LEN..)?;
+        let mut values = serde_json::Deserializer::from_slice(json).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        let len = PREFIX_LEN + values.byte_offset();
+        Some((Self::read(bytes.get(..len)?)?, len))
     }
 
     /// Whether a line seems to begin here.

@@ -38,10 +38,11 @@ pub(super) fn recover(bytes: &[u8]) -> Result<Recovered, Newer> {
             None => recovered.salvage(line),
         }
     }
-    // The last line's break may be missing, or be damaged into something else.
-    let unbroken = tail.split_last().map_or(tail, |(_, line)| line);
-    if let Some(line) = Line::read(tail).or_else(|| Line::read(unbroken)) {
-        recovered.places.apply(line);
+    // It may be several whose breaks were damaged, and the last one's break may be missing.
+    for piece in pieces(tail) {
+        if let Some((line, _)) = Line::read_first(piece) {
+            recovered.places.apply(line);
+        }
     }
     recovered.end = (bytes.len() - tail.len()) as u64;
     recovered.intact &= tail.is_empty() && recovered.damaged_lines == 0;
@@ -57,11 +58,15 @@ impl Recovered {
     fn salvage(&mut self, bytes: &[u8]) {
         self.intact = false;
         for piece in pieces(bytes) {
-            if let Some(line) = Line::read(piece) {
+            let (line, len) = Line::read_first(piece).unzip();
+            if let Some(line) = line {
                 self.places.apply(line);
-            } else {
+            }
+            // Behind a line may be what is left of its break.
+            let rest = piece.get(len.unwrap_or(0)..).unwrap_or_default();
+            if rest.len() > usize::from(len.is_some()) {
                 self.damaged_lines += 1;
-                self.damaged.extend_from_slice(piece);
+                self.damaged.extend_from_slice(rest);
                 self.damaged.push(b'\n');
             }
         }
@@ -179,6 +184,14 @@ mod tests {
             let end = ends.iter().copied().filter(|end| *end <= len).max().unwrap_or(0);
             assert_eq!(recovered.end, end as u64);
         }
+    }
+
+    #[test]
+    fn a_damaged_break_before_a_torn_line_costs_nothing() {
+        let (mut bytes, ends) = log(&[0, 0, 0]);
+        bytes[ends[2] - 1] = b'x';
+        bytes.truncate(ends[3] - 10);
+        assert_eq!(offsets(&recover(&bytes).unwrap().places), BTreeMap::from([(0, 2)]));
     }
 
     #[test]
