@@ -49,6 +49,9 @@ pub enum Change {
     /// What the spool held of a source of an earlier run, which no reader has found again, is
     /// delivered: all that was accepted is acknowledged.
     Drained { lineage: Lineage, generation: Generation },
+    /// What the spool held of a source is damaged: it goes back to what was acknowledged, for the
+    /// next start to read it again. No [`Change::Moved`] of it may follow in this run.
+    FellBack { lineage: Lineage, generation: Generation },
     /// A source is not wanted any more. Its number is not used again.
     Forget { lineage: Lineage, generation: Generation },
 }

@@ -125,6 +125,7 @@ impl Checkpoints {
                         self.unsaved.insert(Subject::Source(lineage, generation));
                     }
                 }
+                Change::FellBack { lineage, generation } => self.send_back(lineage, generation),
                 Change::Forget { lineage, generation } => {
                     self.places.forget(&lineage, generation);
                     self.unsaved.insert(Subject::Source(lineage, generation));
@@ -156,12 +157,16 @@ impl Checkpoints {
         sources: impl IntoIterator<Item = (Lineage, Generation)>,
     ) -> Result<Settled, SaveError> {
         for (lineage, generation) in sources {
-            let Some(saved) = self.places.get_mut(&lineage, generation) else { continue };
-            saved.accepted = saved.acknowledged;
-            self.log.supersede();
-            self.unsaved.insert(Subject::Source(lineage, generation));
+            self.send_back(lineage, generation);
         }
         self.flush()
+    }
+
+    fn send_back(&mut self, lineage: Lineage, generation: Generation) {
+        let Some(saved) = self.places.get_mut(&lineage, generation) else { return };
+        saved.accepted = saved.acknowledged;
+        self.log.supersede();
+        self.unsaved.insert(Subject::Source(lineage, generation));
     }
 
     /// Whether everything that was applied is durable.

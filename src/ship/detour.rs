@@ -9,7 +9,7 @@ use super::{FULL_WITHIN, Ship};
 use crate::checkpoint::Change;
 use crate::lane::Lane;
 use crate::ledger::Ticket;
-use crate::record::{Block, Mark, Offset, Slot, SourceId};
+use crate::record::{Block, Generation, Mark, Offset, Slot, SourceId};
 use crate::settings::WhenFull;
 use crate::spool::{self, Event, Put, Spool};
 
@@ -313,9 +313,8 @@ impl Ship {
                 tracing::warn!(records, "lines dropped from the spool at max_age, as configured");
                 self.taken_out(lane, records);
             }
-            Event::Damaged { lane, records } => {
-                tracing::error!(records, "lines in the spool are damaged; set aside");
-                self.taken_out(lane, records);
+            Event::Damaged { lane, generation, records } => {
+                self.damaged(lane, generation, records);
             }
             Event::Failing(reason) => {
                 tracing::error!(reason, "cannot write to the spool; trying again");
@@ -347,6 +346,18 @@ impl Ship {
         for at in touched {
             self.replay(at);
         }
+    }
+
+    /// The file may still have them: its place goes back to what was acknowledged, and stays
+    /// there for the next start. Until then what was read of it counts as read.
+    fn damaged(&mut self, lane: spool::LaneId, generation: Generation, records: u64) {
+        let Some(at) = self.way_of(lane) else { return };
+        let Some(way) = self.ways.get(at) else { return };
+        let lineage = (*way.lineage).clone();
+        tracing::error!(%lineage, records, "lines in the spool are damaged: set aside; the next start reads them again if their file is there");
+        self.fallen.insert(way.source(generation));
+        self.changes.push(Change::FellBack { lineage, generation });
+        self.removed(at, records);
     }
 
     /// Records left the spool without having been sent.

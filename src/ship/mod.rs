@@ -149,6 +149,8 @@ pub struct Ship {
     gone: HashSet<SourceId>,
     /// From where sources that earlier runs left in the spool are read on.
     resumed: HashMap<SourceId, Offset>,
+    /// Sources that the next start reads again from what was acknowledged.
+    fallen: HashSet<SourceId>,
     /// Inputs all of which has been looked at in this run.
     looked: HashSet<String>,
     deadlines_at: Instant,
@@ -207,6 +209,7 @@ impl Ship {
             unstored: 0,
             held: 0,
             gone: HashSet::new(),
+            fallen: HashSet::new(),
             resumed: HashMap::new(),
             looked: HashSet::new(),
             deadlines_at: clock::now(),
@@ -313,7 +316,9 @@ impl Ship {
     fn save(&mut self) {
         self.saved_at = clock::now();
         let mut changes = std::mem::take(&mut self.changes);
-        let moved = std::mem::take(&mut self.moved).into_values();
+        let mut moved = std::mem::take(&mut self.moved);
+        moved.retain(|source, _| !self.fallen.contains(source));
+        let moved = moved.into_values();
         changes.extend(moved.map(|frontier| {
             let floor = self.floor(frontier.source()).unwrap_or(frontier.mark());
             let is_before = floor.offset < frontier.mark().offset;

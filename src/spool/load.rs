@@ -68,7 +68,8 @@ impl Keeper {
             Read::Damaged => self.set_aside(lane, key, &place),
             Read::Unreadable => {
                 self.unreadable.insert(key);
-                self.tell(Event::Damaged { lane, records: place.records_left() });
+                let (generation, records) = (key.generation, place.records_left());
+                self.tell(Event::Damaged { lane, generation, records });
             }
         }
         None
@@ -105,7 +106,7 @@ impl Keeper {
         }
         let records = place.records_left();
         self.forget(key, place);
-        self.tell(Event::Damaged { lane, records });
+        self.tell(Event::Damaged { lane, generation: key.generation, records });
     }
 }
 

@@ -181,7 +181,7 @@ pub enum Event {
     /// These have reached `max_age`, and are gone.
     Expired { lane: LaneId, records: u64 },
     /// An entry cannot be read, and was set aside.
-    Damaged { lane: LaneId, records: u64 },
+    Damaged { lane: LaneId, generation: Generation, records: u64 },
     /// Nothing can be stored, for this reason. Said once; tried again until it works.
     Failing(String),
     /// It works again.
