@@ -584,8 +584,8 @@ fn a_damaged_spool_loses_nothing_that_is_still_there() {
         let test = format!("{damage:?}");
         match damage {
             Damage::FlippedBytes => {
-                let damaged = |line: &str| line.contains("lines in the spool are damaged");
-                scene.daemon().hears("that lines are damaged", damaged);
+                let says_so = |line: &str| line.contains("lines in the spool are damaged");
+                scene.daemon().hears("that lines are damaged", says_so);
                 let names: Vec<_> = logs.iter().map(Log::name).collect();
                 scene.hears_of(&names, "lines go to kafka directly again");
                 scene.stop();
