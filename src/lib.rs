@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod multiline;
 pub mod partition;
 pub mod path_text;
+pub mod process;
 pub mod produce;
 pub mod record;
 pub mod settings;

@@ -12,8 +12,10 @@ use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
+use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
 use crate::record::{Block, Lineage, Run, Slot, SourceId};
+use crate::settings::LongLine;
 use crate::tail::{self, Seen};
 
 impl Ship {
@@ -108,15 +110,50 @@ impl Ship {
     fn block(&mut self, block: Block) {
         let counters = &self.crew.counters;
         counters.read_bytes.add(block.end.offset.since(block.start.offset));
-        counters.read_records.add(u64::from(block.len()));
+        counters.read_records.add(u64::from(block.len() + block.tally.filtered));
+        counters.filtered.add(u64::from(block.tally.filtered));
+        counters.unparsed_lines.add(u64::from(block.tally.unparsed));
+        counters.malformed_lines.add(u64::from(block.tally.malformed));
         let Some(at) = self.by_lineage.get(&block.source.lineage).copied() else {
             unreachable!("a source is seen before its first block")
         };
-        let Some(records) = NonZeroU32::new(block.len()) else {
-            unreachable!("a block holds a record")
-        };
+        let records = NonZeroU32::new(block.len()).unwrap_or(NonZeroU32::MIN);
         let ticket = self.ledgers.open(block.source, block.start, block.end, records);
-        self.take_in(at, block, ticket);
+        match Filtered::of(&block, ticket) {
+            Ok(proof) => self.settle(proof),
+            Err(ticket) if self.buries(&block, at) => self.bury_long(at, &block, ticket),
+            Err(ticket) => self.take_in(at, block, ticket),
+        }
+    }
+
+    /// Whether it holds a line of which the operator wants no part sent.
+    fn buries(&self, block: &Block, at: usize) -> bool {
+        let Some(way) = self.ways.get(at).filter(|_| block.cut_from.is_some()) else {
+            return false;
+        };
+        let input = self.inputs.iter().find(|input| input.id == way.lineage.input);
+        input.is_some_and(|input| input.on_long_line == LongLine::DeadLetter)
+    }
+
+    /// What was kept of a line that is too long goes to the dead letters.
+    fn bury_long(&mut self, at: usize, block: &Block, ticket: Ticket) {
+        let Some(way) = self.ways.get(at) else { return };
+        let length = block.cut_from.unwrap_or_default();
+        let letter = Letter {
+            lineage: (*way.lineage).clone(),
+            generation: block.source.generation,
+            start: Some(block.start_of(0)),
+            end: block.place_of(0),
+            topic: way.topic.to_string(),
+            partition: None,
+            reason: "LINE_TOO_LONG".into(),
+            error: format!("a line of {length} bytes is longer than max_line"),
+            value: block.record(0).to_vec(),
+        };
+        let (lineage, end) = (&way.lineage, letter.end);
+        tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
+        self.burying += 1;
+        self.hand_in(letter, Duty::Fresh(ticket));
     }
 
     /// A block joins its lane: in memory, or in the spool if that is where the lane's end is.
@@ -268,7 +305,7 @@ impl Ship {
             lineage: (*way.lineage).clone(),
             generation: block.source.generation,
             start: Some(block.start_of(record)),
-            end: block.end_of(record),
+            end: block.place_of(record),
             topic: way.topic.to_string(),
             partition: way.partition,
             reason: cause.name(),

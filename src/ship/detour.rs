@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::flight::Spilled;
+use super::way::Staged;
 use super::{FULL_WITHIN, Ship};
 use crate::checkpoint::Change;
 use crate::lane::Lane;
@@ -115,11 +116,16 @@ impl Ship {
         });
         let source = block.source;
         let end = block.end_of(records.end.saturating_sub(1));
-        let before = spooled.staged_to.insert(source.generation, end);
-        // A letter that is not written yet leaves a gap that nobody has closed.
-        let chain = match self.burying {
-            0 => before.unwrap_or(Offset::START),
-            _ => Put::UNCHAINED,
+        let start = block.start_of(records.start);
+        let blind = start == end;
+        let before = spooled.staged_to.insert(source.generation, Staged { end, blind });
+        // A letter that is not written yet leaves a gap that nobody has closed. Of what brought
+        // its source no further, no later place can tell that it is there.
+        let chain = match before {
+            _ if self.burying > 0 => Put::UNCHAINED,
+            Some(before) if before.blind => Put::UNCHAINED,
+            Some(before) => before.end,
+            None => Offset::START,
         };
         spooled.floors.entry(source).or_insert(block.start);
         spooled.records += u64::from(ticket.records());

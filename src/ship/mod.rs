@@ -321,7 +321,7 @@ impl Ship {
         let moved = moved.into_values();
         changes.extend(moved.map(|frontier| {
             let floor = self.floor(frontier.source()).unwrap_or(frontier.mark());
-            let is_before = floor.offset < frontier.mark().offset;
+            let is_before = floor.offset <= frontier.mark().offset;
             let acknowledged = if is_before { floor } else { frontier.mark() };
             Change::Moved { frontier, acknowledged }
         }));

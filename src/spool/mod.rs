@@ -157,11 +157,11 @@ pub struct Loaded {
 
 impl Loaded {
     pub fn start(&self) -> Option<Mark> {
-        self.start_anchor.map(|anchor| Mark { offset: self.id.start, anchor })
+        self.start_anchor.map(|anchor| Mark::new(self.id.start, anchor))
     }
 
     pub fn end(&self) -> Option<Mark> {
-        self.end_anchor.map(|anchor| Mark { offset: self.id.end, anchor })
+        self.end_anchor.map(|anchor| Mark::new(self.id.end, anchor))
     }
 }
 

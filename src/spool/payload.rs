@@ -16,7 +16,7 @@ pub(super) fn pack(block: &Block, numbers: &Runs, start: Offset) -> Vec<u8> {
     let mut out = Vec::new();
     let mut before = start.0;
     for number in numbers.numbers() {
-        let end = block.end_of(number).0;
+        let end = block.place_of(number).0;
         put_varint(&mut out, zigzag(end.wrapping_sub(before).cast_signed()));
         put_varint(&mut out, block.record(number).len() as u64);
         before = end;

@@ -46,6 +46,10 @@ pub(super) struct Lineage {
 pub(super) struct Patience {
     /// For the end of a line, even in a file that has its name.
     pub(super) partial: Duration,
+    /// For more lines of an event.
+    pub(super) event: Duration,
+    /// There is memory for what was forgotten because there was none.
+    pub(super) may_wake: bool,
     /// For a file that cannot be read while its successors can.
     pub(super) failing: Duration,
 }
@@ -56,6 +60,8 @@ pub(super) enum Next {
     Read(usize),
     /// Its last line will not be finished: send it as it is.
     Finish(usize),
+    /// Its last event will not get more lines.
+    EndEvents(usize),
     /// A file is not where it was to be, or turned out to be another: look at all again.
     Reconcile,
     Idle,
@@ -166,7 +172,7 @@ impl Lineage {
             lineage: self.name.clone(),
             identity: source.identity,
             path: source.path.clone(),
-            from: source.at,
+            from: source.resume,
             gate: self.gate.clone(),
         })
     }
@@ -207,9 +213,20 @@ impl Lineage {
             if source.has_news() {
                 return Next::Read(at);
             }
-            if source.has_partial() {
+            if source.is_rewound {
+                let limit = self.partial_rest(at, last).min(patience.partial).min(patience.event);
+                if source.rest() >= limit && patience.may_wake {
+                    return Next::Read(at);
+                }
+                if at < last {
+                    return Next::Idle;
+                }
+            } else if source.is_waiting() {
                 if source.rest() >= self.partial_rest(at, last).min(patience.partial) {
                     return Next::Finish(at);
+                }
+                if source.has_event() && source.rest() >= patience.event {
+                    return Next::EndEvents(at);
                 }
                 if at < last {
                     return Next::Idle;
@@ -237,6 +254,7 @@ impl Lineage {
             let is_over = source.is_unlinked() && is_followed;
             let limit = if is_over { SUCCEEDED_REST } else { NAMELESS_REST };
             is_at_rest(source)
+                && !source.is_pending()
                 && (source.is_unlinked() || source.home != Home::Named)
                 && source.rest() >= limit.min(close_inactive)
         };

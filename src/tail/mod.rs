@@ -4,11 +4,13 @@
 //! which they were written, and nothing is read that the memory budget has no room for. Where
 //! files are, and when to look again, is for the caller to say.
 
+mod assembling;
 mod candidate;
 mod event;
 mod identity;
 mod judgement;
 mod lineage;
+mod manner;
 mod reading;
 mod reconcile;
 mod source;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 pub use event::{Event, Gate, LostReason, Seen};
 use lineage::{Lineage, Next, Patience};
+use manner::Manners;
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
@@ -35,6 +38,9 @@ use crate::settings::{self, StartAt};
 
 /// How long a file that cannot be read holds up those that came after it.
 const FAILING_HOLDS: Duration = Duration::from_mins(1);
+
+/// The share of the memory budget that lines may take on top of it while they are not whole.
+const PENDING_SHARE: usize = 8;
 
 /// What is known of a lineage from an earlier run.
 #[derive(Debug, Clone)]
@@ -96,7 +102,7 @@ pub struct Look<'a> {
 
 struct Input {
     settings: settings::Input,
-    rule: Rule,
+    manners: Manners,
     /// When all of it was last looked at before this run, or never.
     looked_ms: Option<u64>,
     /// The first look of this run is not complete yet.
@@ -113,6 +119,8 @@ pub struct Tail<F> {
     floor: Generation,
     budget: Budget,
     ending: Ending,
+    /// At least what lines take that are not whole, of all files.
+    pending: usize,
     /// All whole lines were read once; the unfinished ones are taken now.
     is_finishing: bool,
     emit: F,
@@ -128,7 +136,7 @@ impl<F: FnMut(Event)> Tail<F> {
         emit: F,
     ) -> Self {
         let input = |settings: &settings::Input| Input {
-            rule: Rule { line_max: settings.max_line_bytes, on_long_line: settings.on_long_line },
+            manners: Manners::of(settings),
             looked_ms: restored.looked_ms.get(&settings.id).copied(),
             is_first_look: true,
             settings: settings.clone(),
@@ -142,6 +150,7 @@ impl<F: FnMut(Event)> Tail<F> {
             ready: VecDeque::new(),
             budget,
             ending,
+            pending: 0,
             is_finishing: false,
             emit,
         }
@@ -251,8 +260,12 @@ impl<F: FnMut(Event)> Tail<F> {
         self.tell(at, outcome);
     }
 
-    fn tell(&mut self, at: usize, outcome: Outcome) {
+    fn tell(&mut self, at: usize, mut outcome: Outcome) {
         let Some(lineage) = self.lineages.get_mut(at) else { return };
+        for (source, _) in &mut outcome.ended {
+            let blocks = source.last_words(&self.budget);
+            blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
+        }
         say_unreadable(lineage, &outcome.errors);
         lineage.events(&outcome.seen, outcome.ended).into_iter().for_each(&mut self.emit);
     }
@@ -295,10 +308,18 @@ impl<F: FnMut(Event)> Tail<F> {
 
     fn patience(&self, input: usize) -> Patience {
         if self.is_finishing {
-            return Patience { partial: Duration::ZERO, failing: Duration::ZERO };
+            let none = Duration::ZERO;
+            return Patience { partial: none, event: none, may_wake: true, failing: none };
         }
-        let partial = self.inputs.get(input).and_then(|input| input.settings.partial_timeout);
-        Patience { partial: partial.unwrap_or(Duration::MAX), failing: FAILING_HOLDS }
+        let settings = self.inputs.get(input).map(|input| &input.settings);
+        let partial = settings.and_then(|settings| settings.partial_timeout);
+        let multiline = settings.and_then(|settings| settings.multiline.as_ref());
+        Patience {
+            partial: partial.unwrap_or(Duration::MAX),
+            event: multiline.map_or(Duration::MAX, |multiline| multiline.timeout),
+            may_wake: self.pending <= self.budget.limit() / PENDING_SHARE,
+            failing: FAILING_HOLDS,
+        }
     }
 
     fn next(&mut self, at: usize) -> Next {
@@ -309,12 +330,38 @@ impl<F: FnMut(Event)> Tail<F> {
         self.lineages.get_mut(at).map_or(Next::Idle, |lineage| lineage.next(patience))
     }
 
+    /// Where lines that are not whole take too much, those of other files are forgotten, unless
+    /// they are about to be shipped.
+    fn bound_pending(&mut self, at: usize) {
+        let limit = self.budget.limit() / PENDING_SHARE;
+        if self.pending <= limit {
+            return;
+        }
+        let sources = |lineage: &Lineage| lineage.sources.iter().map(Source::pending_bytes).sum();
+        self.pending = self.lineages.iter().map::<usize, _>(sources).sum();
+        for other in (0..self.lineages.len()).filter(|other| *other != at) {
+            if self.pending <= limit / 2 {
+                return;
+            }
+            let Some(input) = self.lineages.get(other).map(|lineage| lineage.input) else { return };
+            let patience = self.patience(input).event;
+            let Some(lineage) = self.lineages.get_mut(other) else { return };
+            let before = sources(lineage);
+            let is_due = |source: &Source| source.has_event() && source.rest() >= patience;
+            let waits = |source: &&mut Source| !source.has_news() && !is_due(source);
+            lineage.sources.iter_mut().filter(waits).for_each(Source::rewind);
+            self.pending -= before - sources(lineage);
+        }
+    }
+
     fn advance(&mut self, at: usize, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Turn {
+        self.bound_pending(at);
         let (position, step) = match self.next(at) {
             Next::Idle => return Turn::Idle,
             Next::Reconcile => (0, Step::Missing),
             Next::Read(position) => (position, self.read(at, position, Source::read)),
             Next::Finish(position) => (position, self.read(at, position, Source::read_partial)),
+            Next::EndEvents(position) => (position, self.read(at, position, Source::end_events)),
         };
         let Some(lineage) = self.lineages.get(at) else { return Turn::Idle };
         match step {
@@ -338,10 +385,19 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(lineage) = self.lineages.get_mut(at) else { return Step::Worked };
         let Some(input) = self.inputs.get(lineage.input) else { return Step::Worked };
         let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
-        let read = source.open().and_then(|()| read(source, input.rule, &self.budget));
+        let waited = source.pending_bytes();
+        let read = source.open().and_then(|()| {
+            let rule = input.manners.apply(source);
+            read(source, rule, &self.budget)
+        });
+        self.pending = (self.pending + source.pending_bytes()).saturating_sub(waited);
         let step = match read {
             Ok(Read::Block(block)) => {
                 (self.emit)(Event::Block(block));
+                Step::Worked
+            }
+            Ok(Read::Blocks(blocks)) => {
+                blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
                 Step::Worked
             }
             Ok(Read::Searching | Read::AtEnd) => Step::Worked,
@@ -365,7 +421,7 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 }
 
-type ReadHow = fn(&mut Source, Rule, &Budget) -> io::Result<Read>;
+type ReadHow = fn(&mut Source, &Rule, &Budget) -> io::Result<Read>;
 
 /// What became of one thing to do.
 enum Step {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kafka::Checked;
-use super::{World, optional_period, period, topic};
+use super::{World, lines, optional_period, period, topic};
 use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::{NodeId, Scalar, Value};
 use crate::config::section::{Section, planned};
@@ -14,18 +14,15 @@ use crate::config::units::show_size;
 use crate::settings::{Input, LongLine, Partition, Rotated, StartAt};
 
 const STARTS: &[(&str, StartAt)] = &[("beginning", StartAt::Beginning), ("end", StartAt::End)];
-const LONG_LINES: &[(&str, LongLine)] =
-    &[("truncate", LongLine::Truncate), ("split", LongLine::Split)];
+const LONG_LINES: &[(&str, LongLine)] = &[
+    ("truncate", LongLine::Truncate),
+    ("split", LongLine::Split),
+    ("dead_letter", LongLine::DeadLetter),
+];
 const ROTATED: &[(&str, Rotated)] = &[("auto", Rotated::Auto), ("off", Rotated::Off)];
 const FOLLOWED: &[&str] = &["/var/log/containers", "/var/log/pods"];
 const PARTITIONS_PLANNED: &[&str] = &["key", "sticky", "round_robin", "random"];
-const FORMATS_PLANNED: &[&str] = &["json", "cri", "docker", "container"];
 const PLANNED: &[&str] = &[
-    "skip_empty",
-    "multiline",
-    "stream",
-    "include_lines",
-    "exclude_lines",
     "ignore_older",
     "rate_limit",
     "processors",
@@ -62,23 +59,30 @@ pub(super) fn check(
     let shown_id = id.as_deref().unwrap_or("input");
     let topic = s.need("topic", |scalar| topic::name(scalar, &world.host, shown_id));
     let excluded = s.list("exclude_paths", parse::glob).unwrap_or_default();
+    let max_line_bytes = max_line(&s, kafka);
+    let lines = lines::check(&s, max_line_bytes);
     let input = Input {
         id: id.clone().unwrap_or_default(),
         paths: paths.clone().unwrap_or_default(),
         exclude_paths: excluded,
         rotated: rotated(&s),
         start_at: s.read("start_at", StartAt::Beginning, parse::choice(STARTS)).value,
-        max_line_bytes: max_line(&s, kafka),
-        on_long_line: s.read("on_long_line", LongLine::Truncate, on_long_line).value,
+        format: lines.format,
+        encoding: lines.encoding,
+        delimiter: lines.delimiter,
+        skip_empty: lines.skip_empty,
+        multiline: lines.multiline,
+        stream: lines.stream,
+        include_lines: lines.include,
+        exclude_lines: lines.exclude,
+        max_line_bytes,
+        on_long_line: s.read("on_long_line", LongLine::Truncate, parse::choice(LONG_LINES)).value,
         partial_timeout: optional_period(&s, "partial_timeout", None),
         close_inactive: period(&s, "close_inactive", Duration::from_mins(5)),
         follow_symlinks: follow_symlinks(&s),
         topic: topic.clone().unwrap_or_default(),
         partition: s.read("partition", Partition::File, partition).value,
     };
-    s.read("format", (), |scalar| only(scalar, &["text"], FORMATS_PLANNED));
-    s.read("encoding", (), |scalar| only(scalar, &["utf-8", "UTF-8", "utf8"], &[]));
-    s.read("delimiter", (), |scalar| only(scalar, &["\n"], &[]));
     s.close(|key| planned(PLANNED, key));
     (id.is_some() && paths.is_some() && topic.is_some()).then_some(input)
 }
@@ -141,13 +145,6 @@ fn max_line(s: &Section<'_>, kafka: &Checked) -> usize {
     max_line.value
 }
 
-fn on_long_line(scalar: &Scalar) -> Parsed<LongLine> {
-    if scalar.text == "dead_letter" {
-        return Err(Wrong::new("`dead_letter` is not supported by this version".into()));
-    }
-    parse::choice(LONG_LINES)(scalar)
-}
-
 fn follow_symlinks(s: &Section<'_>) -> Vec<PathBuf> {
     let default = || FOLLOWED.iter().map(PathBuf::from).collect();
     s.list("follow_symlinks", parse::directory).unwrap_or_else(default)
@@ -167,18 +164,4 @@ fn partition(scalar: &Scalar) -> Parsed<Partition> {
         let message = format!("{} is neither `file` nor the number of a partition", scalar.shown());
         Wrong::new(message).suggest(near(text, ["file"]))
     })
-}
-
-/// Keys of which this version knows one value.
-fn only(scalar: &Scalar, taken: &[&str], to_come: &[&str]) -> Parsed<()> {
-    let text = scalar.text.as_str();
-    if taken.contains(&text) {
-        return Ok(());
-    }
-    let shown = scalar.shown();
-    if to_come.contains(&text) {
-        return Err(Wrong::new(format!("{shown} is not supported by this version")));
-    }
-    let message = format!("{shown} is not known to this version");
-    Err(Wrong::new(message).suggest(near(text, taken.iter().copied().take(1))))
 }

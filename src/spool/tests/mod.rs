@@ -35,7 +35,7 @@ pub(super) fn lane(number: u32) -> Lane {
 }
 
 pub(super) fn mark(offset: u64) -> Mark {
-    Mark { offset: Offset(offset), anchor: Anchor(offset ^ 0xabcd) }
+    Mark::new(Offset(offset), Anchor(offset ^ 0xabcd))
 }
 
 /// A block of whole lines from `start` on.
@@ -55,6 +55,8 @@ pub(super) fn block(generation: u64, start: u64, lines: &[&[u8]]) -> Arc<Block> 
         end: mark(start + end),
         bytes,
         records,
+        is_ragged: false,
+        tally: crate::record::Tally::default(),
         cut_from: None,
         read_at: clock::now(),
         permit: Budget::new(1 << 20, || {}).try_take(1).unwrap(),

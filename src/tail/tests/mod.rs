@@ -5,6 +5,7 @@ mod budget;
 mod deletion;
 mod lines;
 mod model;
+mod process;
 mod restart;
 mod rotation;
 mod truncation;
