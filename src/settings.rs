@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::template::Labels;
+
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub state_dir: PathBuf,
@@ -88,8 +90,8 @@ pub struct Input {
     pub close_inactive: Duration,
     /// Directories below which symbolic links are followed.
     pub follow_symlinks: Vec<PathBuf>,
-    /// The topic's name, `{host}` and `{input}` already put in.
-    pub topic: String,
+    /// Topic, key and headers of its records.
+    pub labels: Labels,
     pub partition: Partition,
 }
 

@@ -21,7 +21,7 @@ const GUESTS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that know no time, no file, no thread and nobody else's events.
-const PURE: &[&str] = &["frame", "lane", "ledger", "partition"];
+const PURE: &[&str] = &["frame", "lane", "ledger", "partition", "template"];
 const OUTSIDE: &[&str] = &[
     "std::env",
     "std::fs",

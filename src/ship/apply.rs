@@ -52,8 +52,7 @@ impl Ship {
             && let Some(input) = self.inputs.get(seen.input)
         {
             let pinned = input.partition.pinned();
-            let topic = input.topic.clone();
-            let at = self.way(&seen.lineage, &topic, pinned);
+            let at = self.way(&seen.lineage, &seen.label.topic, pinned);
             self.by_lineage.insert(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
@@ -274,6 +273,9 @@ impl Ship {
             reason: cause.name(),
             error: cause.to_string(),
             value: block.record(record).to_vec(),
+            key: block.label.key.clone(),
+            headers: block.label.headers.clone(),
+            remarks: block.remarks,
         };
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");

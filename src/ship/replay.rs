@@ -85,7 +85,8 @@ impl Ship {
             return;
         };
         let bytes = loaded.bytes.capacity() + loaded.bytes.len();
-        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * RECORD_COST);
+        let record_cost = RECORD_COST + loaded.label.cost();
+        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * record_cost);
         let start =
             loaded.start().unwrap_or(Mark { offset: loaded.id.start(), anchor: Anchor::NONE });
         let block = Block {
@@ -94,7 +95,8 @@ impl Ship {
             end: Mark { offset: loaded.id.end(), anchor: Anchor::NONE },
             bytes: loaded.bytes,
             records: loaded.records,
-            cut_from: loaded.cut_from,
+            label: loaded.label,
+            remarks: loaded.remarks,
             read_at: clock::now(),
             permit,
         };

@@ -9,14 +9,14 @@ use super::source::Source;
 use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::frame::{self, Rule, Stop};
-use crate::record::{Anchor, Block, Mark, Offset, Slice};
+use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice};
 use crate::settings::LongLine;
 
 /// The most bytes of one read, and so of one block that is not a single long line.
 const READ_MAX: usize = 256 * 1024;
 /// How much of a long line is searched for its end in one turn.
 const SEARCH_MAX: usize = 4 * 1024 * 1024;
-/// What one record costs beside its bytes: librdkafka's share, and our slice and its proof.
+/// What any record costs beside its bytes: librdkafka's share, and our slice and its proof.
 const RECORD_COST: usize = 192 + 24;
 
 /// What one attempt to read a block brought.
@@ -65,7 +65,7 @@ impl Source {
     fn read_lines(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
         let want = usize::try_from(self.unread()).unwrap_or(READ_MAX).min(READ_MAX);
         let most = records_max(want);
-        let Some(permit) = budget.try_take(2 * want + most * RECORD_COST) else {
+        let Some(permit) = budget.try_take(2 * want + most * self.record_cost()) else {
             return Ok(Read::Starved);
         };
         let mut bytes = self.bytes(self.at.offset.0, want)?;
@@ -86,7 +86,7 @@ impl Source {
         if bytes.capacity() > 2 * bytes.len() {
             bytes.shrink_to_fit();
         }
-        self.block(bytes, records, framed.consumed as u64, None, permit)
+        self.block(bytes, records, framed.consumed as u64, Remarks::default(), permit)
     }
 
     /// Looks for the end of a line that did not fit into one read, or was not there yet.
@@ -121,7 +121,7 @@ impl Source {
         ended: bool,
     ) -> io::Result<Read> {
         let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
-        let Some(permit) = budget.try_take(2 * kept + RECORD_COST) else {
+        let Some(permit) = budget.try_take(2 * kept + self.record_cost()) else {
             return Ok(Read::Starved);
         };
         let text = match length.checked_sub(1).filter(|_| ended) {
@@ -129,7 +129,8 @@ impl Source {
             _ => length,
         };
         if text > rule.line_max as u64 && rule.on_long_line == LongLine::Split {
-            return self.one(rule.line_max, rule.line_max as u64, None, permit);
+            let kept = rule.line_max;
+            return self.one(kept, kept as u64, Remarks::default(), permit);
         }
         self.cut(rule, text, length + u64::from(ended), permit)
     }
@@ -138,7 +139,9 @@ impl Source {
     fn cut(&mut self, rule: Rule, length: u64, whole: u64, permit: Permit) -> io::Result<Read> {
         let cut_from = (length > rule.line_max as u64).then_some(length);
         let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
-        self.one(kept, whole, cut_from, permit)
+        // A line that has its end is longer in the file than in its record.
+        let remarks = Remarks { cut_from, unfinished: whole == length };
+        self.one(kept, whole, remarks, permit)
     }
 
     /// A block of one record: the next `kept` bytes, standing for `whole` bytes of the file.
@@ -146,7 +149,7 @@ impl Source {
         &mut self,
         kept: usize,
         whole: u64,
-        cut_from: Option<u64>,
+        remarks: Remarks,
         permit: Permit,
     ) -> io::Result<Read> {
         let bytes = self.bytes(self.at.offset.0, kept)?;
@@ -161,7 +164,7 @@ impl Source {
         }
         let to = u32::try_from(kept).unwrap_or(u32::MAX);
         let records = vec![Slice { from: 0, to, end: whole }];
-        self.block(bytes, records, whole, cut_from, permit)
+        self.block(bytes, records, whole, remarks, permit)
     }
 
     fn block(
@@ -169,7 +172,7 @@ impl Source {
         bytes: Vec<u8>,
         records: Vec<Slice>,
         consumed: u64,
-        cut_from: Option<u64>,
+        remarks: Remarks,
         mut permit: Permit,
     ) -> io::Result<Read> {
         let start = self.at;
@@ -178,10 +181,16 @@ impl Source {
         };
         let end = Mark { offset: start.offset.advance(consumed), anchor };
         self.advance(end);
-        permit.resize(bytes.capacity() + bytes.len() + records.len() * RECORD_COST);
+        permit.resize(bytes.capacity() + bytes.len() + records.len() * self.record_cost());
         let read_at = self.read_at.unwrap_or_else(clock::now);
-        let source = self.id;
-        Ok(Read::Block(Block { source, start, end, bytes, records, cut_from, read_at, permit }))
+        let (source, label) = (self.id, self.label.clone());
+        let block = Block { source, start, end, bytes, records, label, remarks, read_at, permit };
+        Ok(Read::Block(block))
+    }
+
+    /// What one of its records costs beside its bytes.
+    fn record_cost(&self) -> usize {
+        RECORD_COST + self.label.cost()
     }
 
     /// The anchor of the place `consumed` bytes on; none if the file ends before it.

@@ -55,7 +55,8 @@ pub(super) fn block(generation: u64, start: u64, lines: &[&[u8]]) -> Arc<Block> 
         end: mark(start + end),
         bytes,
         records,
-        cut_from: None,
+        label: Arc::new(Label::to("logs".into())),
+        remarks: Remarks::default(),
         read_at: clock::now(),
         permit: Budget::new(1 << 20, || {}).try_take(1).unwrap(),
     })

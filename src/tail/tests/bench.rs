@@ -17,9 +17,10 @@ use super::super::{
 };
 use crate::budget::Budget;
 use crate::clock;
-use crate::record::{Block, Generation, Identity, Lineage, Mark, Offset, SourceId};
+use crate::record::{Block, Generation, Identity, Label, Lineage, Mark, Offset, Remarks, SourceId};
 use crate::settings::{Input, LongLine, Partition, Rotated, StartAt};
 use crate::tail::identity;
+use crate::template::Labels;
 
 type Emit = Box<dyn FnMut(Event)>;
 
@@ -54,7 +55,8 @@ pub(super) struct Line {
     pub(super) of: Key,
     pub(super) end: Offset,
     pub(super) text: String,
-    pub(super) cut_from: Option<u64>,
+    pub(super) label: Arc<Label>,
+    pub(super) remarks: Remarks,
 }
 
 #[derive(Default)]
@@ -129,7 +131,8 @@ impl Heard {
                 of: key.clone(),
                 end: block.end_of(number),
                 text: String::from_utf8_lossy(block.record(number)).into_owned(),
-                cut_from: block.cut_from,
+                label: block.label.clone(),
+                remarks: block.remarks,
             };
             self.first.push(line.clone());
             self.lines.push(line);
@@ -144,7 +147,7 @@ impl Heard {
 /// What a block says of itself is true, as far as the file still can tell.
 fn check(block: &Block, place: &Place) {
     assert!(!block.is_empty() && block.end.offset > block.start.offset);
-    assert!(block.cut_from.is_none() || block.len() == 1);
+    assert!(block.remarks.is_empty() || block.len() == 1);
     let (mut end, mut to) = (0, 0);
     for slice in &block.records {
         assert!(slice.end > end && slice.from >= to && slice.to >= slice.from);
@@ -178,7 +181,7 @@ pub(super) fn input() -> Input {
         partial_timeout: None,
         close_inactive: Duration::from_mins(5),
         follow_symlinks: Vec::new(),
-        topic: String::new(),
+        labels: Labels::plain("t"),
         partition: Partition::File,
     }
 }

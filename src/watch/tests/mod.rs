@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock;
 use crate::settings::{LongLine, Partition, Rotated, StartAt};
+use crate::template::Labels;
 
 /// Directories to play in, and one input to begin with.
 struct Bed {
@@ -76,7 +77,7 @@ fn input(id: &str) -> Input {
         partial_timeout: None,
         close_inactive: Duration::from_mins(5),
         follow_symlinks: Vec::new(),
-        topic: "logs".to_owned(),
+        labels: Labels::plain("t"),
         partition: Partition::File,
     }
 }
