@@ -13,7 +13,7 @@ use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
-use crate::record::{Block, Lineage, Run, Slot, SourceId};
+use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
 use crate::tail::{self, Seen};
 
 impl Ship {
@@ -56,18 +56,26 @@ impl Ship {
             self.by_lineage.insert(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
-                way.id = Some(source.lineage);
+            }
+            self.belong(at, source.lineage);
+        }
+        if let Some(floor) = floor {
+            self.resumed.insert(source, seen.from.offset);
+            for at in self.left.get(&seen.lineage).into_iter().flatten() {
+                if let Some(way) = self.ways.get_mut(*at).filter(|way| way.spooled.records > 0) {
+                    way.spooled.floors.insert(source, floor);
+                }
             }
         }
-        if floor.is_some() {
-            self.resumed.insert(source, seen.from.offset);
-        }
-        if let Some(floor) = floor
-            && let Some(way) =
-                self.by_lineage.get(&source.lineage).and_then(|at| self.ways.get_mut(*at))
-            && way.spooled.records > 0
-        {
-            way.spooled.floors.insert(source, floor);
+    }
+
+    /// A reader has seen the lineage of a way, and of those that lead to topics it had before.
+    fn belong(&mut self, at: usize, lineage: LineageId) {
+        let Some(name) = self.ways.get(at).map(|way| way.lineage.clone()) else { return };
+        for at in self.left.get(&name).into_iter().flatten().chain([&at]) {
+            if let Some(way) = self.ways.get_mut(*at) {
+                way.id = Some(lineage);
+            }
         }
     }
 

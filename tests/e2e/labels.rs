@@ -136,6 +136,33 @@ fn what_records_carry_survives_an_outage_and_a_restart() {
     daemon.stop().assert_code(0);
 }
 
+/// What waits for the old topic is not acknowledged by what goes to the new one.
+#[test]
+fn a_spool_lost_after_the_topic_was_changed_loses_nothing_that_is_still_there() {
+    let (mock, site) = (mock(&["old", "new"]), Site::new());
+    let (servers, log) = (mock.bootstrap_servers(), site.log("a.log"));
+    let config = |topic: &str| {
+        let config = site.config(&servers, topic).top("checkpoint_interval", "200ms");
+        config.top("shutdown_grace", "4s").kafka("delivery.timeout.ms", "2s")
+    };
+    let config = |topic: &str| config(topic).kafka("request.timeout.ms", "1s");
+    let kept = site.kept();
+    let spools = |topic: &str, text: &str| {
+        append(&log, text.as_bytes());
+        let daemon = site.run(&config(topic));
+        wait_until("lines to be safe", GENEROUS, || kept.owed() == 0);
+        daemon.stop().assert_code(0);
+    };
+    mock.broker_down(-1).expect("a mock broker");
+    spools("old", "one\ntwo\n");
+    spools("new", "three\n");
+    fs::remove_dir_all(kept.spool_dir()).expect("there is a spool");
+    mock.broker_up(-1).expect("a mock broker");
+    site.tailspool(&["run", "--once"]).assert_code(0);
+    let found = arrived(&servers, "new", 3).into_iter().map(|(_, _, payload)| payload);
+    assert_eq!(found.collect::<Vec<_>>(), ["one", "two", "three"]);
+}
+
 #[test]
 fn dead_letters_keep_what_the_record_carried() {
     let (mock, site) = (mock(&["shop"]), Site::new());
