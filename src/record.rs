@@ -138,10 +138,10 @@ pub struct Label {
 }
 
 impl Label {
-    /// What librdkafka 2.12 allocates for a record's headers: their list (`rd_kafka_headers_t`,
-    /// and its array of pointers), and for each of them `rd_kafka_header_t` with its malloc.
-    const LIST_BYTES: usize = 160;
-    const HEADER_BYTES: usize = 64;
+    /// What librdkafka keeps of a record's headers beside their names and values: for all of them,
+    /// and for each (`docs/design.md`, Memory).
+    const LIST_BYTES: usize = 96;
+    const HEADER_BYTES: usize = 72;
     /// Lengths of name and value as they go over the wire, at most.
     const FRAMING_BYTES: usize = 10;
 

@@ -64,7 +64,8 @@ impl Source {
 
     fn read_lines(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
         let want = usize::try_from(self.unread()).unwrap_or(READ_MAX).min(READ_MAX);
-        let most = records_max(want);
+        // What each carries may cost far more than it does itself.
+        let most = (records_max(want) * RECORD_COST / self.record_cost()).max(1);
         let Some(permit) = budget.try_take(2 * want + most * self.record_cost()) else {
             return Ok(Read::Starved);
         };
