@@ -128,6 +128,15 @@ fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize 
     let request = kafka.settings.max_request_size_bytes;
     let carried = labels.map_or(0, Labels::len_max);
     let most = request.saturating_sub(FRAMING + carried);
+    if most == 0 && carried > 0 {
+        let at = if s.has("headers") { "headers" } else { "key" };
+        let message = format!(
+            "key and headers may take {carried} bytes: no line fits beside them into \
+             `kafka.max.request.size` ({})",
+            show_size(request as u64)
+        );
+        s.error(s.place_of(at), at, message, None);
+    }
     let max_line = s.read("max_line", MAX_LINE.min(most), parse::length(1..=LINE_MAX));
     if max_line.value > most {
         let beside = if carried == 0 { "" } else { " beside key and headers" };

@@ -46,6 +46,15 @@ fn a_topic_may_depend_on_the_path() {
 }
 
 #[test]
+fn key_and_headers_leave_room_for_a_line() {
+    let key = "x".repeat(999_744);
+    let found = lines(&with_input(&format!("    key: {key}")));
+    let message = "6:10 error: key and headers may take 999744 bytes: no line fits beside them into `kafka.max.request.size` (1000000)";
+    assert_eq!(found, [message]);
+    assert_eq!(lines(&with_input(&format!("    key: {}", &key[1..]))), [""; 0]);
+}
+
+#[test]
 fn what_is_wrong_with_a_topic() {
     for (given, found) in [
         (

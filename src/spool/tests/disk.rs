@@ -112,7 +112,7 @@ fn format_2_is_read_for_ever() {
     let id = stepped.spool.lane(lane(1));
     let (entries, _) = stepped.replay(id);
     let [first, last] = entries.as_slice() else { panic!("{entries:?}") };
-    assert_eq!((&*first.label, first.remarks), (&labelled(), Remarks::default()));
+    assert_eq!((&*first.label, first.remarks), (&label(), Remarks::default()));
     assert_eq!(contents(first), [(b"one".to_vec(), 1004), (b"".to_vec(), 1005)]);
     assert_eq!((first.start(), first.end()), (Some(mark(1000)), Some(mark(1005))));
     let remarks = Remarks { cut_from: Some(5000), unfinished: true };
@@ -120,20 +120,15 @@ fn format_2_is_read_for_ever() {
     assert_eq!(contents(last), [(b"two".to_vec(), 1009)]);
 }
 
-fn labelled() -> Label {
-    let headers = vec![("env".into(), b"prod".to_vec()), ("raw".into(), b"\xff".to_vec())];
-    Label { topic: "logs".into(), key: Some(b"ns/pod".to_vec()), headers }
-}
-
 fn write_fixture(dir: &Path) {
     let work = tempfile::tempdir().unwrap();
     let mut stepped = Stepped::open(work.path(), MIB);
     let lane = stepped.spool.lane(lane(1));
     let block = |start, lines: &[&[u8]]| Arc::into_inner(block(7, start, lines)).unwrap();
-    let first = Block { label: Arc::new(labelled()), ..block(1000, &[b"one", b""]) };
     let remarks = Remarks { cut_from: Some(5000), unfinished: true };
-    let last = Block { remarks, ..block(1005, &[b"two"]) };
-    for block in [first, last] {
+    let label = Arc::new(Label::to("logs".into()));
+    let last = Block { label, remarks, ..block(1005, &[b"two"]) };
+    for block in [block(1000, &[b"one", b""]), last] {
         stepped.spool.stage(whole(lane, &Arc::new(block)));
     }
     stepped.turn();
