@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::bench::{Bench, Line, input};
+use crate::budget::Budget;
 use crate::tail::Ending;
 use crate::template::{Labels, Template};
 
@@ -71,4 +72,27 @@ fn what_a_link_led_to_is_known_after_it_is_gone() {
     bench.turns();
     let label = "logs.a a/web/u1/7 file=web_a_app-1f.log";
     assert_eq!(shipped(&bench), [format!("{label} one"), format!("{label} two")]);
+}
+
+#[test]
+fn what_each_record_carries_is_paid_for() {
+    let headers = vec![("large".into(), Template::parse(&"x".repeat(4096)).unwrap())];
+    let labels = Labels { headers, ..Labels::plain("t") };
+    let settings = crate::settings::Input { labels, ..input() };
+    let mut bench = Bench::with(settings, Ending::Follow);
+    bench.limit(Budget::new(4 << 20, || {}));
+    bench.heard.borrow_mut().blocks = Some(Vec::new());
+    bench.write("app.log", "\n".repeat(10_000));
+    bench.look();
+    let mut rounds = 0;
+    while bench.texts().len() < 10_000 {
+        rounds += 1;
+        assert!(rounds < 1000, "no progress");
+        bench.turns();
+        assert!(bench.budget.used() <= bench.budget.limit(), "{}", bench.budget.used());
+        let mut heard = bench.heard.borrow_mut();
+        let blocks = heard.blocks.as_mut().unwrap();
+        assert!(blocks.iter().all(|b| b.permit.bytes() >= b.len() as usize * 4096));
+        blocks.clear();
+    }
 }
