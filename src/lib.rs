@@ -28,4 +28,5 @@ pub mod ship;
 pub mod spool;
 pub mod state_dir;
 pub mod tail;
+pub mod template;
 pub mod watch;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::budget::Permit;
@@ -169,6 +170,60 @@ pub struct Tally {
     pub malformed: u32,
 }
 
+/// Where the records of a lineage go, and what each carries beside its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub topic: Arc<str>,
+    pub key: Option<Vec<u8>>,
+    /// In the order in which they are sent.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Label {
+    /// What librdkafka keeps of a record's headers beside their names and values: for all of them,
+    /// and for each (`docs/design.md`, Memory).
+    const LIST_BYTES: usize = 96;
+    const HEADER_BYTES: usize = 72;
+    /// Lengths of name and value as they go over the wire, at most.
+    const FRAMING_BYTES: usize = 10;
+
+    /// Nothing but a topic.
+    pub fn to(topic: Arc<str>) -> Self {
+        Self { topic, key: None, headers: Vec::new() }
+    }
+
+    /// What a header takes of a request.
+    pub fn header_len(name: &str, value_len: usize) -> usize {
+        name.len() + value_len + Self::FRAMING_BYTES
+    }
+
+    /// Memory that it takes of the client library for each record.
+    pub fn cost(&self) -> usize {
+        let header =
+            |(name, value): &(String, Vec<u8>)| name.len() + value.len() + Self::HEADER_BYTES;
+        let headers = match self.headers.as_slice() {
+            [] => 0,
+            headers => Self::LIST_BYTES + headers.iter().map(header).sum::<usize>(),
+        };
+        self.key.as_ref().map_or(0, Vec::len) + headers
+    }
+}
+
+/// What is to be said about the one record of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Remarks {
+    /// Its length in the source, if it was cut to `max_line`.
+    pub cut_from: Option<u64>,
+    /// Its line had no end when it was given up waiting for one.
+    pub unfinished: bool,
+}
+
+impl Remarks {
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
 /// Whole records of one read of one source, handed on as one: one buffer, one ticket, one permit.
 #[derive(Debug)]
 pub struct Block {
@@ -184,8 +239,9 @@ pub struct Block {
     pub is_ragged: bool,
     /// What else there is to be said of the lines it stands for.
     pub tally: Tally,
-    /// The length in the source of the one record that was cut to `max_line`.
-    pub cut_from: Option<u64>,
+    pub label: Arc<Label>,
+    /// Not empty only if it holds one record.
+    pub remarks: Remarks,
     pub read_at: Instant,
     pub permit: Permit,
 }

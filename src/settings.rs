@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::record::Stream;
+use crate::template::Labels;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -102,8 +103,8 @@ pub struct Input {
     pub close_inactive: Duration,
     /// Directories below which symbolic links are followed.
     pub follow_symlinks: Vec<PathBuf>,
-    /// The topic's name, `{host}` and `{input}` already put in.
-    pub topic: String,
+    /// Topic, key and headers of its records.
+    pub labels: Labels,
     pub partition: Partition,
 }
 
@@ -130,7 +131,7 @@ impl Input {
             partial_timeout: None,
             close_inactive: Duration::from_mins(5),
             follow_symlinks: Vec::new(),
-            topic: "logs".into(),
+            labels: Labels::plain("logs"),
             partition: Partition::File,
         }
     }

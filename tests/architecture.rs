@@ -23,8 +23,17 @@ const GUESTS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that know no time, no file, no thread and nobody else's events.
-const PURE: &[&str] =
-    &["container", "decode", "frame", "lane", "ledger", "multiline", "partition", "process"];
+const PURE: &[&str] = &[
+    "container",
+    "decode",
+    "frame",
+    "lane",
+    "ledger",
+    "multiline",
+    "partition",
+    "process",
+    "template",
+];
 const OUTSIDE: &[&str] = &[
     "std::env",
     "std::fs",

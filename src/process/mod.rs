@@ -21,7 +21,7 @@ use crate::container::{self, Line};
 use crate::decode::Decoded;
 use crate::ledger::{Fate, Settlement, Ticket};
 use crate::multiline::{self, Flow};
-use crate::record::{Ahead, Block, Mark, Offset, Stream, Tally};
+use crate::record::{Ahead, Block, Mark, Offset, Remarks, Stream, Tally};
 use crate::settings::LongLine;
 
 /// Proof that a span of a file holds only lines that the operator does not want, or that are in
@@ -52,10 +52,8 @@ pub struct Raw<'a> {
     pub bytes: &'a [u8],
     pub start: Offset,
     pub end: Offset,
-    /// Its length, if that was too much to be read.
-    pub cut_from: Option<u64>,
-    /// Its delimiter was never written.
-    pub is_unfinished: bool,
+    /// What is to be said of it already.
+    pub remarks: Remarks,
 }
 
 /// What is to be given up waiting for.
@@ -107,14 +105,14 @@ impl Assembly {
             return;
         }
         let message = Message {
-            length: raw.cut_from.unwrap_or(line.message.len() as u64),
+            length: raw.remarks.cut_from.unwrap_or(line.message.len() as u64),
             text: line.message,
             start: raw.start,
             end: raw.end,
             time_ns: line.time_ns,
-            is_unfinished: raw.is_unfinished,
+            is_unfinished: raw.remarks.unfinished,
         };
-        self.piece(at, message, line.is_partial && !raw.is_unfinished);
+        self.piece(at, message, line.is_partial && !raw.remarks.unfinished);
     }
 
     /// A line that its container's runtime may have parted.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::join::Message;
 use super::recipe::Recipe;
 use crate::frame::Delimiter;
-use crate::record::{Ahead, Offset, Tally};
+use crate::record::{Ahead, Offset, Remarks, Tally};
 use crate::settings::LongLine;
 
 /// Where reading goes on.
@@ -24,18 +24,9 @@ pub struct Made {
     pub end: Offset,
     /// Where reading goes on after it.
     pub place: Place,
-    /// How long it was, if it was cut.
-    pub cut_from: Option<u64>,
-    pub is_unfinished: bool,
+    pub remarks: Remarks,
     /// When it was written, if its line says so.
     pub time_ns: Option<i64>,
-}
-
-impl Made {
-    /// Whether something must be said of it that is not true of others.
-    pub fn is_remarkable(&self) -> bool {
-        self.cut_from.is_some() || self.is_unfinished
-    }
 }
 
 /// What came out.
@@ -53,11 +44,11 @@ impl Out {
         let mut runs: Vec<Range<usize>> = Vec::new();
         let mut is_open = false;
         for (at, made) in self.records.iter().enumerate() {
-            match runs.last_mut().filter(|_| is_open && !made.is_remarkable()) {
+            match runs.last_mut().filter(|_| is_open && made.remarks.is_empty()) {
                 Some(run) => run.end = at + 1,
                 None => runs.push(at..at + 1),
             }
-            is_open = !made.is_remarkable();
+            is_open = made.remarks.is_empty();
         }
         runs
     }
@@ -103,7 +94,8 @@ impl Out {
         let from = self.bytes.len();
         self.bytes.extend_from_slice(text);
         let to = self.bytes.len();
-        let Message { is_unfinished, time_ns, .. } = *message;
-        self.records.push(Made { from, to, end, place, cut_from, is_unfinished, time_ns });
+        let Message { is_unfinished: unfinished, time_ns, .. } = *message;
+        let remarks = Remarks { cut_from, unfinished };
+        self.records.push(Made { from, to, end, place, remarks, time_ns });
     }
 }

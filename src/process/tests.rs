@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Assembly, Flush, Made, Place, Raw, Recipe};
 use crate::decode::Encoding;
-use crate::record::{Anchor, Mark, Offset};
+use crate::record::{Anchor, Mark, Offset, Remarks};
 use crate::settings::{Format, Input, LongLine, Multiline};
 
 fn input() -> Input {
@@ -46,7 +46,7 @@ fn read(recipe: &Arc<Recipe>, file: &[&str], from: Mark, flush: Option<Flush>) -
         let end = start + line.len() as u64 + 1;
         if start >= from.offset.0 {
             let (bytes, start, end) = (line.as_bytes(), Offset(start), Offset(end));
-            assembly.feed(&Raw { bytes, start, end, cut_from: None, is_unfinished: false });
+            assembly.feed(&Raw { bytes, start, end, remarks: Remarks::default() });
         }
         start = end;
     }
@@ -122,7 +122,7 @@ fn an_event_too_long_is_cut_split_or_marked() {
     let file = ["xäää", "äääy", "x"];
     let found = read(&recipe(&long(LongLine::Truncate)), &file, Mark::START, None);
     assert_eq!(found[0].0, "xäää\n");
-    assert_eq!(found[0].1.cut_from, Some(15));
+    assert_eq!(found[0].1.remarks.cut_from, Some(15));
     let found = read(&recipe(&long(LongLine::Split)), &file, Mark::START, None);
     let texts: Vec<_> = found.iter().map(|(text, _)| text.as_str()).collect();
     assert_eq!(texts, ["xäää\n", "äääy"]);
@@ -214,7 +214,7 @@ proptest! {
             wanted[of].extend([at.to_string(), ";".into()]);
             let (bytes, end) = (text.as_bytes(), Offset(start + text.len() as u64 + 1));
             let start_at = Offset(std::mem::replace(&mut start, end.0));
-            assembly.feed(&Raw { bytes, start: start_at, end, cut_from: None, is_unfinished: false });
+            assembly.feed(&Raw { bytes, start: start_at, end, remarks: Remarks::default() });
             if flushes[at] {
                 assembly.flush(Flush::Events);
             }

@@ -14,7 +14,7 @@ use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
-use crate::record::{Block, Lineage, Run, Slot, SourceId};
+use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
 use crate::settings::LongLine;
 use crate::tail::{self, Seen};
 
@@ -54,23 +54,30 @@ impl Ship {
             && let Some(input) = self.inputs.get(seen.input)
         {
             let pinned = input.partition.pinned();
-            let topic = input.topic.clone();
-            let at = self.way(&seen.lineage, &topic, pinned);
+            let at = self.way(&seen.lineage, &seen.label.topic, pinned);
             self.by_lineage.insert(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
-                way.id = Some(source.lineage);
+            }
+            self.belong(at, source.lineage);
+        }
+        if let Some(floor) = floor {
+            self.resumed.insert(source, seen.from.offset);
+            for at in self.left.get(&seen.lineage).into_iter().flatten() {
+                if let Some(way) = self.ways.get_mut(*at).filter(|way| way.spooled.records > 0) {
+                    way.spooled.floors.insert(source, floor);
+                }
             }
         }
-        if floor.is_some() {
-            self.resumed.insert(source, seen.from.offset);
-        }
-        if let Some(floor) = floor
-            && let Some(way) =
-                self.by_lineage.get(&source.lineage).and_then(|at| self.ways.get_mut(*at))
-            && way.spooled.records > 0
-        {
-            way.spooled.floors.insert(source, floor);
+    }
+
+    /// A reader has seen the lineage of a way, and of those that lead to topics it had before.
+    fn belong(&mut self, at: usize, lineage: LineageId) {
+        let Some(name) = self.ways.get(at).map(|way| way.lineage.clone()) else { return };
+        for at in self.left.get(&name).into_iter().flatten().chain([&at]) {
+            if let Some(way) = self.ways.get_mut(*at) {
+                way.id = Some(lineage);
+            }
         }
     }
 
@@ -128,7 +135,7 @@ impl Ship {
 
     /// Whether it holds a line of which the operator wants no part sent.
     fn buries(&self, block: &Block, at: usize) -> bool {
-        let Some(way) = self.ways.get(at).filter(|_| block.cut_from.is_some()) else {
+        let Some(way) = self.ways.get(at).filter(|_| block.remarks.cut_from.is_some()) else {
             return false;
         };
         let input = self.inputs.iter().find(|input| input.id == way.lineage.input);
@@ -138,18 +145,9 @@ impl Ship {
     /// What was kept of a line that is too long goes to the dead letters.
     fn bury_long(&mut self, at: usize, block: &Block, ticket: Ticket) {
         let Some(way) = self.ways.get(at) else { return };
-        let length = block.cut_from.unwrap_or_default();
-        let letter = Letter {
-            lineage: (*way.lineage).clone(),
-            generation: block.source.generation,
-            start: Some(block.start_of(0)),
-            end: block.place_of(0),
-            topic: way.topic.to_string(),
-            partition: None,
-            reason: "LINE_TOO_LONG".into(),
-            error: format!("a line of {length} bytes is longer than max_line"),
-            value: block.record(0).to_vec(),
-        };
+        let length = block.remarks.cut_from.unwrap_or_default();
+        let error = format!("a line of {length} bytes is longer than max_line");
+        let letter = letter(way, block, 0, "LINE_TOO_LONG".into(), error);
         let (lineage, end) = (&way.lineage, letter.end);
         tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
         self.burying += 1;
@@ -301,17 +299,7 @@ impl Ship {
         let Some(block) = self.flight.load(slot).block() else {
             unreachable!("what was sent alone is in memory")
         };
-        let letter = Letter {
-            lineage: (*way.lineage).clone(),
-            generation: block.source.generation,
-            start: Some(block.start_of(record)),
-            end: block.place_of(record),
-            topic: way.topic.to_string(),
-            partition: way.partition,
-            reason: cause.name(),
-            error: cause.to_string(),
-            value: block.record(record).to_vec(),
-        };
+        let letter = letter(way, block, record, cause.name(), cause.to_string());
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
         let duty = self.flight.take(slot, record, 1);
@@ -417,5 +405,23 @@ impl Ship {
             }
             Err(error) => tracing::error!(%error, "cannot start a new producer; trying again"),
         }
+    }
+}
+
+/// A record of a way, and why it is not sent.
+fn letter(way: &Way, block: &Block, record: u32, reason: String, error: String) -> Letter {
+    Letter {
+        lineage: (*way.lineage).clone(),
+        generation: block.source.generation,
+        start: Some(block.start_of(record)),
+        end: block.place_of(record),
+        topic: way.topic.to_string(),
+        partition: way.partition,
+        reason,
+        error,
+        value: block.record(record).to_vec(),
+        key: block.label.key.clone(),
+        headers: block.label.headers.clone(),
+        remarks: block.remarks,
     }
 }

@@ -115,6 +115,8 @@ pub struct Ship {
     by_lineage: HashMap<LineageId, usize>,
     by_name: HashMap<(Arc<Lineage>, Arc<str>), usize>,
     by_lane: HashMap<spool::LaneId, usize>,
+    /// Ways on which earlier runs left a backlog; of a lineage several, if its topic changed.
+    left: HashMap<Arc<Lineage>, Vec<usize>>,
     ledgers: Ledgers,
     flight: Flight,
     topics: Topics,
@@ -185,6 +187,7 @@ impl Ship {
             by_lineage: HashMap::new(),
             by_name: HashMap::new(),
             by_lane: HashMap::new(),
+            left: HashMap::new(),
             ledgers: Ledgers::default(),
             flight: Flight::default(),
             topics: Topics::default(),

@@ -87,7 +87,8 @@ impl Ship {
             return;
         };
         let bytes = loaded.bytes.capacity() + loaded.bytes.len();
-        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * RECORD_COST);
+        let record_cost = RECORD_COST + loaded.label.cost();
+        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * record_cost);
         let start = loaded.start().unwrap_or(Mark::new(loaded.id.start(), Anchor::NONE));
         let block = Block {
             source,
@@ -97,7 +98,8 @@ impl Ship {
             records: loaded.records,
             is_ragged: false,
             tally: Tally::default(),
-            cut_from: loaded.cut_from,
+            label: loaded.label,
+            remarks: loaded.remarks,
             read_at: clock::now(),
             permit,
         };

@@ -4,12 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::identity;
-use super::reading::RECORD_COST;
 use super::source::Source;
 use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::process::{Assembly, Flush, Made, Out, Place, Recipe};
-use crate::record::{Anchor, Block, Mark, Offset, Slice};
+use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally};
 
 /// Bytes of the file, and where they begin in it.
 type Window<'a> = Option<(Offset, &'a [u8])>;
@@ -58,10 +57,11 @@ impl Source {
 
     /// What was read of a source that is over, and is not whole.
     pub(super) fn last_words(&mut self, budget: &Budget) -> Vec<Block> {
+        let record_cost = self.record_cost();
         let Some(assembly) = self.assembly.as_mut().filter(|assembly| assembly.is_pending()) else {
             return Vec::new();
         };
-        let permit = budget.take_now(2 * assembly.bytes() + RECORD_COST);
+        let permit = budget.take_now(2 * assembly.bytes() + record_cost);
         assembly.flush(Flush::All);
         self.blocks(None, permit)
     }
@@ -79,7 +79,8 @@ impl Source {
             }
             runs.push(0..0);
         }
-        let cost = |bytes: usize, records: usize| 2 * bytes + records * RECORD_COST;
+        let record_cost = self.record_cost();
+        let cost = |bytes: usize, records: usize| 2 * bytes + records * record_cost;
         permit.resize(cost(out.bytes.len(), out.records.len()));
         let end_of = |run: &Range<usize>| out.records.get(run.end.wrapping_sub(1)).map(|m| m.place);
         let places: Vec<Place> = runs
@@ -123,8 +124,9 @@ impl Source {
             bytes,
             records: made.iter().map(slice).collect(),
             is_ragged,
-            tally: crate::record::Tally::default(),
-            cut_from: made.first().and_then(|made| made.cut_from),
+            tally: Tally::default(),
+            label: self.label.clone(),
+            remarks: made.first().map_or(Remarks::default(), |made| made.remarks),
             read_at: self.read_at.unwrap_or_else(clock::now),
             permit,
         }

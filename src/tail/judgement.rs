@@ -146,7 +146,8 @@ impl Lineage {
             tracing::warn!(%error, path = %path.display(), "cannot read the end of a file; it is read whole");
             Mark::START
         });
-        let mut source = Source::new(id, candidate.identity, path.clone(), from);
+        let mut source =
+            Source::new(id, candidate.identity, path.clone(), from, self.label.clone());
         source.found(path, &candidate.meta);
         source.home = candidate.home;
         source.file = Some(candidate.file);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
 use super::source::{Home, Source, is_absence};
-use crate::record::{self, Generation, Identity, LineageId, Mark, SourceId};
+use crate::record::{self, Generation, Identity, Label, LineageId, Mark, SourceId};
 
 /// How long a file must rest before the beginning of a line at its end counts as a line: when
 /// others wait for it, and when nothing does.
@@ -24,6 +24,8 @@ pub(super) struct Lineage {
     pub(super) input: usize,
     pub(super) name: Arc<record::Lineage>,
     pub(super) gate: Arc<Gate>,
+    /// What its records carry.
+    pub(super) label: Arc<Label>,
     /// Where the file with the name is opened: no symbolic link leads there.
     pub(super) live_path: PathBuf,
     /// Oldest first; the last one has the name, or had it last.
@@ -72,6 +74,7 @@ impl Lineage {
         id: LineageId,
         input: usize,
         name: record::Lineage,
+        label: Arc<Label>,
         next_generation: Generation,
     ) -> Self {
         Self {
@@ -80,6 +83,7 @@ impl Lineage {
             input,
             name: Arc::new(name),
             gate: Arc::default(),
+            label,
             sources: Vec::new(),
             next_generation,
             strangers: Vec::new(),
@@ -99,7 +103,7 @@ impl Lineage {
         path: PathBuf,
     ) {
         let id = SourceId { lineage: self.id, generation };
-        self.sources.push(Source::new(id, identity, path, at));
+        self.sources.push(Source::new(id, identity, path, at, self.label.clone()));
     }
 
     /// Its name leads here now.
@@ -170,6 +174,7 @@ impl Lineage {
             source: source.id,
             input: self.input,
             lineage: self.name.clone(),
+            label: self.label.clone(),
             identity: source.identity,
             path: source.path.clone(),
             from: source.resume,

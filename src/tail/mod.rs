@@ -22,6 +22,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use event::{Event, Gate, LostReason, Seen};
@@ -33,8 +34,9 @@ use source::Source;
 
 use crate::budget::Budget;
 use crate::frame::Rule;
-use crate::record::{self, Generation, Identity, LineageId, Mark};
+use crate::record::{self, Generation, Identity, Label, LineageId, Mark};
 use crate::settings::{self, StartAt};
+use crate::template::{Fallback, Labeller};
 
 /// How long a file that cannot be read holds up those that came after it.
 const FAILING_HOLDS: Duration = Duration::from_mins(1);
@@ -103,10 +105,36 @@ pub struct Look<'a> {
 struct Input {
     settings: settings::Input,
     manners: Manners,
+    labeller: Labeller,
+    /// Said once that there are more topics than there may be.
+    has_too_many_topics: bool,
     /// When all of it was last looked at before this run, or never.
     looked_ms: Option<u64>,
     /// The first look of this run is not complete yet.
     is_first_look: bool,
+}
+
+impl Input {
+    /// What the records of a lineage carry; says if they do not go to the topic they should.
+    fn label(&mut self, lineage: &record::Lineage, real: Option<&Path>) -> Arc<Label> {
+        let (label, fallback) = self.labeller.label(&lineage.path, real);
+        let topic = &*label.topic;
+        match fallback {
+            Some(Fallback::Unknown(field)) => {
+                tracing::warn!(%lineage, field, topic, "the path does not say which topic: lines go to topic_fallback");
+            }
+            Some(Fallback::Illegal(name)) => {
+                tracing::warn!(%lineage, name, topic, "no topic can have this name: lines go to topic_fallback");
+            }
+            Some(Fallback::TooMany(name)) if !self.has_too_many_topics => {
+                self.has_too_many_topics = true;
+                let max = self.settings.labels.topics_max;
+                tracing::warn!(%lineage, name, max, topic, "topics_max is reached: lines of further topics go to topic_fallback");
+            }
+            Some(Fallback::TooMany(_)) | None => {}
+        }
+        label
+    }
 }
 
 /// All files being read.
@@ -137,6 +165,8 @@ impl<F: FnMut(Event)> Tail<F> {
     ) -> Self {
         let input = |settings: &settings::Input| Input {
             manners: Manners::of(settings),
+            labeller: Labeller::new(&settings.labels),
+            has_too_many_topics: false,
             looked_ms: restored.looked_ms.get(&settings.id).copied(),
             is_first_look: true,
             settings: settings.clone(),
@@ -168,7 +198,7 @@ impl<F: FnMut(Event)> Tail<F> {
             Err(error) => return self.cannot_look(look, error),
         };
         let exists = live.is_some() || look.thorough;
-        let Some(at) = self.lineage(look.input, look.path, exists) else { return };
+        let Some(at) = self.lineage(look, exists) else { return };
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
@@ -219,20 +249,24 @@ impl<F: FnMut(Event)> Tail<F> {
         (sources.filter(|source| source.file.is_some()).count(), self.lineages.len())
     }
 
-    fn lineage(&mut self, input: usize, path: &Path, exists: bool) -> Option<usize> {
+    fn lineage(&mut self, look: Look<'_>, exists: bool) -> Option<usize> {
+        let Look { input, path, real, .. } = look;
         if let Some(at) = self.by_name.get(&(input, path.to_owned())) {
             return Some(*at);
         }
-        let settings = self.inputs.get(input)?;
+        let settings = self.inputs.get_mut(input)?;
         let name = record::Lineage { input: settings.settings.id.clone(), path: path.to_owned() };
         let known = self.known.remove(&name);
         if known.is_none() && !exists {
             return None;
         }
+        // A link that is gone still says what it led to.
+        let last = known.as_ref().and_then(|known| known.sources.last());
+        let label = settings.label(&name, real.or(last.map(|source| source.path.as_path())));
         let at = self.lineages.len();
         let id = LineageId(u32::try_from(at).ok()?);
         let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
-        let mut lineage = Lineage::new(id, input, name, next);
+        let mut lineage = Lineage::new(id, input, name, label, next);
         for source in known.into_iter().flat_map(|known| known.sources) {
             lineage.restore(source.generation, source.identity, source.at, source.path);
         }

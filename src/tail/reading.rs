@@ -8,15 +8,15 @@ use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::frame::{self, Rule, Stop};
 use crate::process::{Flush, Raw};
-use crate::record::{Anchor, Block, Mark, Offset, Slice, Tally};
+use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally};
 use crate::settings::LongLine;
 
 /// The most bytes of one read, and so of one block that is not a single long line.
 const READ_MAX: usize = 256 * 1024;
 /// How much of a long line is searched for its end in one turn.
 const SEARCH_MAX: usize = 4 * 1024 * 1024;
-/// What one record costs beside its bytes: librdkafka's share, and our slice and its proof.
-pub(super) const RECORD_COST: usize = 192 + 24;
+/// What any record costs beside its bytes: librdkafka's share, and our slice and its proof.
+const RECORD_COST: usize = 192 + 24;
 
 /// What one attempt to read a block brought.
 #[derive(Debug)]
@@ -40,9 +40,8 @@ struct Lines {
     lines: Vec<Slice>,
     /// How many bytes of the file they stand for.
     consumed: u64,
-    /// The length of the one line, if it was cut.
-    cut_from: Option<u64>,
-    is_unfinished: bool,
+    /// What is to be said of the one line.
+    remarks: Remarks,
 }
 
 /// The most records of a block made from so many bytes. Bounds what empty lines cost, so that
@@ -97,8 +96,9 @@ impl Source {
 
     fn read_lines(&mut self, rule: &Rule, budget: &Budget) -> io::Result<Read> {
         let want = usize::try_from(self.unread()).unwrap_or(READ_MAX).min(READ_MAX);
-        let most = records_max(want);
-        let Some(permit) = budget.try_take(2 * want + most * RECORD_COST) else {
+        // What each carries may cost far more than it does itself.
+        let most = (records_max(want) * RECORD_COST / self.record_cost()).max(1);
+        let Some(permit) = budget.try_take(2 * want + most * self.record_cost()) else {
             return Ok(Read::Starved);
         };
         let mut bytes = self.bytes(self.at.offset.0, want)?;
@@ -106,9 +106,7 @@ impl Source {
         let framed = frame::lines(&bytes, rule, most, &mut records);
         if records.is_empty() {
             return match framed.stop {
-                Stop::Long { length, whole } => {
-                    self.cut(rule, length as u64, whole as u64, false, permit)
-                }
+                Stop::Long { length, whole } => self.cut(rule, length as u64, whole as u64, permit),
                 Stop::End => {
                     self.searched = self.at.offset.0 + bytes.len() as u64;
                     let more = bytes.len() == want && self.size > self.searched;
@@ -122,7 +120,7 @@ impl Source {
             bytes.shrink_to_fit();
         }
         let consumed = framed.consumed as u64;
-        let lines = Lines { bytes, lines: records, consumed, cut_from: None, is_unfinished: false };
+        let lines = Lines { bytes, lines: records, consumed, remarks: Remarks::default() };
         self.take(lines, permit)
     }
 
@@ -160,15 +158,15 @@ impl Source {
         ended: bool,
     ) -> io::Result<Read> {
         let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
-        let Some(permit) = budget.try_take(2 * kept + RECORD_COST) else {
+        let Some(permit) = budget.try_take(2 * kept + self.record_cost()) else {
             return Ok(Read::Starved);
         };
         let text = if ended { self.without_return(rule, length)? } else { length };
         if text > rule.line_max as u64 && rule.on_long_line == LongLine::Split {
-            return self.one(rule, rule.line_max as u64, None, false, permit);
+            return self.one(rule, rule.line_max as u64, None, permit);
         }
         let delimiter = if ended { rule.delimiter.width() as u64 } else { 0 };
-        self.cut(rule, text, length + delimiter, !ended, permit)
+        self.cut(rule, text, length + delimiter, permit)
     }
 
     /// The length of a line without the carriage return that belongs to its delimiter.
@@ -180,16 +178,11 @@ impl Source {
     }
 
     /// One line as one record, cut if it is longer than it may be.
-    fn cut(
-        &mut self,
-        rule: &Rule,
-        length: u64,
-        whole: u64,
-        is_unfinished: bool,
-        permit: Permit,
-    ) -> io::Result<Read> {
+    fn cut(&mut self, rule: &Rule, length: u64, whole: u64, permit: Permit) -> io::Result<Read> {
         let cut_from = (length > rule.line_max as u64).then_some(length);
-        self.one(rule, length, Some((whole, cut_from)), is_unfinished, permit)
+        // A line that has its end is longer in the file than in its record.
+        let remarks = Remarks { cut_from, unfinished: whole == length };
+        self.one(rule, length, Some((whole, remarks)), permit)
     }
 
     /// The next `length` bytes are a line, of which no more is taken than may be. It stands for
@@ -198,8 +191,7 @@ impl Source {
         &mut self,
         rule: &Rule,
         length: u64,
-        whole: Option<(u64, Option<u64>)>,
-        is_unfinished: bool,
+        whole: Option<(u64, Remarks)>,
         permit: Permit,
     ) -> io::Result<Read> {
         let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
@@ -208,7 +200,7 @@ impl Source {
         if bytes.len() < kept {
             return Ok(Read::Truncated);
         }
-        let is_piece = whole.is_none_or(|(_, cut_from)| cut_from.is_some());
+        let is_piece = whole.is_none_or(|(_, remarks)| remarks.cut_from.is_some());
         let kept = if is_piece { rule.delimiter.piece(&bytes, kept) } else { kept };
         bytes.truncate(kept);
         if rule.delimiter.find(&bytes).is_some() {
@@ -217,10 +209,10 @@ impl Source {
             self.is_stirred = true;
             return Ok(Read::Searching);
         }
-        let (consumed, cut_from) = whole.unwrap_or((kept as u64, None));
+        let (consumed, remarks) = whole.unwrap_or((kept as u64, Remarks::default()));
         let to = u32::try_from(kept).unwrap_or(u32::MAX);
         let lines = vec![Slice { from: 0, to, end: consumed }];
-        self.take(Lines { bytes, lines, consumed, cut_from, is_unfinished }, permit)
+        self.take(Lines { bytes, lines, consumed, remarks }, permit)
     }
 
     /// Makes a block of lines, or what the input's recipe makes of them.
@@ -238,9 +230,8 @@ impl Source {
         for line in &lines.lines {
             let end = start.offset.advance(line.end);
             let bytes = lines.bytes.get(line.from as usize..line.to as usize);
-            let (cut_from, is_unfinished) = (lines.cut_from, lines.is_unfinished);
             let bytes = bytes.unwrap_or_default();
-            assembly.feed(&Raw { bytes, start: from, end, cut_from, is_unfinished });
+            assembly.feed(&Raw { bytes, start: from, end, remarks: lines.remarks });
             from = end;
         }
         self.advance(end);
@@ -249,8 +240,9 @@ impl Source {
 
     /// What waits does so no longer.
     fn give_out(&mut self, what: Flush, budget: &Budget) -> Read {
+        let record_cost = self.record_cost();
         let Some(assembly) = &mut self.assembly else { return Read::AtEnd };
-        let Some(permit) = budget.try_take(2 * assembly.bytes() + RECORD_COST) else {
+        let Some(permit) = budget.try_take(2 * assembly.bytes() + record_cost) else {
             return Read::Starved;
         };
         assembly.flush(what);
@@ -258,11 +250,29 @@ impl Source {
     }
 
     fn block(&self, lines: Lines, start: Mark, end: Mark, mut permit: Permit) -> Block {
-        let Lines { bytes, lines: records, cut_from, .. } = lines;
-        permit.resize(bytes.capacity() + bytes.len() + records.len() * RECORD_COST);
+        let Lines { bytes, lines: records, remarks, .. } = lines;
+        permit.resize(bytes.capacity() + bytes.len() + records.len() * self.record_cost());
         let (source, read_at) = (self.id, self.read_at.unwrap_or_else(clock::now));
         let (is_ragged, tally) = (false, Tally::default());
-        Block { source, start, end, bytes, records, is_ragged, tally, cut_from, read_at, permit }
+        let label = self.label.clone();
+        Block {
+            source,
+            start,
+            end,
+            bytes,
+            records,
+            is_ragged,
+            tally,
+            label,
+            remarks,
+            read_at,
+            permit,
+        }
+    }
+
+    /// What one of its records costs beside its bytes.
+    pub(super) fn record_cost(&self) -> usize {
+        RECORD_COST + self.label.cost()
     }
 
     /// The anchor of the place `consumed` bytes on; none if the file ends before it.

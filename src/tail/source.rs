@@ -5,6 +5,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
@@ -13,7 +14,7 @@ use super::candidate::Candidate;
 use super::identity;
 use crate::clock;
 use crate::process::Assembly;
-use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
+use crate::record::{Anchor, Identity, Label, Mark, Offset, SourceId};
 
 /// A file that rested this long may have been truncated and written again meanwhile.
 const RESTED: Duration = Duration::from_millis(100);
@@ -42,6 +43,7 @@ pub(super) enum Home {
 )]
 pub(super) struct Source {
     pub(super) id: SourceId,
+    pub(super) label: Arc<Label>,
     pub(super) identity: Identity,
     pub(super) path: PathBuf,
     pub(super) file: Option<File>,
@@ -81,9 +83,16 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(id: SourceId, identity: Identity, path: PathBuf, at: Mark) -> Self {
+    pub(super) fn new(
+        id: SourceId,
+        identity: Identity,
+        path: PathBuf,
+        at: Mark,
+        label: Arc<Label>,
+    ) -> Self {
         Self {
             id,
+            label,
             identity,
             path,
             file: None,

@@ -12,6 +12,7 @@ use crate::config::section::{Section, planned};
 use crate::config::suggest::{near, quoted};
 use crate::config::units::show_size;
 use crate::settings::{Input, LongLine, Partition, Rotated, StartAt};
+use crate::template::Labels;
 
 const STARTS: &[(&str, StartAt)] = &[("beginning", StartAt::Beginning), ("end", StartAt::End)];
 const LONG_LINES: &[(&str, LongLine)] = &[
@@ -27,16 +28,12 @@ const PLANNED: &[&str] = &[
     "rate_limit",
     "processors",
     "ordering",
-    "key",
-    "headers",
     "value",
     "fields",
     "record_id",
     "delete_after",
     "confirm",
     "output",
-    "topics_max",
-    "topic_fallback",
 ];
 const MAX_LINE: usize = 960 << 10;
 const LINE_MAX: u64 = 1 << 30;
@@ -57,9 +54,9 @@ pub(super) fn check(
     let id = id(&s, seen);
     let paths = paths(&s);
     let shown_id = id.as_deref().unwrap_or("input");
-    let topic = s.need("topic", |scalar| topic::name(scalar, &world.host, shown_id));
+    let labels = topic::labels(&s, world, shown_id);
     let excluded = s.list("exclude_paths", parse::glob).unwrap_or_default();
-    let max_line_bytes = max_line(&s, kafka);
+    let max_line_bytes = max_line(&s, kafka, labels.as_ref());
     let lines = lines::check(&s, max_line_bytes);
     let input = Input {
         id: id.clone().unwrap_or_default(),
@@ -80,11 +77,11 @@ pub(super) fn check(
         partial_timeout: optional_period(&s, "partial_timeout", None),
         close_inactive: period(&s, "close_inactive", Duration::from_mins(5)),
         follow_symlinks: follow_symlinks(&s),
-        topic: topic.clone().unwrap_or_default(),
+        labels: labels.clone().unwrap_or_default(),
         partition: s.read("partition", Partition::File, partition).value,
     };
     s.close(|key| planned(PLANNED, key));
-    (id.is_some() && paths.is_some() && topic.is_some()).then_some(input)
+    (id.is_some() && paths.is_some() && labels.is_some()).then_some(input)
 }
 
 fn id(s: &Section<'_>, seen: &mut Seen) -> Option<String> {
@@ -131,13 +128,24 @@ fn rotated(s: &Section<'_>) -> Rotated {
 }
 
 /// The default gives way to a small `max.request.size`; what is asked for does not.
-fn max_line(s: &Section<'_>, kafka: &Checked) -> usize {
+fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize {
     let request = kafka.settings.max_request_size_bytes;
-    let most = request.saturating_sub(FRAMING);
+    let carried = labels.map_or(0, Labels::len_max);
+    let most = request.saturating_sub(FRAMING + carried);
+    if most == 0 && carried > 0 {
+        let at = if s.has("headers") { "headers" } else { "key" };
+        let message = format!(
+            "key and headers may take {carried} bytes: no line fits beside them into \
+             `kafka.max.request.size` ({})",
+            show_size(request as u64)
+        );
+        s.error(s.place_of(at), at, message, None);
+    }
     let max_line = s.read("max_line", MAX_LINE.min(most), parse::length(1..=LINE_MAX));
     if max_line.value > most {
+        let beside = if carried == 0 { "" } else { " beside key and headers" };
         let message = format!(
-            "`max_line` is more than fits into `kafka.max.request.size` ({}): at most {most}",
+            "`max_line` is more than fits into `kafka.max.request.size` ({}){beside}: at most {most}",
             show_size(request as u64)
         );
         s.contradiction("max_line", &[max_line.part(), (None, kafka.request_sound)], message);

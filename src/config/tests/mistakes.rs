@@ -428,8 +428,8 @@ const IN_THE_WHOLE: &[(&str, &str)] = &[
         "3:33 error: `topic`: ` ` in `a b` is not for topics (only A-Z a-z 0-9 . _ -)\n4:33 error: `topic`: `..` cannot be the name of a topic",
     ),
     (
-        "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{pod}'}\n  - {id: b, paths: [/b], topic: '{hots}'}",
-        "3:33 error: `topic`: `{pod}` is not supported by this version\n4:33 error: `topic`: `{hots}` is no field of a topic's name => {host}",
+        "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{stream}'}\n  - {id: b, paths: [/b], topic: '{hots}'}",
+        "3:33 error: `topic`: `{stream}` is not supported by this version\n4:33 error: `topic`: `{hots}` is no field of a template => {host}",
     ),
     (
         "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{host'}\n  - {id: b, paths: [/b], topic: {host}}",

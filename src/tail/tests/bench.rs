@@ -17,7 +17,7 @@ use super::super::{
 };
 use crate::budget::Budget;
 use crate::clock;
-use crate::record::{Block, Generation, Identity, Lineage, Mark, SourceId};
+use crate::record::{Block, Generation, Identity, Label, Lineage, Mark, Remarks, SourceId};
 use crate::settings::{Format, Input};
 use crate::tail::identity;
 
@@ -55,7 +55,8 @@ pub(super) struct Line {
     /// It was acknowledged if so many places are kept of its source.
     mark: usize,
     pub(super) text: String,
-    pub(super) cut_from: Option<u64>,
+    pub(super) label: Arc<Label>,
+    pub(super) remarks: Remarks,
 }
 
 #[derive(Default)]
@@ -133,7 +134,8 @@ impl Heard {
                 of: key.clone(),
                 mark,
                 text: String::from_utf8_lossy(block.record(number)).into_owned(),
-                cut_from: block.cut_from,
+                label: block.label.clone(),
+                remarks: block.remarks,
             };
             self.first.push(line.clone());
             self.lines.push(line);
@@ -149,7 +151,7 @@ impl Heard {
 fn check(block: &Block, place: &Place, is_plain: bool) {
     assert!(block.end.offset >= block.start.offset);
     assert!(!block.is_empty() || block.end.offset > block.start.offset);
-    assert!(block.cut_from.is_none() || block.len() == 1);
+    assert!(block.remarks.is_empty() || block.len() == 1);
     if !is_plain {
         return;
     }

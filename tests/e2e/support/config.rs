@@ -37,6 +37,12 @@ impl Config {
         self
     }
 
+    /// One more key of the last input.
+    pub(crate) fn of_input(mut self, key: &str, yaml: &str) -> Self {
+        self.inputs.last_mut().expect("an input").push(pair(key, &yaml));
+        self
+    }
+
     pub(crate) fn to_yaml(&self) -> String {
         let mut yaml = String::new();
         block(&mut yaml, "", "", &self.top);
