@@ -147,8 +147,6 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     #[test]
     fn names_are_found_where_they_were_put(
         (namespace, pod, uid, container) in (name(), name(), "[a-f0-9-]{1,36}", "[a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?"),

@@ -86,6 +86,26 @@ fn pods_go_to_the_topics_of_their_namespaces_with_key_and_headers() {
 }
 
 #[test]
+fn a_link_among_containers_has_what_its_name_and_its_target_say() {
+    let (mock, site) = (mock(&["shop"]), Site::new());
+    let (pods, links) = (log(&site, "shop", "web"), site.log("containers"));
+    append(&pods, b"one\n");
+    fs::create_dir(&links).expect("a temporary folder is writable");
+    let id = "0123456789abcdef".repeat(4);
+    let link = links.join(format!("web_shop_app-{id}.log"));
+    std::os::unix::fs::symlink(&pods, &link).expect("a temporary folder is writable");
+    let config = Config::new(&site.state(), &mock.bootstrap_servers())
+        .input("links", &links.join("*.log"), "'{namespace}'")
+        .of_input("topic_fallback", "rest")
+        .of_input("follow_symlinks", &format!("['{}']", links.display()))
+        .of_input("key", "'{pod}/{container}/{uid}/{restart}/{id}'");
+    site.write_config(&config.to_yaml());
+    site.tailspool(&["run", "--once"]).assert_code(0);
+    let record = (format!("web/app/uid-of-web/2/{id}"), String::new(), "one".to_owned());
+    assert_eq!(arrived(&mock.bootstrap_servers(), "shop", 1), [record]);
+}
+
+#[test]
 fn a_key_without_headers_goes_along_too() {
     let (mock, site) = (mock(&["logs"]), Site::new());
     append(&site.log("a.log"), b"one\n\ntwo\n");
