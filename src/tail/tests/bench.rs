@@ -368,7 +368,6 @@ impl Bench {
         self.tail.lineages.iter().map(|lineage| lineage.sources.len()).sum()
     }
 
-    /// What lines take that are not whole.
     pub(super) fn pending(&self) -> usize {
         let sources = self.tail.lineages.iter().flat_map(|lineage| &lineage.sources);
         sources.map(super::super::Source::pending_bytes).sum()
