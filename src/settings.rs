@@ -97,6 +97,7 @@ pub struct Input {
     /// Patterns that compile. None: all are wanted.
     pub include_lines: Vec<String>,
     pub exclude_lines: Vec<String>,
+    pub value: Value,
     pub max_line_bytes: usize,
     pub on_long_line: LongLine,
     pub partial_timeout: Option<Duration>,
@@ -126,6 +127,7 @@ impl Input {
             stream: None,
             include_lines: Vec::new(),
             exclude_lines: Vec::new(),
+            value: Value::Raw,
             max_line_bytes: 1024,
             on_long_line: LongLine::Truncate,
             partial_timeout: None,
@@ -151,6 +153,20 @@ pub enum Rotated {
 pub enum StartAt {
     Beginning,
     End,
+}
+
+/// What a record's value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// The message as it is.
+    Raw,
+    /// The message, where it comes from, and some fields beside it.
+    Json {
+        host: String,
+        fields: Vec<(String, String)>,
+        /// What leaves room for the rest of a record in a request.
+        value_max: usize,
+    },
 }
 
 /// What a line of a file looks like.

@@ -26,6 +26,7 @@ const GUESTS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "container",
     "decode",
+    "encode",
     "frame",
     "lane",
     "ledger",

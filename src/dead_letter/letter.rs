@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::clock;
 use crate::path_text;
 use crate::record::{Generation, Lineage, Offset, Remarks};
+use crate::time_text;
 
 /// A record that was refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Letter {
             WireHeader { name: name.clone(), value, value_base64 }
         };
         let wire = Wire {
-            time: clock::rfc3339(time_ms),
+            time: time_text::rfc3339(time_ms),
             input: self.lineage.input.clone(),
             path: path_text::encode(&self.lineage.path),
             generation: self.generation.0,

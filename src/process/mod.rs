@@ -14,11 +14,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use join::{Join, Message};
+use out::Shape;
 pub use out::{Made, Out, Place};
 pub use recipe::{Recipe, RecipeError};
 
 use crate::container::{self, Line};
 use crate::decode::Decoded;
+use crate::encode::Encoder;
 use crate::ledger::{Fate, Settlement, Ticket};
 use crate::multiline::{self, Flow};
 use crate::record::{Ahead, Block, Mark, Offset, Remarks, Stream, Tally};
@@ -69,7 +71,10 @@ pub enum Flush {
 #[derive(Debug)]
 pub struct Assembly {
     recipe: Arc<Recipe>,
+    encoder: Option<Arc<Encoder>>,
     streams: [Join; 2],
+    /// When what is fed was read.
+    read_ns: i64,
     /// What earlier runs made records of.
     skip: Ahead,
     out: Out,
@@ -77,9 +82,14 @@ pub struct Assembly {
 
 impl Assembly {
     /// Goes on at a place; lines are fed from its offset on.
-    pub fn resume(recipe: Arc<Recipe>, at: Mark) -> Self {
+    pub fn resume(recipe: Arc<Recipe>, encoder: Option<Arc<Encoder>>, at: Mark) -> Self {
         let streams = at.ahead.0.map(Join::after);
-        Self { recipe, streams, skip: at.ahead, out: Out::default() }
+        Self { recipe, encoder, streams, read_ns: 0, skip: at.ahead, out: Out::default() }
+    }
+
+    /// What is fed from now on was read at this time, in milliseconds since 1970.
+    pub fn read_at(&mut self, ms: u64) {
+        self.read_ns = i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     }
 
     /// Takes the next line. What is whole now is there to be taken.
@@ -174,7 +184,13 @@ impl Assembly {
         }
         if self.recipe.wants(&message.text) {
             let after = self.place(fed);
-            self.out.push(&self.recipe, message, before, after);
+            let shape = Shape {
+                recipe: &self.recipe,
+                encoder: self.encoder.as_deref(),
+                stream: self.recipe.dialect.and(STREAMS.get(at).copied()),
+                read_ns: self.read_ns,
+            };
+            self.out.push(&shape, message, before, after);
         } else {
             self.out.tally.filtered += 1;
         }
@@ -245,6 +261,8 @@ fn plain(text: &[u8]) -> Line<'_> {
     let message = Cow::Borrowed(text);
     Line { message, stream: Stream::Stdout, time_ns: None, is_partial: false }
 }
+
+const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 
 fn index(stream: Stream) -> usize {
     match stream {

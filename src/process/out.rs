@@ -4,9 +4,20 @@ use std::ops::Range;
 
 use super::join::Message;
 use super::recipe::Recipe;
+use crate::encode::{Encoder, Told, Written};
 use crate::frame::Delimiter;
-use crate::record::{Ahead, Offset, Remarks, Tally};
+use crate::record::{Ahead, Offset, Remarks, Stream, Tally};
 use crate::settings::LongLine;
+
+/// What becomes of messages of one stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) encoder: Option<&'a Encoder>,
+    pub(super) stream: Option<Stream>,
+    /// When they were read.
+    pub(super) read_ns: i64,
+}
 
 /// Where reading goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,48 +65,58 @@ impl Out {
     }
 
     /// A message becomes a record, or several: reading goes on at `before` until the last of them,
-    /// and at `place` after it.
+    /// and at `after` then.
     pub(super) fn push(
         &mut self,
-        recipe: &Recipe,
+        shape: &Shape<'_>,
         message: &Message<'_>,
         before: Place,
-        place: Place,
+        after: Place,
     ) {
-        let (text, most) = (&*message.text, recipe.record_max);
-        if message.length <= most as u64 {
-            return self.put(text, message, message.end, place, None);
+        let most = shape.recipe.record_max;
+        let mut rest = &*message.text;
+        loop {
+            let is_long = rest.len() > most;
+            let piece = if is_long { Delimiter::newline().piece(rest, most) } else { rest.len() };
+            let (text, _) = rest.split_at(piece);
+            let from = self.bytes.len();
+            let kept = self.write(shape, message, text);
+            let left = rest.get(kept..).unwrap_or_default();
+            let is_split = shape.recipe.on_long_line == LongLine::Split && kept > 0;
+            let goes_on = is_split && !left.is_empty();
+            let is_cut = !is_split && (message.length > most as u64 || !left.is_empty());
+            let remarks = Remarks {
+                cut_from: is_cut.then_some(message.length),
+                unfinished: message.is_unfinished && !goes_on,
+            };
+            // Each part has a name of its own, below that of the last one.
+            let end = message.end.0.saturating_sub(if goes_on { left.len() as u64 } else { 0 });
+            self.records.push(Made {
+                from,
+                to: self.bytes.len(),
+                end: Offset(end.max(message.start.0 + 1)),
+                place: if goes_on { before } else { after },
+                remarks,
+                time_ns: message.time_ns,
+            });
+            if !goes_on {
+                return;
+            }
+            rest = left;
         }
-        let piece = |rest: &[u8]| Delimiter::newline().piece(rest, most);
-        if recipe.on_long_line != LongLine::Split {
-            let kept = text.get(..piece(text)).unwrap_or(text);
-            return self.put(kept, message, message.end, place, Some(message.length));
-        }
-        let mut rest = text;
-        while rest.len() > most {
-            let (kept, more) = rest.split_at(piece(rest));
-            // Each a name of its own, below that of the last one.
-            let left = more.len().div_ceil(most) as u64;
-            let end = Offset(message.end.0.saturating_sub(left).max(message.start.0 + 1));
-            self.put(kept, message, end, before, None);
-            rest = more;
-        }
-        self.put(rest, message, message.end, place, None);
     }
 
-    fn put(
-        &mut self,
-        text: &[u8],
-        message: &Message<'_>,
-        end: Offset,
-        place: Place,
-        cut_from: Option<u64>,
-    ) {
-        let from = self.bytes.len();
-        self.bytes.extend_from_slice(text);
-        let to = self.bytes.len();
-        let Message { is_unfinished: unfinished, time_ns, .. } = *message;
-        let remarks = Remarks { cut_from, unfinished };
-        self.records.push(Made { from, to, end, place, remarks, time_ns });
+    /// Appends the value; returns how much of the text is in it.
+    fn write(&mut self, shape: &Shape<'_>, message: &Message<'_>, text: &[u8]) -> usize {
+        let Some(encoder) = shape.encoder else {
+            self.bytes.extend_from_slice(text);
+            return text.len();
+        };
+        let Shape { stream, read_ns, .. } = *shape;
+        let time_ns = message.time_ns.unwrap_or(read_ns);
+        let told = Told { message: text, start: message.start, time_ns, stream };
+        let Written { kept, is_foreign } = encoder.push(&mut self.bytes, &told);
+        self.tally.unparsed += u32::from(is_foreign);
+        kept
     }
 }

@@ -8,7 +8,7 @@ use crate::decode::Encoding;
 use crate::frame::{Delimiter, Rule};
 use crate::multiline::{self, Rules};
 use crate::record::Stream;
-use crate::settings::{Format, Input, LongLine};
+use crate::settings::{Format, Input, LongLine, Value};
 
 /// What a line may take in its file beside what it becomes: framing of containers, all its
 /// characters escaped or two bytes wide.
@@ -34,6 +34,8 @@ pub struct Recipe {
     include: Option<RegexSet>,
     exclude: RegexSet,
     skip_empty: bool,
+    /// Values are not messages.
+    is_wrapped: bool,
     /// The most bytes of a record.
     pub(super) record_max: usize,
     pub(super) on_long_line: LongLine,
@@ -62,6 +64,7 @@ impl Recipe {
             include: (!include.is_empty()).then(|| RegexSet::new(include)).transpose()?,
             exclude: RegexSet::new(&input.exclude_lines)?,
             skip_empty: input.skip_empty,
+            is_wrapped: input.value != Value::Raw,
             record_max: input.max_line_bytes,
             on_long_line: input.on_long_line,
         };
@@ -71,7 +74,7 @@ impl Recipe {
     fn is_plain(&self) -> bool {
         let has_lines = self.dialect.is_none() && self.multiline.is_none();
         let wants_all = self.include.is_none() && self.exclude.is_empty() && !self.skip_empty;
-        has_lines && wants_all && self.encoding.is_utf8()
+        has_lines && wants_all && self.encoding.is_utf8() && !self.is_wrapped
     }
 
     /// How lines of an input are found in its files.

@@ -40,7 +40,7 @@ type Found = (String, Made);
 
 /// Feeds the lines of `file` from a mark on.
 fn read(recipe: &Arc<Recipe>, file: &[&str], from: Mark, flush: Option<Flush>) -> Vec<Found> {
-    let mut assembly = Assembly::resume(recipe.clone(), from);
+    let mut assembly = Assembly::resume(recipe.clone(), None, from);
     let mut start = 0;
     for line in file {
         let end = start + line.len() as u64 + 1;
@@ -206,7 +206,7 @@ proptest! {
         flushes in prop::collection::vec(any::<bool>(), 30),
     ) {
         let input = Input { multiline: Some(starting_with("^x")), ..container() };
-        let mut assembly = Assembly::resume(recipe(&input), Mark::START);
+        let mut assembly = Assembly::resume(recipe(&input), None, Mark::START);
         let (mut start, mut wanted) = (0, [String::new(), String::new()]);
         for (at, line) in lines.iter().enumerate() {
             let of = line.len() % 2;

@@ -7,6 +7,7 @@ use super::identity;
 use super::source::Source;
 use crate::budget::{Budget, Permit};
 use crate::clock;
+use crate::encode::Encoder;
 use crate::process::{Assembly, Flush, Made, Out, Place, Recipe};
 use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally};
 
@@ -15,10 +16,10 @@ type Window<'a> = Option<(Offset, &'a [u8])>;
 
 impl Source {
     /// From now on lines become what the recipe makes of them.
-    pub(super) fn follow(&mut self, recipe: &Arc<Recipe>) {
-        if self.assembly.is_none() {
-            self.assembly = Some(Box::new(Assembly::resume(recipe.clone(), self.resume)));
-        }
+    pub(super) fn follow(&mut self, recipe: &Arc<Recipe>, encoder: Option<&Arc<Encoder>>) {
+        let (recipe, encoder, resume) = (recipe, encoder.cloned(), self.resume);
+        let assembly = || Box::new(Assembly::resume(recipe.clone(), encoder, resume));
+        self.assembly.get_or_insert_with(assembly).read_at(clock::wall_ms());
     }
 
     /// Forgets what is not whole. It is read again once there is more of it, or no reason to wait

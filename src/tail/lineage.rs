@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
 use super::source::{Home, Source, is_absence};
+use crate::encode::Encoder;
 use crate::record::{self, Generation, Identity, Label, LineageId, Mark, SourceId};
 
 /// How long a file must rest before the beginning of a line at its end counts as a line: when
@@ -26,6 +27,8 @@ pub(super) struct Lineage {
     pub(super) gate: Arc<Gate>,
     /// What its records carry.
     pub(super) label: Arc<Label>,
+    /// What makes their values; nothing if these are messages as they are.
+    pub(super) encoder: Option<Arc<Encoder>>,
     /// Where the file with the name is opened: no symbolic link leads there.
     pub(super) live_path: PathBuf,
     /// Oldest first; the last one has the name, or had it last.
@@ -84,6 +87,7 @@ impl Lineage {
             name: Arc::new(name),
             gate: Arc::default(),
             label,
+            encoder: None,
             sources: Vec::new(),
             next_generation,
             strangers: Vec::new(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::source::Source;
 use crate::decode::Encoding;
+use crate::encode::Encoder;
 use crate::frame::Rule;
 use crate::process::Recipe;
 use crate::settings::Input;
@@ -37,7 +38,7 @@ impl Manners {
     }
 
     /// Makes a source follow the manner that is its own. It must be open.
-    pub(super) fn apply(&self, source: &mut Source) -> &Rule {
+    pub(super) fn apply(&self, source: &mut Source, encoder: Option<&Arc<Encoder>>) -> &Rule {
         let big_endian = self.big_endian.as_ref().map(|manner| (manner, source.begins()));
         let manner = match big_endian {
             Some((manner, Some([0xFE, 0xFF]))) => manner,
@@ -46,7 +47,7 @@ impl Manners {
             Some((_, Some(_))) | None => &self.usual,
         };
         if let Some(recipe) = &manner.recipe {
-            source.follow(recipe);
+            source.follow(recipe, encoder);
         }
         &manner.rule
     }

@@ -33,10 +33,11 @@ use reconcile::{From, Outcome, Since};
 use source::Source;
 
 use crate::budget::Budget;
+use crate::encode::Encoder;
 use crate::frame::Rule;
 use crate::record::{self, Generation, Identity, Label, LineageId, Mark};
 use crate::settings::{self, StartAt};
-use crate::template::{Fallback, Labeller};
+use crate::template::{Fallback, Labeller, Origin};
 
 /// How long a file that cannot be read holds up those that came after it.
 const FAILING_HOLDS: Duration = Duration::from_mins(1);
@@ -262,11 +263,14 @@ impl<F: FnMut(Event)> Tail<F> {
         }
         // A link that is gone still says what it led to.
         let last = known.as_ref().and_then(|known| known.sources.last());
-        let label = settings.label(&name, real.or(last.map(|source| source.path.as_path())));
+        let real = real.or(last.map(|source| source.path.as_path()));
+        let label = settings.label(&name, real);
+        let encoder = Encoder::of(&settings.settings, &Origin::of(path, real)).map(Arc::new);
         let at = self.lineages.len();
         let id = LineageId(u32::try_from(at).ok()?);
         let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
         let mut lineage = Lineage::new(id, input, name, label, next);
+        lineage.encoder = encoder;
         for source in known.into_iter().flat_map(|known| known.sources) {
             lineage.restore(source.generation, source.identity, source.at, source.path);
         }
@@ -421,7 +425,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
         let waited = source.pending_bytes();
         let read = source.open().and_then(|()| {
-            let rule = input.manners.apply(source);
+            let rule = input.manners.apply(source, lineage.encoder.as_ref());
             read(source, rule, &self.budget)
         });
         self.pending = (self.pending + source.pending_bytes()).saturating_sub(waited);

@@ -37,6 +37,24 @@ impl<'p> Origin<'p> {
         Self { path, pod: pod.or(real) }
     }
 
+    pub fn path(&self) -> &'p [u8] {
+        self.path.as_os_str().as_bytes()
+    }
+
+    /// What is known of a container, by OpenTelemetry's names (semantic conventions, resource).
+    pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &'p str)> + use<'p> {
+        let Pod { namespace, pod, uid, container, restart, id } = self.pod;
+        let all = [
+            ("k8s.namespace.name", namespace),
+            ("k8s.pod.name", pod),
+            ("k8s.pod.uid", uid),
+            ("k8s.container.name", container),
+            ("k8s.container.restart_count", restart),
+            ("container.id", id),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
     pub(super) fn get(&self, field: Field) -> Option<&'p [u8]> {
         let Pod { namespace, pod, uid, container, restart, id } = self.pod;
         let text = match field {

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::line::{self, Kind};
-use crate::clock;
+use crate::{clock, time_text};
 
 /// Which log gets the next line, over and over.
 const TURNS: [Kind; 20] = {
@@ -73,7 +73,7 @@ impl Writer {
     /// Makes lines until there are `due` of them, announcing each to `expect`. Nothing is in the
     /// files before [`Writer::flush`].
     pub(super) fn compose(&mut self, due: u64, mut expect: impl FnMut(usize, u64)) {
-        let time = clock::rfc3339(clock::wall_ms());
+        let time = time_text::rfc3339(clock::wall_ms());
         while self.written < due.min(self.total) {
             let turn = usize::try_from(self.written).unwrap_or_default() % TURNS.len();
             let kind = TURNS.get(turn).copied().unwrap_or(Kind::Web);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kafka::Checked;
-use super::{World, lines, optional_period, period, topic};
+use super::{World, lines, optional_period, period, topic, value};
 use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::{NodeId, Scalar, Value};
 use crate::config::section::{Section, planned};
@@ -28,8 +28,6 @@ const PLANNED: &[&str] = &[
     "rate_limit",
     "processors",
     "ordering",
-    "value",
-    "fields",
     "record_id",
     "delete_after",
     "confirm",
@@ -72,6 +70,7 @@ pub(super) fn check(
         stream: lines.stream,
         include_lines: lines.include,
         exclude_lines: lines.exclude,
+        value: value::check(&s, world, room(kafka, labels.as_ref())),
         max_line_bytes,
         on_long_line: s.read("on_long_line", LongLine::Truncate, parse::choice(LONG_LINES)).value,
         partial_timeout: optional_period(&s, "partial_timeout", None),
@@ -127,11 +126,17 @@ fn rotated(s: &Section<'_>) -> Rotated {
     s.read("rotated", Rotated::Auto, word).value
 }
 
+/// What a value may take of a request.
+fn room(kafka: &Checked, labels: Option<&Labels>) -> usize {
+    let carried = labels.map_or(0, Labels::len_max);
+    kafka.settings.max_request_size_bytes.saturating_sub(FRAMING + carried)
+}
+
 /// The default gives way to a small `max.request.size`; what is asked for does not.
 fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize {
     let request = kafka.settings.max_request_size_bytes;
     let carried = labels.map_or(0, Labels::len_max);
-    let most = request.saturating_sub(FRAMING + carried);
+    let most = room(kafka, labels);
     if most == 0 && carried > 0 {
         let at = if s.has("headers") { "headers" } else { "key" };
         let message = format!(

@@ -7,6 +7,7 @@ mod lines;
 mod names;
 mod security;
 mod topic;
+mod value;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
