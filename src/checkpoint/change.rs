@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::places::Places;
 use crate::ledger::Frontier;
-use crate::record::{Generation, Identity, Lineage, Mark, SourceId};
+use crate::record::{Generation, Identity, Lineage, LineageId, Mark, SourceId};
 
 /// What is known of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub enum Change {
     Moved { frontier: Frontier, acknowledged: Mark },
     /// No file with the identity of this source is found any more. Keeps the first such time.
     Gone { source: SourceId, lineage: Lineage, at_ms: u64 },
+    /// This number of a lineage is not used any more: nothing more is said about its sources.
+    Over { lineage: LineageId },
     /// All files of an input have been looked at.
     Looked { input: String, at_ms: u64 },
     /// What the spool held of a source of an earlier run, which no reader has found again, is

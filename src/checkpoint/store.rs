@@ -115,6 +115,7 @@ impl Checkpoints {
                 }
                 Change::Moved { frontier, acknowledged } => self.move_to(frontier, acknowledged),
                 Change::Gone { source, lineage, at_ms } => self.note_gone(source, lineage, at_ms),
+                Change::Over { lineage } => drop(self.names.remove(&lineage)),
                 Change::Looked { input, at_ms } => {
                     self.places.look(input.clone(), at_ms);
                     self.unsaved.insert(Subject::Look(input));

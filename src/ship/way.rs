@@ -16,6 +16,8 @@ pub(super) struct Way {
     pub(super) lineage: Arc<Lineage>,
     /// Its number, once a reader has seen a file of it.
     pub(super) id: Option<LineageId>,
+    /// Numbers it had before its files went and came again.
+    pub(super) former: Vec<LineageId>,
     pub(super) topic: Arc<str>,
     /// Fixed by the configuration; otherwise host, input and path decide.
     pub(super) pinned: Option<i32>,
@@ -89,17 +91,13 @@ pub(super) struct Replay {
 }
 
 impl Way {
-    pub(super) fn new(
-        lineage: Arc<Lineage>,
-        topic: &str,
-        pinned: Option<i32>,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(lineage: Arc<Lineage>, topic: Arc<str>, now: Instant) -> Self {
         Self {
             lineage,
             id: None,
-            topic: topic.into(),
-            pinned,
+            former: Vec::new(),
+            topic,
+            pinned: None,
             partition: None,
             lane: Lane::default(),
             gate: Arc::default(),
@@ -122,6 +120,14 @@ impl Way {
     /// One of its sources; what no reader has seen is like nothing a reader has.
     pub(super) fn source(&self, generation: Generation) -> SourceId {
         SourceId { lineage: self.id.unwrap_or(LineageId(u32::MAX)), generation }
+    }
+
+    /// Nothing of it is owed, in memory or in the spool.
+    pub(super) fn is_over(&self) -> bool {
+        let spooled = &self.spooled;
+        let is_sent = self.lane.is_empty() && self.lane.is_direct() && self.bytes == 0;
+        let is_drained = spooled.records == 0 && spooled.unstored == 0 && spooled.held.is_empty();
+        is_sent && is_drained && spooled.floors.is_empty() && spooled.replay.asked.is_none()
     }
 
     pub(super) fn rests(&self, now: Instant) -> bool {
