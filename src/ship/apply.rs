@@ -41,7 +41,7 @@ impl Ship {
         let source = seen.source;
         self.changes.push(Change::Known {
             source,
-            lineage: (*seen.lineage).clone(),
+            lineage: seen.lineage.clone(),
             identity: seen.identity,
             path: seen.path,
             seen_ms: clock::wall_ms(),
@@ -100,7 +100,7 @@ impl Ship {
         let Some(way) = self.ways.of(source.lineage).and_then(|at| self.ways.get(at)) else {
             return;
         };
-        let lineage = (*way.lineage).clone();
+        let lineage = way.lineage.clone();
         self.changes.push(Change::Gone { source, lineage, at_ms: clock::wall_ms() });
         if self.floor(source).is_some() {
             self.gone.insert(source);

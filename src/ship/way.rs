@@ -1,7 +1,8 @@
 //! One lineage's way out: its lane, where that leads, what it holds in memory and in the spool.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use super::share::Target;
@@ -31,7 +32,26 @@ pub(super) struct Way {
     pub(super) rests_until: Option<Instant>,
     /// When the broker last acknowledged something, or there was nothing to acknowledge.
     pub(super) moved_at: Instant,
-    pub(super) spooled: Spooled,
+    pub(super) spooled: Seldom,
+}
+
+/// What most ways never have costs no more than a pointer.
+#[derive(Debug, Default)]
+pub(super) struct Seldom(Option<Box<Spooled>>);
+
+impl Deref for Seldom {
+    type Target = Spooled;
+
+    fn deref(&self) -> &Spooled {
+        static NOTHING: LazyLock<Spooled> = LazyLock::new(Spooled::default);
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Seldom {
+    fn deref_mut(&mut self) -> &mut Spooled {
+        self.0.get_or_insert_default()
+    }
 }
 
 /// What of a way is in the spool.
@@ -104,7 +124,7 @@ impl Way {
             bytes: 0,
             rests_until: None,
             moved_at: now,
-            spooled: Spooled::default(),
+            spooled: Seldom::default(),
         }
     }
 

@@ -94,10 +94,11 @@ impl Ways {
 
     /// The busy ways; those that turn out to be idle are left out from now on.
     pub(super) fn take_busy(&mut self) -> Vec<usize> {
-        let all = &self.all;
-        let is_idle = |way: &Way| way.lane.is_empty() && way.lane.is_direct();
-        self.busy
-            .retain(|at| all.get(*at).and_then(Option::as_ref).is_some_and(|way| !is_idle(way)));
+        let all = &mut self.all;
+        self.busy.retain(|at| {
+            let way = all.get_mut(*at).and_then(Option::as_mut);
+            way.is_some_and(|way| !way.lane.rests())
+        });
         self.busy.iter().copied().collect()
     }
 
