@@ -112,6 +112,10 @@ impl Ship {
     /// Forgets the ways that nothing is owed on and no reader has a file for.
     pub(super) fn retire(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
+        // What is being buried settles later, and its place moves then.
+        if self.burying > 0 {
+            return changes;
+        }
         for way in self.ways.take_over(|way| !self.left.contains_key(&way.lineage)) {
             if let Some(lane) = way.spooled.lane {
                 self.by_lane.remove(&lane);
