@@ -226,6 +226,15 @@ impl Lane {
         self.in_flight == 0 && self.waiting.is_empty() && self.returned.is_empty()
     }
 
+    /// Whether nothing is under way, nor in the spool; if so, it takes little memory.
+    pub fn rests(&mut self) -> bool {
+        let rests = self.is_empty() && self.is_direct();
+        if rests {
+            (self.waiting, self.returned) = (VecDeque::new(), Vec::new());
+        }
+        rests
+    }
+
     pub fn is_direct(&self) -> bool {
         self.mode == Mode::Direct
     }

@@ -152,11 +152,14 @@ impl Ledger {
 #[derive(Debug, Default)]
 pub struct Ledgers(HashMap<SourceId, Account>);
 
+/// Most sources rest, and there may be very many.
 #[derive(Debug)]
-struct Account {
-    ledger: Ledger,
+enum Account {
+    /// Nothing is owed; it goes on here.
+    Settled(Mark),
+    Open(Box<Ledger>),
     /// No more tickets will be asked for.
-    is_closed: bool,
+    Closing(Box<Ledger>),
 }
 
 impl Ledgers {
@@ -166,10 +169,8 @@ impl Ledgers {
         if self.0.contains_key(&source) {
             return None;
         }
-        let ledger = Ledger::resume(source, at);
-        let frontier = ledger.frontier();
-        self.0.insert(source, Account { ledger, is_closed: false });
-        Some(frontier)
+        self.0.insert(source, Account::Settled(at));
+        Some(Frontier { source, mark: at })
     }
 
     /// Opens a ticket for `records` records from `start`, where the last one ended, to `end`.
@@ -183,7 +184,12 @@ impl Ledgers {
         let Some(account) = self.0.get_mut(&source) else {
             unreachable!("the ledger of a source is opened before its first ticket")
         };
-        let ledger = &mut account.ledger;
+        if let Account::Settled(at) = account {
+            *account = Account::Open(Box::new(Ledger::resume(source, *at)));
+        }
+        let (Account::Open(ledger) | Account::Closing(ledger)) = account else {
+            unreachable!("it was just opened")
+        };
         assert_eq!(ledger.opened(), start.offset, "the spans of a source leave no gap");
         ledger.open(end, records)
     }
@@ -195,29 +201,43 @@ impl Ledgers {
         let Some(account) = self.0.get_mut(&source) else {
             unreachable!("a ledger stays until its tickets are settled")
         };
-        let moved = account.ledger.settle_ticket(&ticket);
-        if account.is_closed && account.ledger.is_settled() {
-            self.0.remove(&source);
+        let (Account::Open(ledger) | Account::Closing(ledger)) = &mut *account else {
+            unreachable!("a ledger is open until its tickets are settled")
+        };
+        let moved = ledger.settle_ticket(&ticket);
+        if ledger.is_settled() {
+            let mark = ledger.frontier().mark;
+            if matches!(account, Account::Closing(_)) {
+                self.0.remove(&source);
+            } else {
+                *account = Account::Settled(mark);
+            }
         }
         moved
     }
 
     /// Where the frontier of a source stands.
     pub fn frontier(&self, source: SourceId) -> Option<Frontier> {
-        self.0.get(&source).map(|account| account.ledger.frontier())
+        self.0.get(&source).map(|account| match account {
+            Account::Settled(mark) => Frontier { source, mark: *mark },
+            Account::Open(ledger) | Account::Closing(ledger) => ledger.frontier(),
+        })
     }
 
     /// Up to where a source has been read in this run.
     pub fn opened(&self, source: SourceId) -> Option<Offset> {
-        self.0.get(&source).map(|account| account.ledger.opened())
+        self.0.get(&source).map(|account| match account {
+            Account::Settled(mark) => mark.offset,
+            Account::Open(ledger) | Account::Closing(ledger) => ledger.opened(),
+        })
     }
 
     /// Nothing more comes from this source: its ledger goes once everything is settled.
     pub fn close(&mut self, source: SourceId) {
-        if let Some(account) = self.0.get_mut(&source) {
-            account.is_closed = true;
-            if account.ledger.is_settled() {
-                self.0.remove(&source);
+        match self.0.remove(&source) {
+            None | Some(Account::Settled(_)) => {}
+            Some(Account::Open(ledger) | Account::Closing(ledger)) => {
+                self.0.insert(source, Account::Closing(ledger));
             }
         }
     }

@@ -8,6 +8,9 @@
 //! lines a second from start until the topic holds every line, CPU seconds (user and system) and peak
 //! resident memory; then every line is read back and proved. `kcat` gets its files from a `cat`, which
 //! counts as part of it.
+//!
+//! `--idle N [--rest 60]` instead: what N idle files and one busy cost, for as many seconds each;
+//! `--latency [--idle N]`: from append to consumed, against bare librdkafka in the same process.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,6 +19,8 @@
 )]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a bench prints is its report")]
 
+mod latency;
+mod many;
 mod runner;
 mod score;
 #[allow(dead_code, reason = "the race needs a part of what the tests need")]
@@ -54,6 +59,13 @@ struct Course {
 }
 
 fn main() {
+    let idle = number("--idle", 0);
+    if std::env::args().any(|argument| argument == "--latency") {
+        return latency::run(idle);
+    }
+    if idle > 0 {
+        return many::run(idle, Duration::from_secs(number("--rest", 60)));
+    }
     let lines = number("--lines", 1_000_000);
     let rounds = number("--rounds", 3);
     let course = Course::lay(lines, number("--files", 4), text("--compression", "none"));

@@ -11,6 +11,7 @@ use crate::Course;
 use crate::support::children::{Power, guarded, signal, spawn};
 use crate::support::config::Config;
 use crate::support::daemon::binary;
+use crate::support::site::Site;
 use crate::support::verdict::{Verdict, Written};
 use crate::support::wait::{GENEROUS, wait_until};
 
@@ -69,10 +70,15 @@ fn tailspool(course: &Course, bootstrap: &str, topic: &str) -> Vec<Child> {
         .kafka("compression.type", &course.compression)
         .input("race", &course.site.log("*.log"), topic);
     course.site.write_config(&config.to_yaml());
+    vec![start(&course.site)]
+}
+
+/// `tailspool run` with the configuration that is there.
+pub(crate) fn start(site: &Site) -> Child {
     let mut command = guarded(binary(), Power::AsWeAre);
-    command.args(course.site.with_config(&["run"]));
+    command.args(site.with_config(&["run"]));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    vec![spawn(command)]
+    spawn(command)
 }
 
 /// With the settings a shipper has: batches of 100 ms and a queue that does not stop it.
@@ -127,14 +133,19 @@ fn is_dead(pid: u32) -> bool {
     stat(pid)[0] == "Z"
 }
 
-fn cpu(pid: u32) -> Duration {
+pub(crate) fn cpu(pid: u32) -> Duration {
     let fields = stat(pid);
     let ticks: u64 = fields[11..=12].iter().map(|ticks| ticks.parse::<u64>().expect("ticks")).sum();
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 
 fn peak_bytes(pid: u32) -> u64 {
+    memory_bytes(pid, "VmHWM:")
+}
+
+/// What `/proc/PID/status` says under a key.
+pub(crate) fn memory_bytes(pid: u32, key: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = status.lines().find_map(|line| line.strip_prefix(key));
     peak.map_or(0, |text| text.trim().trim_end_matches(" kB").parse::<u64>().expect("kB") * 1024)
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::places::Places;
 use crate::ledger::Frontier;
-use crate::record::{Generation, Identity, Lineage, Mark, SourceId};
+use crate::record::{Generation, Identity, Lineage, LineageId, Mark, SourceId};
 
 /// What is known of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,24 +27,25 @@ pub struct Saved {
     pub gone_ms: Option<u64>,
 }
 
-impl Saved {
-    /// Whether nothing of it can be wanted any more if it vanished before `before_ms`.
-    pub(super) fn is_past(&self, before_ms: u64) -> bool {
-        self.gone_ms.is_some_and(|gone| gone < before_ms) && self.accepted == self.acknowledged
-    }
-}
-
 /// One thing to be saved. Several about one source in one save become durable together.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// A file is there. Says which lineage `source` stands for in this run, as [`Change::Gone`]
     /// does; one of them comes before the first [`Change::Moved`] of a source. A source without
     /// a place begins at its start: one that begins elsewhere is sent with its `Moved`.
-    Known { source: SourceId, lineage: Lineage, identity: Identity, path: PathBuf, seen_ms: u64 },
+    Known {
+        source: SourceId,
+        lineage: Arc<Lineage>,
+        identity: Identity,
+        path: PathBuf,
+        seen_ms: u64,
+    },
     /// A source's place. May go back, as it must when the spool was lost.
     Moved { frontier: Frontier, acknowledged: Mark },
     /// No file with the identity of this source is found any more. Keeps the first such time.
-    Gone { source: SourceId, lineage: Lineage, at_ms: u64 },
+    Gone { source: SourceId, lineage: Arc<Lineage>, at_ms: u64 },
+    /// This number of a lineage is not used any more: nothing more is said about its sources.
+    Over { lineage: LineageId },
     /// All files of an input have been looked at.
     Looked { input: String, at_ms: u64 },
     /// What the spool held of a source of an earlier run, which no reader has found again, is
@@ -81,7 +83,7 @@ pub struct Restored {
 
 impl Restored {
     pub(super) fn new(places: &Places, damaged_lines: u64, forgotten: Vec<Forgotten>) -> Self {
-        let mut sources: Vec<_> = places.sources().cloned().collect();
+        let mut sources: Vec<_> = places.sources().collect();
         sources.sort_by(|a, b| (&a.lineage, a.generation).cmp(&(&b.lineage, b.generation)));
         Self {
             sources,

@@ -1,6 +1,6 @@
 //! The log on disk: read back, appended to, and rewritten whole.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ const REWRITE_ABOVE_BYTES: u64 = 1 << 20;
 /// Rewritten when three quarters are superseded, a rewrite costs a third of a byte for each byte
 /// that was appended.
 const REWRITE_ABOVE_TIMES: u64 = 4;
+/// So much is put on disk at a time.
+const PIECE_BYTES: usize = 1 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -89,8 +91,13 @@ impl Log {
     }
 
     /// Takes note of what a rewrite would come to.
-    pub(super) fn measure(&mut self, lines: &[Line]) -> io::Result<()> {
-        self.limit(encode(lines)?.len() as u64);
+    pub(super) fn measure(&mut self, lines: impl Iterator<Item = Line>) -> io::Result<()> {
+        let mut len = 0;
+        in_pieces(lines, |piece| {
+            len += piece.len() as u64;
+            Ok(())
+        })?;
+        self.limit(len);
         Ok(())
     }
 
@@ -100,27 +107,32 @@ impl Log {
         self.len_max = len.saturating_add(REWRITE_ABOVE_BYTES);
     }
 
-    /// Afterwards the lines are durable; after an error the log is as it was.
-    pub(super) fn append(&mut self, lines: &[Line]) -> io::Result<()> {
+    /// Afterwards the lines are durable; after an error the first of them may be.
+    pub(super) fn append(&mut self, lines: impl Iterator<Item = Line>) -> io::Result<()> {
         assert!(!self.must_rewrite(), "a superseded log is not appended to");
         match &mut self.file {
-            Some(file) if !lines.is_empty() => file.append(&encode(lines)?),
-            Some(_) | None => Ok(()),
+            Some(file) => in_pieces(lines, |piece| file.append(piece)),
+            None => Ok(()),
         }
     }
 
     /// Puts a new log in place of the old one, in one step. Damaged lines are set aside first.
-    pub(super) fn rewrite(&mut self, lines: &[Line]) -> io::Result<()> {
+    pub(super) fn rewrite(&mut self, lines: impl Iterator<Item = Line>) -> io::Result<()> {
         self.set_aside()?;
-        let bytes = encode(lines)?;
         let new = self.dir.join(NAME_NEW);
-        write_durably(&new, &bytes)?;
+        let mut len = 0;
+        let mut file = create(&new)?;
+        in_pieces(lines, |piece| {
+            len += piece.len() as u64;
+            file.write_all(piece)
+        })?;
+        file.sync_all()?;
         fs::rename(&new, self.path())?;
         // The old one is out of sight, but until the directory is synced it may come back.
         self.file = None;
-        self.file = Some(AppendFile::open(&self.path(), bytes.len() as u64)?);
+        self.file = Some(AppendFile::open(&self.path(), len)?);
         self.superseded = false;
-        self.limit(bytes.len() as u64);
+        self.limit(len);
         Ok(())
     }
 
@@ -145,17 +157,29 @@ impl Log {
     }
 }
 
-fn encode(lines: &[Line]) -> io::Result<Vec<u8>> {
+/// Lines as bytes, many at a time: all of them at once may take more memory than all else.
+fn in_pieces(
+    lines: impl Iterator<Item = Line>,
+    mut put: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let mut bytes = Vec::new();
     for line in lines {
         line.write(&mut bytes)?;
+        if bytes.len() >= PIECE_BYTES {
+            put(&bytes)?;
+            bytes.clear();
+        }
     }
-    Ok(bytes)
+    if bytes.is_empty() { Ok(()) } else { put(&bytes) }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -2,15 +2,17 @@
 //! changes afterwards, to the same effect.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::change::{Forgotten, Saved};
 use super::line::Line;
-use crate::record::{Generation, Lineage};
+use crate::record::{Generation, Identity, Lineage, Mark};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Places {
     /// Each with at least one source. Not in order: to compare two paths is slow.
-    lineages: HashMap<Lineage, Files>,
+    lineages: HashMap<Arc<Lineage>, Files>,
     looks: BTreeMap<String, u64>,
     /// Above every number of the lineages that were forgotten. One number for all of them, or
     /// a host whose containers come and go would be remembered for ever.
@@ -22,7 +24,84 @@ pub(super) struct Places {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Files {
     next: Generation,
-    sources: BTreeMap<Generation, Saved>,
+    /// Oldest first; nearly always one.
+    sources: Vec<Place>,
+}
+
+/// A [`Saved`] without what its lineage tells: there may be many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    generation: Generation,
+    identity: Identity,
+    /// Where it was last seen, if that is not the lineage's path.
+    now: Option<PathBuf>,
+    pub(super) accepted: Mark,
+    pub(super) acknowledged: Mark,
+    seen_ms: u64,
+    pub(super) gone_ms: Option<u64>,
+}
+
+impl Place {
+    fn of(saved: Saved) -> (Lineage, Self) {
+        let place = Self {
+            generation: saved.generation,
+            identity: saved.identity,
+            now: Some(saved.path).filter(|path| *path != saved.lineage.path),
+            accepted: saved.accepted,
+            acknowledged: saved.acknowledged,
+            seen_ms: saved.seen_ms,
+            gone_ms: saved.gone_ms,
+        };
+        (saved.lineage, place)
+    }
+
+    fn saved(&self, lineage: &Lineage) -> Saved {
+        Saved {
+            lineage: lineage.clone(),
+            generation: self.generation,
+            identity: self.identity,
+            path: self.now.as_ref().unwrap_or(&lineage.path).clone(),
+            accepted: self.accepted,
+            acknowledged: self.acknowledged,
+            seen_ms: self.seen_ms,
+            gone_ms: self.gone_ms,
+        }
+    }
+
+    /// Whether nothing of it can be wanted any more if it vanished before `before_ms`.
+    fn is_past(&self, before_ms: u64) -> bool {
+        self.gone_ms.is_some_and(|gone| gone < before_ms) && self.accepted == self.acknowledged
+    }
+}
+
+impl Files {
+    fn lines(&self, lineage: &Lineage) -> impl Iterator<Item = Line> {
+        let sources = self.sources.iter();
+        let sources = sources.map(|place| Line::Source(Box::new(place.saved(lineage))));
+        let counted = self.sources.last().map(|last| after(last.generation));
+        let rest = (counted != Some(self.next))
+            .then(|| Line::Lineage { lineage: lineage.clone(), next: self.next });
+        sources.chain(rest)
+    }
+
+    fn find(&self, generation: Generation) -> Result<usize, usize> {
+        self.sources.binary_search_by_key(&generation, |place| place.generation)
+    }
+
+    fn put(&mut self, place: Place) {
+        self.next = self.next.max(after(place.generation));
+        match self.find(place.generation) {
+            Ok(at) => {
+                if let Some(known) = self.sources.get_mut(at) {
+                    *known = place;
+                }
+            }
+            Err(at) => {
+                self.sources.reserve_exact(1);
+                self.sources.insert(at, place);
+            }
+        }
+    }
 }
 
 impl Default for Places {
@@ -47,26 +126,55 @@ impl Places {
     }
 
     pub(super) fn put(&mut self, saved: Saved) {
-        let files = Files { next: self.floor, sources: BTreeMap::new() };
-        let files = self.lineages.entry(saved.lineage.clone()).or_insert(files);
-        files.next = files.next.max(after(saved.generation));
-        files.sources.insert(saved.generation, saved);
+        let (lineage, place) = Place::of(saved);
+        let lineage = Arc::new(lineage);
+        self.put_at(&lineage, place);
+    }
+
+    /// A file was seen. One that is known keeps its place, a new one begins at its start.
+    pub(super) fn see(
+        &mut self,
+        lineage: &Arc<Lineage>,
+        generation: Generation,
+        identity: Identity,
+        path: PathBuf,
+        seen_ms: u64,
+    ) {
+        let known = self.get(lineage, generation);
+        let (accepted, acknowledged) =
+            known.map_or((Mark::START, Mark::START), |place| (place.accepted, place.acknowledged));
+        let now = Some(path).filter(|path| *path != lineage.path);
+        let gone_ms = None;
+        let place = Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms };
+        self.put_at(lineage, place);
+    }
+
+    fn put_at(&mut self, lineage: &Arc<Lineage>, place: Place) {
+        let files = Files { next: self.floor, sources: Vec::new() };
+        self.lineages.entry(lineage.clone()).or_insert(files).put(place);
     }
 
     pub(super) fn look(&mut self, input: String, at_ms: u64) {
         self.looks.insert(input, at_ms);
     }
 
-    pub(super) fn get(&self, lineage: &Lineage, generation: Generation) -> Option<&Saved> {
-        self.lineages.get(lineage)?.sources.get(&generation)
+    pub(super) fn get(&self, lineage: &Lineage, generation: Generation) -> Option<&Place> {
+        let files = self.lineages.get(lineage)?;
+        files.sources.get(files.find(generation).ok()?)
+    }
+
+    pub(super) fn saved(&self, lineage: &Lineage, generation: Generation) -> Option<Saved> {
+        self.get(lineage, generation).map(|place| place.saved(lineage))
     }
 
     pub(super) fn get_mut(
         &mut self,
         lineage: &Lineage,
         generation: Generation,
-    ) -> Option<&mut Saved> {
-        self.lineages.get_mut(lineage)?.sources.get_mut(&generation)
+    ) -> Option<&mut Place> {
+        let files = self.lineages.get_mut(lineage)?;
+        let at = files.find(generation).ok()?;
+        files.sources.get_mut(at)
     }
 
     /// No number below `next` is free any more. Comes after the lineage's sources; should none of
@@ -83,7 +191,7 @@ impl Places {
             return;
         };
         files.next = files.next.max(after(generation));
-        files.sources.remove(&generation);
+        files.sources.retain(|place| place.generation != generation);
         if files.sources.is_empty() {
             self.floor = self.floor.max(files.next);
             self.lineages.remove(lineage);
@@ -93,9 +201,12 @@ impl Places {
     /// Drops what vanished before `before_ms` and of which nothing is owed.
     pub(super) fn forget_past(&mut self, before_ms: u64) -> Vec<Forgotten> {
         self.damaged_ms = self.damaged_ms.filter(|at| *at >= before_ms);
-        let past = self.sources().filter(|saved| saved.is_past(before_ms));
+        let past = self.places().filter(|(_, place)| place.is_past(before_ms));
         let forgotten: Vec<_> = past
-            .map(|saved| Forgotten { lineage: saved.lineage.clone(), generation: saved.generation })
+            .map(|(lineage, place)| Forgotten {
+                lineage: (**lineage).clone(),
+                generation: place.generation,
+            })
             .collect();
         for Forgotten { lineage, generation } in &forgotten {
             self.forget(lineage, *generation);
@@ -115,29 +226,30 @@ impl Places {
     }
 
     /// The shortest log that leads here.
-    pub(super) fn lines(&self) -> Vec<Line> {
-        let mut lines = vec![Line::header()];
-        lines.extend(self.damaged_ms.map(|at_ms| Line::Damaged { at_ms }));
-        for (lineage, files) in &self.lineages {
-            lines.extend(files.sources.values().map(|saved| Line::Source(Box::new(saved.clone()))));
-            if files.sources.keys().next_back().map(|last| after(*last)) != Some(files.next) {
-                lines.push(Line::Lineage { lineage: lineage.clone(), next: files.next });
-            }
-        }
+    pub(super) fn lines(&self) -> impl Iterator<Item = Line> {
+        let damaged = self.damaged_ms.map(|at_ms| Line::Damaged { at_ms });
         let looks = self.looks.iter();
-        lines.extend(looks.map(|(input, &at_ms)| Line::Look { input: input.clone(), at_ms }));
-        // Last, or the lineages above would count on from it.
-        lines.push(Line::Floor { next: self.floor });
-        lines
+        let looks = looks.map(|(input, &at_ms)| Line::Look { input: input.clone(), at_ms });
+        // The floor comes last, or the lineages before it would count on from it.
+        std::iter::once(Line::header())
+            .chain(damaged)
+            .chain(self.lineages.iter().flat_map(|(lineage, files)| files.lines(lineage)))
+            .chain(looks)
+            .chain(std::iter::once(Line::Floor { next: self.floor }))
     }
 
-    pub(super) fn sources(&self) -> impl Iterator<Item = &Saved> {
-        self.lineages.values().flat_map(|files| files.sources.values())
+    fn places(&self) -> impl Iterator<Item = (&Arc<Lineage>, &Place)> {
+        let lineages = self.lineages.iter();
+        lineages.flat_map(|(lineage, files)| files.sources.iter().map(move |s| (lineage, s)))
+    }
+
+    pub(super) fn sources(&self) -> impl Iterator<Item = Saved> {
+        self.places().map(|(lineage, place)| place.saved(lineage))
     }
 
     /// Each lineage with the number of its next file.
     pub(super) fn lineages(&self) -> impl Iterator<Item = (&Lineage, Generation)> {
-        self.lineages.iter().map(|(lineage, files)| (lineage, files.next))
+        self.lineages.iter().map(|(lineage, files)| (&**lineage, files.next))
     }
 
     pub(super) fn has(&self, lineage: &Lineage) -> bool {

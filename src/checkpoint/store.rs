@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::change::{Change, Forgotten, Restored, Saved};
+use super::change::{Change, Forgotten, Restored};
 use super::line::Line;
 use super::log::{self, Log, OpenError};
 use super::places::Places;
@@ -32,7 +33,7 @@ pub struct Settled {
 /// What a line is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Subject {
-    Source(Lineage, Generation),
+    Source(Arc<Lineage>, Generation),
     Look(String),
 }
 
@@ -43,7 +44,7 @@ pub struct Checkpoints {
     log: Log,
     places: Places,
     unsaved: HashSet<Subject>,
-    names: HashMap<LineageId, Lineage>,
+    names: HashMap<LineageId, Arc<Lineage>>,
     forget_after: Duration,
     forgotten: Vec<Forgotten>,
 }
@@ -100,21 +101,12 @@ impl Checkpoints {
                 Change::Known { source, lineage, identity, path, seen_ms } => {
                     self.names.insert(source.lineage, lineage.clone());
                     let generation = source.generation;
-                    let (accepted, acknowledged) = self.place(&lineage, generation);
-                    let gone_ms = None;
-                    self.put(Saved {
-                        lineage,
-                        generation,
-                        identity,
-                        path,
-                        accepted,
-                        acknowledged,
-                        seen_ms,
-                        gone_ms,
-                    });
+                    self.places.see(&lineage, generation, identity, path, seen_ms);
+                    self.unsaved.insert(Subject::Source(lineage, generation));
                 }
                 Change::Moved { frontier, acknowledged } => self.move_to(frontier, acknowledged),
                 Change::Gone { source, lineage, at_ms } => self.note_gone(source, lineage, at_ms),
+                Change::Over { lineage } => drop(self.names.remove(&lineage)),
                 Change::Looked { input, at_ms } => {
                     self.places.look(input.clone(), at_ms);
                     self.unsaved.insert(Subject::Look(input));
@@ -122,13 +114,13 @@ impl Checkpoints {
                 Change::Drained { lineage, generation } => {
                     if let Some(saved) = self.places.get_mut(&lineage, generation) {
                         saved.acknowledged = saved.accepted;
-                        self.unsaved.insert(Subject::Source(lineage, generation));
+                        self.unsaved.insert(Subject::Source(lineage.into(), generation));
                     }
                 }
                 Change::FellBack { lineage, generation } => self.send_back(lineage, generation),
                 Change::Forget { lineage, generation } => {
                     self.places.forget(&lineage, generation);
-                    self.unsaved.insert(Subject::Source(lineage, generation));
+                    self.unsaved.insert(Subject::Source(lineage.into(), generation));
                 }
             }
         }
@@ -166,22 +158,12 @@ impl Checkpoints {
         let Some(saved) = self.places.get_mut(&lineage, generation) else { return };
         saved.accepted = saved.acknowledged;
         self.log.supersede();
-        self.unsaved.insert(Subject::Source(lineage, generation));
+        self.unsaved.insert(Subject::Source(lineage.into(), generation));
     }
 
     /// Whether everything that was applied is durable.
     pub fn is_saved(&self) -> bool {
         self.unsaved.is_empty() && !self.log.must_rewrite()
-    }
-
-    fn place(&self, lineage: &Lineage, generation: Generation) -> (Mark, Mark) {
-        let saved = self.places.get(lineage, generation);
-        saved.map_or((Mark::START, Mark::START), |saved| (saved.accepted, saved.acknowledged))
-    }
-
-    fn put(&mut self, saved: Saved) {
-        self.unsaved.insert(Subject::Source(saved.lineage.clone(), saved.generation));
-        self.places.put(saved);
     }
 
     fn move_to(&mut self, frontier: Frontier, acknowledged: Mark) {
@@ -203,7 +185,7 @@ impl Checkpoints {
         self.unsaved.insert(Subject::Source(lineage.clone(), source.generation));
     }
 
-    fn note_gone(&mut self, source: SourceId, lineage: Lineage, at_ms: u64) {
+    fn note_gone(&mut self, source: SourceId, lineage: Arc<Lineage>, at_ms: u64) {
         if let Some(saved) = self.places.get_mut(&lineage, source.generation) {
             saved.gone_ms.get_or_insert(at_ms);
             self.unsaved.insert(Subject::Source(lineage.clone(), source.generation));
@@ -212,30 +194,15 @@ impl Checkpoints {
     }
 
     fn append(&mut self) -> io::Result<()> {
-        let lines: Vec<_> = self.unsaved.iter().filter_map(|about| self.line(about)).collect();
-        self.log.append(&lines)?;
-        self.unsaved.clear();
+        let (log, places) = (&mut self.log, &self.places);
+        log.append(self.unsaved.iter().filter_map(|about| line(places, about)))?;
+        // The first save of a run may be of very many.
+        self.unsaved = HashSet::new();
         Ok(())
     }
 
-    fn line(&self, about: &Subject) -> Option<Line> {
-        match about {
-            Subject::Source(lineage, generation) => {
-                let (lineage, generation) = (lineage.clone(), *generation);
-                Some(match self.places.get(&lineage, generation) {
-                    Some(saved) => Line::Source(Box::new(saved.clone())),
-                    None => Line::Forgotten { lineage, generation },
-                })
-            }
-            Subject::Look(input) => {
-                let at_ms = *self.places.looks().get(input)?;
-                Some(Line::Look { input: input.clone(), at_ms })
-            }
-        }
-    }
-
     fn rewrite(&mut self) -> io::Result<()> {
-        self.log.rewrite(&self.places.lines())?;
+        self.log.rewrite(self.places.lines())?;
         self.unsaved.clear();
         self.names.retain(|_, lineage| self.places.has(lineage));
         Ok(())
@@ -249,7 +216,7 @@ impl Checkpoints {
 
     /// Rewrites the log, if it is not as we would have written it.
     fn tidy(&mut self, intact: bool) -> io::Result<()> {
-        self.log.measure(&self.places.lines())?;
+        self.log.measure(self.places.lines())?;
         if intact && self.forgotten.is_empty() && !self.log.is_outgrown() {
             return Ok(());
         }
@@ -268,6 +235,22 @@ impl Checkpoints {
             let path = self.log.path();
             let path = path.display();
             tracing::warn!(lines, %path, "damaged checkpoints; what is whole is kept");
+        }
+    }
+}
+
+fn line(places: &Places, about: &Subject) -> Option<Line> {
+    match about {
+        Subject::Source(lineage, generation) => {
+            let generation = *generation;
+            Some(match places.saved(lineage, generation) {
+                Some(saved) => Line::Source(Box::new(saved)),
+                None => Line::Forgotten { lineage: (**lineage).clone(), generation },
+            })
+        }
+        Subject::Look(input) => {
+            let at_ms = *places.looks().get(input)?;
+            Some(Line::Look { input: input.clone(), at_ms })
         }
     }
 }

@@ -33,6 +33,13 @@ const NOTES_MAX: usize = 256;
 /// half of it where there is less than twice as much.
 const CLOSING_TAKES: Duration = Duration::from_secs(4);
 
+/// Descriptors that are not for logs: the state directory, the spool and its index, a connection to
+/// each broker, inotify, directories being listed.
+const DESCRIPTORS_KEPT: usize = 64;
+/// How many logs may be open at once, whatever the limit is.
+const FILES_MIN: usize = 16;
+const FILES_MAX: usize = 4096;
+
 /// How to run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mode {
@@ -71,7 +78,7 @@ pub async fn run(
     counters: Arc<Counters>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Arrival, StartError> {
-    raise_descriptor_limit();
+    let files_max = raise_descriptor_limit();
     // What is kept holds lines of logs: nobody else's business.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = Lock::acquire(&settings.state_dir)?;
@@ -84,6 +91,8 @@ pub async fn run(
     fall_back(&mut checkpoints, &kept, recovered)?;
     let restored = restored(&kept, recovered);
     let acknowledged = acknowledged(&kept, recovered);
+    // With many files this is much, and all of it was passed on.
+    drop(kept);
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
     let (letters, checkpoints) = writers(settings, checkpoints, notes.clone())?;
     let waking = waker.clone();
@@ -99,7 +108,8 @@ pub async fn run(
     let ship = Ship::new(settings, host(), crew, notes)?;
     let (events, read) = mpsc::channel(EVENTS_MAX);
     let ending = if mode.once { Ending::AtEnd } else { Ending::Follow };
-    let reader = Reader::start(&settings.inputs, restored, budget, ending, waker, events)?;
+    let reader =
+        Reader::start(&settings.inputs, restored, budget, ending, files_max, waker, events)?;
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     tracing::info!(inputs = settings.inputs.len(), "running");
     let stop_reading = reader.stopper();
@@ -297,14 +307,23 @@ pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// As many descriptors as we may have: each file being read costs one.
-fn raise_descriptor_limit() {
+/// As many descriptors as we may have: each file being read costs one. Returns how many files may
+/// be open.
+fn raise_descriptor_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, "cannot raise the limit of open files");
-    }
+    let descriptors = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+            limit.current
+        }
+    };
+    let descriptors = descriptors.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let files = descriptors.saturating_sub(DESCRIPTORS_KEPT).clamp(FILES_MIN, FILES_MAX);
+    tracing::info!(descriptors, files, "open files are limited");
+    files
 }
 
 fn tell_systemd(state: &[sd_notify::NotifyState<'_>]) {

@@ -1,6 +1,8 @@
 //! The reading thread: where `watch` says something changed, `tail` looks and reads.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,13 +16,34 @@ use crate::budget::Budget;
 use crate::clock;
 use crate::settings::Input;
 use crate::tail::{self, Ending, Look, Restored, Tail, Turn};
-use crate::watch::{Found, GlobError, Mode, Scan, Watch};
+use crate::watch::{Found, GlobError, Mode, Watch};
 
-/// How often everything is looked at although nothing was heard: hints get lost.
-const SCAN_EVERY: Duration = Duration::from_secs(10);
+/// How often everything is looked at although nothing was heard: hints get lost. Less often where
+/// there is so much that it would take more than a thousandth of the time.
+const SCAN_EVERY: Pace =
+    Pace { at_least: Duration::from_mins(1), at_most: Duration::from_secs(10), part: 1000 };
 /// The same where no hints come.
-const POLL_EVERY: Duration = Duration::from_secs(1);
+const POLL_EVERY: Pace =
+    Pace { at_least: Duration::from_secs(10), at_most: Duration::from_secs(1), part: 50 };
+/// How long a scan may keep what was heard waiting.
+const SCAN_AT_ONCE: Duration = Duration::from_millis(1);
+/// How long what is to be read may keep a scan waiting.
+const ATTENDED_AT_MOST: Duration = Duration::from_millis(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How often something is done that takes time itself.
+struct Pace {
+    at_least: Duration,
+    at_most: Duration,
+    /// What it takes is one in so many of all time.
+    part: u32,
+}
+
+impl Pace {
+    fn every(&self, takes: Duration) -> Duration {
+        (takes * self.part).clamp(self.at_most, self.at_least)
+    }
+}
 
 /// Wakes the reading thread, from before it runs until after it has ended.
 #[derive(Clone, Default)]
@@ -47,6 +70,7 @@ impl Reader {
         restored: Restored,
         budget: Budget,
         ending: Ending,
+        files_max: usize,
         waker: Waker,
         events: mpsc::Sender<tail::Event>,
     ) -> Result<Self, StartError> {
@@ -65,9 +89,13 @@ impl Reader {
                     heard.store(false, Ordering::Relaxed);
                 }
             };
-            let tail = Tail::new(&inputs, restored, budget, ending, emit);
-            let mut round = Round { watch, tail, inputs: inputs.len(), ending };
-            round.run(|| stopped.load(Ordering::Acquire) || !is_heard.load(Ordering::Relaxed));
+            let mut tail = Tail::new(&inputs, restored, budget, ending, emit);
+            tail.open_at_most(files_max);
+            let is_stopped =
+                move || stopped.load(Ordering::Acquire) || !is_heard.load(Ordering::Relaxed);
+            let inputs = inputs.len();
+            let mut round = Round::new(watch, tail, inputs, ending, is_stopped);
+            round.run();
         })?;
         Ok(Self { thread, stop, waker })
     }
@@ -98,38 +126,41 @@ pub enum StartError {
     Thread(#[from] io::Error),
 }
 
-struct Round<F> {
+struct Round<F, S> {
     watch: Watch,
     tail: Tail<F>,
     inputs: usize,
     ending: Ending,
+    is_stopped: S,
+    /// A scan is due whatever the time is.
+    wants_scan: bool,
+    scanned: Instant,
+    /// What the last scan took, without what was done in between.
+    scan_took: Duration,
+    swept: Instant,
 }
 
-impl<F: FnMut(tail::Event)> Round<F> {
-    fn run(&mut self, is_stopped: impl Fn() -> bool) {
+impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
+    fn new(watch: Watch, tail: Tail<F>, inputs: usize, ending: Ending, is_stopped: S) -> Self {
+        let (scanned, swept) = (clock::now(), clock::now());
+        let (wants_scan, scan_took) = (true, Duration::ZERO);
+        Self { watch, tail, inputs, ending, is_stopped, wants_scan, scanned, scan_took, swept }
+    }
+
+    fn run(&mut self) {
         for input in 0..self.inputs {
             for path in self.tail.absent(input, |_| false) {
                 self.watch.know(input, &path);
             }
         }
-        self.scan();
-        let (mut scanned, mut swept) = (clock::now(), clock::now());
-        while !is_stopped() {
-            let changes = self.watch.changes();
-            for touched in &changes.touched {
-                self.look(touched.input, &touched.path, touched.real.as_deref());
-            }
-            if changes.rescan || scanned.elapsed() >= self.scan_every() {
+        while !(self.is_stopped)() {
+            self.hear();
+            if self.wants_scan || self.scanned.elapsed() >= self.scan_every() {
                 self.scan();
-                scanned = clock::now();
+                self.scanned = clock::now();
             }
-            if swept.elapsed() >= SWEEP_EVERY {
-                self.tail.sweep();
-                swept = clock::now();
-            }
-            let watch = &self.watch;
-            let turn = self.tail.turn(|input, path| siblings(watch, input, path));
-            match turn {
+            self.sweep();
+            match self.turn() {
                 Turn::Worked => {}
                 // If it is not finished, there is more to read.
                 Turn::Idle if self.ending == Ending::AtEnd => {
@@ -137,19 +168,44 @@ impl<F: FnMut(tail::Event)> Round<F> {
                         return;
                     }
                 }
-                Turn::Idle | Turn::Starved => self.rest(scanned, swept),
+                Turn::Idle | Turn::Starved => self.rest(),
             }
         }
     }
 
-    fn scan_every(&self) -> Duration {
-        let polls = |input| matches!(self.watch.mode(input), Mode::Poll(_));
-        if (0..self.inputs).any(polls) { POLL_EVERY } else { SCAN_EVERY }
+    /// Looks where notify says that something happened.
+    fn hear(&mut self) {
+        let changes = self.watch.changes();
+        for touched in &changes.touched {
+            self.look(touched.input, &touched.path, touched.real.as_deref());
+        }
+        self.wants_scan |= changes.rescan;
     }
 
-    fn rest(&self, scanned: Instant, swept: Instant) {
-        let scan = self.scan_every().saturating_sub(scanned.elapsed());
-        let sweep = SWEEP_EVERY.saturating_sub(swept.elapsed());
+    fn sweep(&mut self) {
+        if self.swept.elapsed() < SWEEP_EVERY {
+            return;
+        }
+        for (input, lineage) in self.tail.sweep() {
+            self.watch.forget(input, &lineage.path);
+        }
+        self.swept = clock::now();
+    }
+
+    fn turn(&mut self) -> Turn {
+        let watch = &self.watch;
+        self.tail.turn(|input, path| siblings(watch, input, path))
+    }
+
+    fn scan_every(&self) -> Duration {
+        let polls = |input| matches!(self.watch.mode(input), Mode::Poll(_));
+        let pace = if (0..self.inputs).any(polls) { POLL_EVERY } else { SCAN_EVERY };
+        pace.every(self.scan_took)
+    }
+
+    fn rest(&self) {
+        let scan = self.scan_every().saturating_sub(self.scanned.elapsed());
+        let sweep = SWEEP_EVERY.saturating_sub(self.swept.elapsed());
         thread::park_timeout(scan.min(sweep).max(Duration::from_millis(1)));
     }
 
@@ -158,23 +214,30 @@ impl<F: FnMut(tail::Event)> Round<F> {
         self.tail.look(look, || siblings(watch, input, path));
     }
 
-    /// Looks at everything there is, and at everything there was.
+    /// Looks at everything there is, and at everything there was. What was heard, and what was
+    /// found, is not kept waiting by the rest.
     fn scan(&mut self) {
         let began_ms = clock::wall_ms();
-        let scan = self.watch.scan();
+        let mut busy = Busy::since(clock::now());
+        self.wants_scan = false;
+        let mut scan = self.watch.scan();
         for problem in &scan.problems {
             let path = problem.path.display();
             tracing::warn!(%path, error = %problem.error, "a file that matches cannot be shipped");
         }
-        let lineages = Lineages::of(&scan);
-        for ((input, path), found) in &lineages.0 {
-            let look = Look { input: *input, path, real: found.real, thorough: true };
-            self.tail.look(look, || found.siblings.clone());
+        let mut there = Names::default();
+        let found = std::mem::take(&mut scan.found);
+        for Members { input, path, real, siblings } in Lineages::of(found) {
+            there.insert(input, &path);
+            let look = Look { input, path: &path, real: real.as_deref(), thorough: true };
+            self.tail.look(look, || siblings);
+            if !self.attend(&mut busy) {
+                return;
+            }
         }
         for input in 0..self.inputs {
             // What could not be looked into is not gone.
-            let is_there =
-                |path: &Path| lineages.0.contains_key(&(input, path)) || scan.may_miss(input, path);
+            let is_there = |path: &Path| there.contains(input, path) || scan.may_miss(input, path);
             for path in self.tail.absent(input, is_there) {
                 if !self.watch.matching(&path).contains(&input) {
                     // The configuration does not want it any more.
@@ -183,37 +246,106 @@ impl<F: FnMut(tail::Event)> Round<F> {
                 let (watch, look) =
                     (&self.watch, Look { input, path: &path, real: None, thorough: true });
                 self.tail.look(look, || siblings(watch, input, &path));
+                if !self.attend(&mut busy) {
+                    return;
+                }
             }
             // What is born and rotated where we could not look must not count as old later.
             let is_complete = scan.unseen.iter().all(|(unseen, _)| *unseen != input);
             self.tail.looked(input, is_complete.then_some(began_ms));
         }
+        self.scan_took = busy.pause();
+    }
+
+    /// Within a scan: sees to what else there is to do, if that has waited. False if that is to
+    /// stop.
+    fn attend(&mut self, busy: &mut Busy) -> bool {
+        if busy.since.elapsed() >= SCAN_AT_ONCE {
+            busy.pause();
+            self.hear();
+            self.sweep();
+            let began = clock::now();
+            while began.elapsed() < ATTENDED_AT_MOST && self.turn() == Turn::Worked {}
+            busy.since = clock::now();
+        }
+        !(self.is_stopped)()
     }
 }
 
-/// What a scan found, by input and live name.
-#[derive(Default)]
-struct Lineages<'a>(HashMap<(usize, &'a Path), Members<'a>>);
+/// How long something took that was interrupted now and then.
+struct Busy {
+    since: Instant,
+    before: Duration,
+}
 
-#[derive(Default)]
-struct Members<'a> {
-    real: Option<&'a Path>,
+impl Busy {
+    fn since(since: Instant) -> Self {
+        Self { since, before: Duration::ZERO }
+    }
+
+    fn pause(&mut self) -> Duration {
+        self.before += self.since.elapsed();
+        self.before
+    }
+}
+
+/// What a scan found, a live name and what is beside it at a time. What was looked at is given
+/// back at once: there may be very much of it.
+struct Lineages(Vec<Found>);
+
+struct Members {
+    input: usize,
+    path: PathBuf,
+    real: Option<PathBuf>,
     siblings: Vec<PathBuf>,
 }
 
-impl<'a> Lineages<'a> {
-    fn of(scan: &'a Scan) -> Self {
-        let mut lineages = Self::default();
-        for found in &scan.found {
-            let name = found.sibling_of.as_deref().unwrap_or(&found.path);
-            let members = lineages.0.entry((found.input, name)).or_default();
+/// The input and live name.
+fn owner(found: &Found) -> (usize, &OsStr) {
+    let name = found.sibling_of.as_ref().unwrap_or(&found.path);
+    (found.input, name.as_os_str())
+}
+
+impl Lineages {
+    fn of(mut found: Vec<Found>) -> Self {
+        found.sort_unstable_by(|a, b| owner(a).cmp(&owner(b)));
+        Self(found)
+    }
+}
+
+impl Iterator for Lineages {
+    type Item = Members;
+
+    fn next(&mut self) -> Option<Members> {
+        let (input, name) = owner(self.0.last()?);
+        let path = PathBuf::from(name);
+        let mut members = Members { input, path, real: None, siblings: Vec::new() };
+        let is_member = |found: &mut Found| owner(found) == (input, members.path.as_os_str());
+        while let Some(found) = self.0.pop_if(is_member) {
             if found.sibling_of.is_none() {
-                members.real = found.real.as_deref();
-            } else if is_readable(found) {
-                members.siblings.push(found.real().to_owned());
+                members.real = found.real;
+            } else if is_readable(&found) {
+                members.siblings.push(found.real.unwrap_or(found.path));
             }
         }
-        lineages
+        Some(members)
+    }
+}
+
+/// A set of names that takes little memory: their hashes, which nobody can foresee.
+#[derive(Default)]
+struct Names {
+    hashes: HashSet<u64>,
+    state: RandomState,
+}
+
+impl Names {
+    fn insert(&mut self, input: usize, path: &Path) {
+        self.hashes.insert(self.state.hash_one((input, path.as_os_str())));
+    }
+
+    fn contains(&self, input: usize, path: &Path) -> bool {
+        self.hashes.contains(&self.state.hash_one((input, path.as_os_str())))
     }
 }
 

@@ -32,6 +32,7 @@ impl Ship {
                     self.changes.extend(ms.map(|at_ms| Change::Looked { input, at_ms }));
                 }
             }
+            tail::Event::Over(lineage) => self.ways.end(lineage),
             tail::Event::AllRead => self.read_all = true,
         }
     }
@@ -40,7 +41,7 @@ impl Ship {
         let source = seen.source;
         self.changes.push(Change::Known {
             source,
-            lineage: (*seen.lineage).clone(),
+            lineage: seen.lineage.clone(),
             identity: seen.identity,
             path: seen.path,
             seen_ms: clock::wall_ms(),
@@ -50,12 +51,12 @@ impl Ship {
         if let Some(frontier) = self.ledgers.resume(source, seen.from) {
             self.moved.insert(source, frontier);
         }
-        if !self.by_lineage.contains_key(&source.lineage)
+        if self.ways.of(source.lineage).is_none()
             && let Some(input) = self.inputs.get(seen.input)
         {
             let pinned = input.partition.pinned();
             let at = self.way(&seen.lineage, &seen.label.topic, pinned);
-            self.by_lineage.insert(source.lineage, at);
+            self.ways.assign(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
             }
@@ -88,30 +89,41 @@ impl Ship {
         topic: &str,
         pinned: Option<i32>,
     ) -> usize {
-        let key = (lineage.clone(), Arc::from(topic));
-        if let Some(at) = self.by_name.get(&key).copied() {
-            if let Some(way) = self.ways.get_mut(at) {
-                way.pinned = pinned;
-            }
-            return at;
+        let at = self.ways.find_or_make(lineage, topic, clock::now());
+        if let Some(way) = self.ways.get_mut(at) {
+            way.pinned = pinned;
         }
-        self.by_name.insert(key, self.ways.len());
-        self.ways.push(Way::new(lineage.clone(), topic, pinned, clock::now()));
-        self.ways.len() - 1
+        at
     }
 
     fn gone(&mut self, source: SourceId) {
-        let Some(way) = self.by_lineage.get(&source.lineage).and_then(|at| self.ways.get(*at))
-        else {
+        let Some(way) = self.ways.of(source.lineage).and_then(|at| self.ways.get(at)) else {
             return;
         };
-        let lineage = (*way.lineage).clone();
+        let lineage = way.lineage.clone();
         self.changes.push(Change::Gone { source, lineage, at_ms: clock::wall_ms() });
         if self.floor(source).is_some() {
             self.gone.insert(source);
         } else {
             self.ledgers.close(source);
         }
+    }
+
+    /// Forgets the ways that nothing is owed on and no reader has a file for.
+    pub(super) fn retire(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        // What is being buried settles later, and its place moves then.
+        if self.burying > 0 {
+            return changes;
+        }
+        for way in self.ways.take_over(|way| !self.left.contains_key(&way.lineage)) {
+            if let Some(lane) = way.spooled.lane {
+                self.by_lane.remove(&lane);
+            }
+            let lineages = way.id.into_iter().chain(way.former);
+            changes.extend(lineages.map(|lineage| Change::Over { lineage }));
+        }
+        changes
     }
 
     fn block(&mut self, block: Block) {
@@ -121,7 +133,7 @@ impl Ship {
         counters.filtered.add(u64::from(block.tally.filtered));
         counters.unparsed_lines.add(u64::from(block.tally.unparsed));
         counters.malformed_lines.add(u64::from(block.tally.malformed));
-        let Some(at) = self.by_lineage.get(&block.source.lineage).copied() else {
+        let Some(at) = self.ways.of(block.source.lineage) else {
             unreachable!("a source is seen before its first block")
         };
         let records = NonZeroU32::new(block.len()).unwrap_or(NonZeroU32::MIN);
@@ -175,6 +187,7 @@ impl Ship {
                 way.moved_at = clock::now();
             }
         }
+        self.ways.occupy(at);
         self.hold(at, bytes);
         self.pump(at);
     }

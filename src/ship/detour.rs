@@ -28,6 +28,7 @@ impl Ship {
             way.spooled.records = backlog.records;
             self.by_lane.insert(backlog.id, at);
             self.left.entry(lineage).or_default().push(at);
+            self.ways.occupy(at);
         }
     }
 
@@ -61,9 +62,11 @@ impl Ship {
         let Some(way) = self.ways.get(at) else { return };
         let target = way.target();
         tracing::warn!(lineage = %way.lineage, topic = %way.topic, why, "lines go to the spool");
-        self.shares.fell(target.clone());
+        let is_first = self.shares.fell(target.clone());
         self.detour(at);
-        for at in self.leading_to(&target) {
+        // Gates that lead to where nobody gets through are not closed any more.
+        let opened = if is_first { self.leading_to(&target) } else { vec![at] };
+        for at in opened {
             self.open_gate(at);
         }
     }
@@ -76,6 +79,7 @@ impl Ship {
         // First of all, so that nothing read later overtakes what is in flight.
         let pieces = way.lane.detour();
         way.spooled.replay.start_over();
+        self.ways.occupy(at);
         for piece in pieces {
             if self.flight.load(piece.slot).is_fresh() {
                 *waiting.entry(piece.slot).or_insert(0) += piece.len();
@@ -222,7 +226,7 @@ impl Ship {
 
     /// There is room in the spool again.
     pub(super) fn take_in_held(&mut self) {
-        for at in 0..self.ways.len() {
+        for at in self.ways.numbers() {
             while let Some(way) = self.ways.get(at)
                 && let Some((block, _)) = way.spooled.held.front()
             {
@@ -252,7 +256,7 @@ impl Ship {
     pub(super) fn store_held(&mut self) {
         let Some(usage) = self.spool.as_ref().map(Spool::usage) else { return };
         let mut room = usage.limit.saturating_sub(usage.bytes);
-        for at in 0..self.ways.len() {
+        for at in self.ways.numbers() {
             while let Some(way) = self.ways.get(at)
                 && let Some((block, _)) = way.spooled.held.front()
                 && let Some(left) = room.checked_sub(block.bytes.len() as u64)
@@ -302,7 +306,7 @@ impl Ship {
 
     /// Where what may still have to be replayed of a source begins, whatever topic it is for.
     pub(super) fn floor(&self, source: SourceId) -> Option<Mark> {
-        let at = *self.by_lineage.get(&source.lineage)?;
+        let at = self.ways.of(source.lineage)?;
         let left = self.left.get(&self.ways.get(at)?.lineage).into_iter().flatten();
         let ways = left.chain([&at]).filter_map(|at| self.ways.get(*at));
         let floors = ways.filter_map(|way| way.spooled.floors.get(&source));

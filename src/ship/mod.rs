@@ -12,6 +12,7 @@ mod send;
 mod share;
 mod topics;
 mod way;
+mod ways;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::{Future, pending};
@@ -27,7 +28,7 @@ use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::ledger::{Frontier, Ledgers};
 use crate::metrics::Counters;
 use crate::produce::{Cause, CreateError, Producer};
-use crate::record::{Generation, Lineage, LineageId, Mark, Offset, SourceId};
+use crate::record::{Generation, Lineage, Mark, Offset, SourceId};
 use crate::settings::{self, Settings, WhenFull};
 use crate::spool::{self, Spool};
 use crate::tail;
@@ -35,7 +36,7 @@ pub use flight::Duty;
 use flight::Flight;
 use share::Shares;
 use topics::Topics;
-use way::Way;
+use ways::Ways;
 
 /// How often what only time brings is looked after.
 const TICK: Duration = Duration::from_millis(100);
@@ -111,9 +112,7 @@ pub struct Ship {
     producer: Producer,
     crew: Crew,
     notes: mpsc::Sender<Note>,
-    ways: Vec<Way>,
-    by_lineage: HashMap<LineageId, usize>,
-    by_name: HashMap<(Arc<Lineage>, Arc<str>), usize>,
+    ways: Ways,
     by_lane: HashMap<spool::LaneId, usize>,
     /// Ways on which earlier runs left a backlog; of a lineage several, if its topic changed.
     left: HashMap<Arc<Lineage>, Vec<usize>>,
@@ -183,9 +182,7 @@ impl Ship {
             budget: crew.budget.clone(),
             crew,
             notes,
-            ways: Vec::new(),
-            by_lineage: HashMap::new(),
-            by_name: HashMap::new(),
+            ways: Ways::default(),
             by_lane: HashMap::new(),
             left: HashMap::new(),
             ledgers: Ledgers::default(),
@@ -272,7 +269,7 @@ impl Ship {
         }
         self.is_stopping = true;
         self.hear();
-        for at in 0..self.ways.len() {
+        for at in self.ways.numbers() {
             self.detour(at);
         }
         self.store_held();
@@ -303,7 +300,7 @@ impl Ship {
         let now = clock::now();
         self.hear();
         self.ask(now);
-        self.replaying = self.ways.iter().filter(|way| way.lane.may_replay()).count();
+        self.replaying = self.ways.busy().filter(|way| way.lane.may_replay()).count();
         self.pump_all();
         self.make_room();
         if now.duration_since(self.deadlines_at) >= DEADLINES_EVERY {
@@ -328,6 +325,8 @@ impl Ship {
             let acknowledged = if is_before { floor } else { frontier.mark() };
             Change::Moved { frontier, acknowledged }
         }));
+        // Last: nothing may be said about them afterwards.
+        changes.extend(self.retire());
         if changes.is_empty() {
             return;
         }

@@ -20,22 +20,24 @@ impl Ship {
         let now = clock::now();
         let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
         let waits = way.rests(now) || self.shares.is_waited_for(&way.target());
-        let may = way.lane.may_replay() && !waits;
-        let replay = &mut way.spooled.replay;
+        if !way.lane.may_replay() || waits {
+            return;
+        }
+        let spooled = &mut *way.spooled;
+        let replay = &mut spooled.replay;
         // An equal part for each, or one dead partition would hold what others need; but one
         // entry for each in any case, so that none waits for ever.
         let (used, limit) = (self.replay_budget.used(), self.replay_budget.limit());
         let has_part = replay.bytes < limit / self.replaying.max(1) && used < limit;
         let has_place = has_part || (replay.bytes == 0 && used < 2 * limit);
-        if let Some(lane) = way.spooled.lane
-            && may
+        if let Some(lane) = spooled.lane
             && has_place
             && !replay.is_behind
             && replay.asked.is_none()
             && self.asked < ASKED_AT_ONCE
         {
             self.asked += 1;
-            replay.asked = Some(way.spooled.puts);
+            replay.asked = Some(spooled.puts);
             spool.load(lane, replay.cursor);
         }
     }

@@ -12,7 +12,10 @@ impl Ship {
     pub(super) fn hold(&mut self, at: usize, bytes: usize) {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.bytes += bytes;
-        if self.shares.hold(way.target(), bytes) && way.lane.is_direct() {
+        let target = way.target();
+        // Where nobody gets through, what is read goes around.
+        let is_full = self.shares.hold(target.clone(), bytes) && !self.shares.is_down(&target);
+        if is_full && way.lane.is_direct() {
             way.gate.close();
         }
     }
@@ -29,8 +32,7 @@ impl Ship {
     }
 
     pub(super) fn leading_to(&self, target: &Target) -> Vec<usize> {
-        let ways = self.ways.iter().enumerate();
-        ways.filter(|(_, way)| way.leads_to(target)).map(|(at, _)| at).collect()
+        self.ways.leading_to(target)
     }
 
     /// Lets a way's reader go on, unless it waits for room in the spool.
@@ -88,7 +90,7 @@ impl Ship {
     }
 
     pub(super) fn pump_all(&mut self) {
-        for at in 0..self.ways.len() {
+        for at in self.ways.take_busy() {
             if self.ways.get(at).is_some_and(|way| !way.lane.is_empty()) {
                 self.pump(at);
             }

@@ -57,8 +57,9 @@ impl Shares {
     }
 
     /// A lane that leads there has waited too long.
-    pub(super) fn fell(&mut self, target: Target) {
-        self.shares.entry(target).or_default().is_down = true;
+    /// Returns whether it is the first.
+    pub(super) fn fell(&mut self, target: Target) -> bool {
+        !std::mem::replace(&mut self.shares.entry(target).or_default().is_down, true)
     }
 
     /// Something was acknowledged there.

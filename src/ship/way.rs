@@ -1,7 +1,8 @@
 //! One lineage's way out: its lane, where that leads, what it holds in memory and in the spool.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use super::share::Target;
@@ -16,6 +17,8 @@ pub(super) struct Way {
     pub(super) lineage: Arc<Lineage>,
     /// Its number, once a reader has seen a file of it.
     pub(super) id: Option<LineageId>,
+    /// Numbers it had before its files went and came again.
+    pub(super) former: Vec<LineageId>,
     pub(super) topic: Arc<str>,
     /// Fixed by the configuration; otherwise host, input and path decide.
     pub(super) pinned: Option<i32>,
@@ -29,7 +32,26 @@ pub(super) struct Way {
     pub(super) rests_until: Option<Instant>,
     /// When the broker last acknowledged something, or there was nothing to acknowledge.
     pub(super) moved_at: Instant,
-    pub(super) spooled: Spooled,
+    pub(super) spooled: Seldom,
+}
+
+/// What most ways never have costs no more than a pointer.
+#[derive(Debug, Default)]
+pub(super) struct Seldom(Option<Box<Spooled>>);
+
+impl Deref for Seldom {
+    type Target = Spooled;
+
+    fn deref(&self) -> &Spooled {
+        static NOTHING: LazyLock<Spooled> = LazyLock::new(Spooled::default);
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Seldom {
+    fn deref_mut(&mut self) -> &mut Spooled {
+        self.0.get_or_insert_default()
+    }
 }
 
 /// What of a way is in the spool.
@@ -89,24 +111,20 @@ pub(super) struct Replay {
 }
 
 impl Way {
-    pub(super) fn new(
-        lineage: Arc<Lineage>,
-        topic: &str,
-        pinned: Option<i32>,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(lineage: Arc<Lineage>, topic: Arc<str>, now: Instant) -> Self {
         Self {
             lineage,
             id: None,
-            topic: topic.into(),
-            pinned,
+            former: Vec::new(),
+            topic,
+            pinned: None,
             partition: None,
             lane: Lane::default(),
             gate: Arc::default(),
             bytes: 0,
             rests_until: None,
             moved_at: now,
-            spooled: Spooled::default(),
+            spooled: Seldom::default(),
         }
     }
 
@@ -122,6 +140,14 @@ impl Way {
     /// One of its sources; what no reader has seen is like nothing a reader has.
     pub(super) fn source(&self, generation: Generation) -> SourceId {
         SourceId { lineage: self.id.unwrap_or(LineageId(u32::MAX)), generation }
+    }
+
+    /// Nothing of it is owed, in memory or in the spool.
+    pub(super) fn is_over(&self) -> bool {
+        let spooled = &self.spooled;
+        let is_sent = self.lane.is_empty() && self.lane.is_direct() && self.bytes == 0;
+        let is_drained = spooled.records == 0 && spooled.unstored == 0 && spooled.held.is_empty();
+        is_sent && is_drained && spooled.floors.is_empty() && spooled.replay.asked.is_none()
     }
 
     pub(super) fn rests(&self, now: Instant) -> bool {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::record::{Block, Identity, Label, Lineage, Mark, SourceId};
+use crate::record::{Block, Identity, Label, Lineage, LineageId, Mark, SourceId};
 
 /// Everything that leaves the room, in the order in which it happened.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub enum Event {
     Block(Block),
     /// The file is gone, and what was in it has been read or was lost.
     Gone(SourceId),
+    /// The last file of a lineage is gone. If its name comes back it is another lineage.
+    Over(LineageId),
     /// Bytes went before they could be read.
     Lost {
         source: SourceId,

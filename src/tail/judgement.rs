@@ -72,6 +72,7 @@ impl Lineage {
         if candidate.meta.len() == 0 {
             return Ok(Kin::None);
         }
+        let live_path = self.live_path().to_owned();
         for (at, source) in self.sources.iter_mut().enumerate().rev() {
             if source.is_blank() || source.identity.is_same_file(&candidate.identity) {
                 continue;
@@ -79,7 +80,7 @@ impl Lineage {
             if !source.is_homeless() {
                 // Copies are made of what has the name, not of what was rotated away: there, one
                 // that begins alike may be a successor with the same lines.
-                let is_rotated = source.home == Home::Named && source.path != self.live_path;
+                let is_rotated = source.home == Home::Named && source.path != live_path;
                 if !is_rotated && is_copy(candidate, source)? {
                     return Ok(Kin::Copy);
                 }
@@ -156,6 +157,8 @@ impl Lineage {
             tracing::debug!(%error, path = %source.path.display(), "cannot read a file's head");
         }
         outcome.seen.push(id);
+        // Nearly all lineages have one.
+        self.sources.reserve_exact(1);
         self.sources.insert_mut(at, source)
     }
 }

@@ -19,6 +19,8 @@ const PARTIAL_REST: Duration = Duration::from_secs(5);
 /// deleted and has a successor, and otherwise.
 const SUCCEEDED_REST: Duration = Duration::from_secs(5);
 const NAMELESS_REST: Duration = Duration::from_mins(1);
+/// [`Lineage::listing_of`] nothing.
+pub(super) const LISTING_EMPTY: u64 = 0;
 
 pub(super) struct Lineage {
     pub(super) id: LineageId,
@@ -29,8 +31,8 @@ pub(super) struct Lineage {
     pub(super) label: Arc<Label>,
     /// What makes their values; nothing if these are messages as they are.
     pub(super) encoder: Option<Arc<Encoder>>,
-    /// Where the file with the name is opened: no symbolic link leads there.
-    pub(super) live_path: PathBuf,
+    /// Where the file with the name is opened, if a symbolic link leads elsewhere.
+    target: Option<PathBuf>,
     /// Oldest first; the last one has the name, or had it last.
     pub(super) sources: Vec<Source>,
     pub(super) next_generation: Generation,
@@ -44,6 +46,19 @@ pub(super) struct Lineage {
     /// Said once that it cannot be read.
     pub(super) is_unreadable: bool,
     pub(super) is_ready: bool,
+    /// How many of its files are open, as counted last.
+    pub(super) open: usize,
+    pub(super) again: Again,
+}
+
+/// Whether it is to be looked at again although nothing was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// When somebody asks.
+    Asked,
+    /// A descriptor was missing: in a while.
+    Soon,
+    Now,
 }
 
 /// How long things are waited for.
@@ -81,7 +96,7 @@ impl Lineage {
         next_generation: Generation,
     ) -> Self {
         Self {
-            live_path: name.path.clone(),
+            target: None,
             id,
             input,
             name: Arc::new(name),
@@ -95,6 +110,8 @@ impl Lineage {
             has_live: false,
             is_unreadable: false,
             is_ready: false,
+            open: 0,
+            again: Again::Asked,
         }
     }
 
@@ -107,12 +124,20 @@ impl Lineage {
         path: PathBuf,
     ) {
         let id = SourceId { lineage: self.id, generation };
+        self.sources.reserve_exact(1);
         self.sources.push(Source::new(id, identity, path, at, self.label.clone()));
     }
 
     /// Its name leads here now.
     pub(super) fn leads_to(&mut self, path: &Path) {
-        path.clone_into(&mut self.live_path);
+        if path != self.live_path() {
+            self.target = Some(path.to_owned()).filter(|path| *path != self.name.path);
+        }
+    }
+
+    /// Where the file with the name is opened: no symbolic link leads there.
+    pub(super) fn live_path(&self) -> &Path {
+        self.target.as_ref().unwrap_or(&self.name.path)
     }
 
     /// Whether its name leads to another file than at the last look, or to one that is not what
@@ -136,7 +161,12 @@ impl Lineage {
     /// Returns whether all are still there, and nothing has come to them.
     pub(super) fn is_as_it_was(&mut self, siblings: &[PathBuf]) -> bool {
         let mut are_there = self.listing == Some(self.listing_of(siblings));
-        for source in self.sources.iter_mut().filter(|source| source.home == Home::Named) {
+        let live = self.sources.len().checked_sub(1).filter(|_| self.has_live);
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            // The one that has the name was just looked at.
+            if source.home != Home::Named || Some(at) == live {
+                continue;
+            }
             match std::fs::symlink_metadata(&source.path) {
                 Ok(meta) if identity::of(&meta).is_same_file(&source.identity) => source.saw(&meta),
                 Ok(_) => are_there = false,
@@ -187,12 +217,12 @@ impl Lineage {
     }
 
     pub(super) fn is_live(&self, source: &Source) -> bool {
-        source.home == Home::Named && source.path == self.live_path
+        source.home == Home::Named && source.path == self.live_path()
     }
 
     /// It has a name that is not the lineage's.
     pub(super) fn is_rotated(&self, source: &Source) -> bool {
-        source.home == Home::Named && source.path != self.live_path
+        source.home == Home::Named && source.path != self.live_path()
     }
 
     /// The last one that holds something, empty ones left aside: all before it are followed.
@@ -203,7 +233,8 @@ impl Lineage {
     /// What to do next. A later file is read only when those before it were read to their ends
     /// after it was seen to hold something.
     pub(super) fn next(&mut self, patience: Patience) -> Next {
-        if self.sources.iter().any(|source| source.home == Home::Missing) {
+        let is_missed = self.sources.iter().any(|source| source.home == Home::Missing);
+        if is_missed || self.again == Again::Now {
             return Next::Reconcile;
         }
         // The newest first, so that an older one is looked at after its successor.
@@ -262,7 +293,7 @@ impl Lineage {
             position += 1;
             let is_over = source.is_unlinked() && is_followed;
             let limit = if is_over { SUCCEEDED_REST } else { NAMELESS_REST };
-            is_at_rest(source)
+            source.is_at_rest()
                 && !source.is_pending()
                 && (source.is_unlinked() || source.home != Home::Named)
                 && source.rest() >= limit.min(close_inactive)
@@ -270,24 +301,29 @@ impl Lineage {
         self.sources.extract_if(.., is_done).collect()
     }
 
-    /// Closes files at rest that can be found again: those that rested for `close_inactive`, and
-    /// others while there are `excess` too many open. Returns how many were closed.
-    pub(super) fn close(&mut self, close_inactive: Duration, excess: usize) -> usize {
-        let mut closed = 0;
-        for source in self.sources.iter_mut().filter(|source| is_at_rest(source)) {
-            let due = source.rest() >= close_inactive || closed < excess;
-            let stays = source.is_unlinked() || source.is_at_path() != Some(true);
-            if due && !stays {
-                source.file = None;
-                closed += 1;
+    /// Closes files that rested for `close_inactive` and can be found again.
+    pub(super) fn close(&mut self, close_inactive: Duration) {
+        for source in self.sources.iter_mut().filter(|source| source.is_at_rest()) {
+            if source.rest() >= close_inactive {
+                source.close();
             }
         }
-        closed
     }
-}
 
-fn is_at_rest(source: &Source) -> bool {
-    source.file.is_some() && source.unread() == 0 && !source.has_news()
+    /// Nothing comes of it by time alone.
+    pub(super) fn is_asleep(&self) -> bool {
+        !self.is_over() && self.again == Again::Asked && self.sources.iter().all(Source::is_asleep)
+    }
+
+    /// Files of its own, or others beside its name.
+    pub(super) fn has_files(&self) -> bool {
+        !self.sources.is_empty() || self.listing != Some(LISTING_EMPTY)
+    }
+
+    /// It has no file, and nothing beside its name could be one.
+    pub(super) fn is_over(&self) -> bool {
+        self.sources.is_empty() && !self.has_live && self.listing == Some(LISTING_EMPTY)
+    }
 }
 
 fn lost(source: &mut Source, reason: LostReason) -> Option<Event> {

@@ -6,10 +6,12 @@
 
 mod assembling;
 mod candidate;
+mod descriptors;
 mod event;
 mod identity;
 mod judgement;
 mod lineage;
+mod lineages;
 mod manner;
 mod reading;
 mod reconcile;
@@ -25,8 +27,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use descriptors::Descriptors;
 pub use event::{Event, Gate, LostReason, Seen};
-use lineage::{Lineage, Next, Patience};
+use lineage::{Again, Lineage, Next, Patience};
+use lineages::Lineages;
 use manner::Manners;
 use reading::Read;
 use reconcile::{From, Outcome, Since};
@@ -35,7 +39,7 @@ use source::Source;
 use crate::budget::Budget;
 use crate::encode::Encoder;
 use crate::frame::Rule;
-use crate::record::{self, Generation, Identity, Label, LineageId, Mark};
+use crate::record::{self, Generation, Identity, Label, Mark};
 use crate::settings::{self, StartAt};
 use crate::template::{Fallback, Labeller, Origin};
 
@@ -141,8 +145,8 @@ impl Input {
 /// All files being read.
 pub struct Tail<F> {
     inputs: Vec<Input>,
-    lineages: Vec<Lineage>,
-    by_name: HashMap<(usize, PathBuf), usize>,
+    lineages: Lineages,
+    descriptors: Descriptors,
     known: HashMap<record::Lineage, Known>,
     ready: VecDeque<usize>,
     floor: Generation,
@@ -174,8 +178,8 @@ impl<F: FnMut(Event)> Tail<F> {
         };
         Self {
             inputs: inputs.iter().map(input).collect(),
-            lineages: Vec::new(),
-            by_name: HashMap::new(),
+            lineages: Lineages::new(inputs.len()),
+            descriptors: Descriptors::new(),
             floor: restored.floor,
             known: restored.lineages.into_iter().map(|k| (k.lineage.clone(), k)).collect(),
             ready: VecDeque::new(),
@@ -211,13 +215,14 @@ impl<F: FnMut(Event)> Tail<F> {
                 lineage.events(&[], Vec::new()).into_iter().for_each(&mut self.emit);
             }
         }
+        self.count_open(at);
         self.make_ready(at);
     }
 
     /// What cannot be looked at is not gone.
     fn cannot_look(&mut self, look: Look<'_>, error: io::Error) {
-        let known = self.by_name.get(&(look.input, look.path.to_owned()));
-        if let Some(lineage) = known.and_then(|at| self.lineages.get_mut(*at)) {
+        let known = self.lineages.find(look.input, look.path);
+        if let Some(lineage) = known.and_then(|at| self.lineages.get_mut(at)) {
             say_unreadable(lineage, &[(look.path.to_owned(), error)]);
         }
     }
@@ -233,15 +238,15 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     /// Names of one input that are not `there` any more: of this run's lineages that have files
-    /// still, and of those from earlier runs.
+    /// still, or had something beside them, and of those from earlier runs.
     pub fn absent(&self, input: usize, there: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         let Some(id) = self.inputs.get(input).map(|input| &input.settings.id) else {
             return Vec::new();
         };
-        let with_files = self.lineages.iter().filter(|lineage| !lineage.sources.is_empty());
+        let with_files = self.lineages.iter().filter(|lineage| lineage.has_files());
         let here = with_files.map(|lineage| &*lineage.name);
         let all = here.chain(self.known.keys()).filter(|name| name.input == *id);
-        all.map(|name| name.path.clone()).filter(|path| !there(path)).collect()
+        all.filter(|name| !there(&name.path)).map(|name| name.path.clone()).collect()
     }
 
     /// How many files are open, and how many lineages there are.
@@ -252,12 +257,16 @@ impl<F: FnMut(Event)> Tail<F> {
 
     fn lineage(&mut self, look: Look<'_>, exists: bool) -> Option<usize> {
         let Look { input, path, real, .. } = look;
-        if let Some(at) = self.by_name.get(&(input, path.to_owned())) {
-            return Some(*at);
+        if let Some(at) = self.lineages.find(input, path) {
+            return Some(at);
         }
         let settings = self.inputs.get_mut(input)?;
         let name = record::Lineage { input: settings.settings.id.clone(), path: path.to_owned() };
         let known = self.known.remove(&name);
+        if self.known.is_empty() {
+            // After the first look: what it took may be much.
+            self.known = HashMap::new();
+        }
         if known.is_none() && !exists {
             return None;
         }
@@ -266,16 +275,13 @@ impl<F: FnMut(Event)> Tail<F> {
         let real = real.or(last.map(|source| source.path.as_path()));
         let label = settings.label(&name, real);
         let encoder = Encoder::of(&settings.settings, &Origin::of(path, real)).map(Arc::new);
-        let at = self.lineages.len();
-        let id = LineageId(u32::try_from(at).ok()?);
         let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
-        let mut lineage = Lineage::new(id, input, name, label, next);
+        let at = self.lineages.add(input, name, label, next)?;
+        let lineage = self.lineages.get_mut(at)?;
         lineage.encoder = encoder;
         for source in known.into_iter().flat_map(|known| known.sources) {
             lineage.restore(source.generation, source.identity, source.at, source.path);
         }
-        self.lineages.push(lineage);
-        self.by_name.insert((input, path.to_owned()), at);
         Some(at)
     }
 
@@ -291,6 +297,7 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     fn reconcile(&mut self, at: usize, siblings: &[PathBuf]) {
+        self.make_room();
         let Some(input) = self.lineages.get(at).map(|lineage| lineage.input) else { return };
         let since = self.since(input);
         let Some(lineage) = self.lineages.get_mut(at) else { return };
@@ -299,7 +306,14 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     fn tell(&mut self, at: usize, mut outcome: Outcome) {
+        let errors = outcome.errors.len();
+        outcome.errors.retain(|(_, error)| !descriptors::is_shortage(error));
+        let is_short = outcome.errors.len() < errors;
+        if is_short {
+            self.run_short();
+        }
         let Some(lineage) = self.lineages.get_mut(at) else { return };
+        lineage.again = if is_short { Again::Soon } else { Again::Asked };
         for (source, _) in &mut outcome.ended {
             let blocks = source.last_words(&self.budget);
             blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
@@ -309,10 +323,13 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     fn make_ready(&mut self, at: usize) {
-        if let Some(lineage) = self.lineages.get_mut(at).filter(|lineage| !lineage.is_ready) {
-            lineage.is_ready = true;
+        let Some(lineage) = self.lineages.get_mut(at).filter(|lineage| !lineage.is_asleep()) else {
+            return;
+        };
+        if !std::mem::replace(&mut lineage.is_ready, true) {
             self.ready.push_back(at);
         }
+        self.lineages.rouse(at);
     }
 
     /// Reads one block of the lineage whose turn it is; each that has something to read gets one
@@ -401,10 +418,17 @@ impl<F: FnMut(Event)> Tail<F> {
             Next::Finish(position) => (position, self.read(at, position, Source::read_partial)),
             Next::EndEvents(position) => (position, self.read(at, position, Source::end_events)),
         };
+        self.count_open(at);
         let Some(lineage) = self.lineages.get(at) else { return Turn::Idle };
         match step {
             Step::Worked => {}
             Step::Starved => return Turn::Starved,
+            Step::Short => {
+                self.count_open(at);
+                if !self.run_short() {
+                    self.fail(at, position);
+                }
+            }
             Step::Missing => {
                 let beside = siblings(lineage.input, &lineage.name.path);
                 self.reconcile(at, &beside);
@@ -415,11 +439,23 @@ impl<F: FnMut(Event)> Tail<F> {
                 self.truncated(at, position, &beside);
             }
         }
+        self.count_open(at);
         Turn::Worked
+    }
+
+    fn fail(&mut self, at: usize, position: usize) {
+        let lineage = self.lineages.get_mut(at);
+        if let Some(source) = lineage.and_then(|lineage| lineage.sources.get_mut(position)) {
+            source.failed();
+        }
     }
 
     /// Reads from one source and passes on what that brings.
     fn read(&mut self, at: usize, position: usize, read: ReadHow) -> Step {
+        let source = self.lineages.get(at).and_then(|lineage| lineage.sources.get(position));
+        if source.is_some_and(|source| source.file.is_none()) {
+            self.make_room();
+        }
         let Some(lineage) = self.lineages.get_mut(at) else { return Step::Worked };
         let Some(input) = self.inputs.get(lineage.input) else { return Step::Worked };
         let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
@@ -451,6 +487,7 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     fn truncated(&mut self, at: usize, position: usize, siblings: &[PathBuf]) {
+        self.make_room();
         let Some(input) = self.lineages.get(at).map(|lineage| lineage.input) else { return };
         let since = self.since(input);
         let Some(lineage) = self.lineages.get_mut(at) else { return };
@@ -465,6 +502,8 @@ type ReadHow = fn(&mut Source, &Rule, &Budget) -> io::Result<Read>;
 enum Step {
     Worked,
     Starved,
+    /// There is no descriptor left.
+    Short,
     /// The file is not where it was.
     Missing,
     Truncated,
@@ -473,6 +512,9 @@ enum Step {
 /// It cannot be read now: said once, and tried again after a while.
 fn failed(lineage: &mut Lineage, position: usize, error: io::Error) -> Step {
     let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
+    if descriptors::is_shortage(&error) {
+        return Step::Short;
+    }
     source.failed();
     if error.kind() == io::ErrorKind::NotFound {
         return Step::Missing;

@@ -106,7 +106,7 @@ impl Lineage {
     /// Looks at the file that has the name. One that is known becomes the last of the list: it
     /// may have got its name back.
     fn meet_live(&mut self, outcome: &mut Outcome) -> Option<Sighting> {
-        let path = self.live_path.clone();
+        let path = self.live_path().to_owned();
         let live = self.meet(&path, outcome);
         let known = self.sources.iter().position(|source| self.is_live(source));
         if let Some(at) = known {
@@ -146,7 +146,7 @@ impl Lineage {
 
     /// Takes note of where a source's file is. Something if it is not what it was.
     fn meet_known(&mut self, at: usize, sighting: &Sighting, outcome: &mut Outcome) -> Option<()> {
-        let has_name = sighting.path == self.live_path;
+        let has_name = sighting.path == self.live_path();
         let source = self.sources.get_mut(at)?;
         if source.home == Home::Named {
             // A second name of the same file.

@@ -131,6 +131,28 @@ impl Source {
         self.has_partial() || !self.has_news() && self.is_pending()
     }
 
+    /// It is open, and all there is of it was read.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.file.is_some() && self.unread() == 0 && !self.has_news()
+    }
+
+    /// It is closed where it belongs, and waits for nothing.
+    pub(super) fn is_asleep(&self) -> bool {
+        let is_done = self.unread() == 0 && !self.has_news() && !self.is_pending();
+        let is_fine = self.home == Home::Named && self.failing.is_none();
+        self.file.is_none() && is_done && is_fine
+    }
+
+    /// Closes it, if its path leads to it: then it can be opened again.
+    pub(super) fn close(&mut self) -> bool {
+        let may_close = !self.is_unlinked && self.home == Home::Named;
+        let closes = may_close && self.is_at_path() == Some(true);
+        if closes {
+            self.file = None;
+        }
+        closes
+    }
+
     /// The beginning of a line whose end has not been written.
     pub(super) fn has_partial(&self) -> bool {
         self.unread() > 0 && !self.has_news()
@@ -347,6 +369,8 @@ impl Source {
         if self.trail.len() == TRAIL_MAX {
             self.trail.pop_front();
         }
+        // Most files that rest have one; they may be very many.
+        self.trail.reserve_exact(1);
         self.trail.push_back(mark);
     }
 

@@ -1,35 +1,56 @@
 //! What only time brings, and how reading ends.
 
-use super::lineage::Next;
+use std::sync::Arc;
+
+use super::lineage::{Again, Next};
 use super::source::Source;
 use super::{Ending, Event, Step, Tail};
-
-/// How many files at rest may stay open; what is beyond is opened again when it grows.
-const RESTING_OPEN_MAX: usize = 512;
+use crate::record;
 
 impl<F: FnMut(Event)> Tail<F> {
     /// Lets go of files that nobody will write to any more, closes those at rest, and sees to
     /// what is due. Call it about once a second.
-    pub fn sweep(&mut self) {
-        let mut open = self.counts().0;
-        for at in 0..self.lineages.len() {
+    ///
+    /// Returns the names that are over, with their inputs.
+    pub fn sweep(&mut self) -> Vec<(usize, Arc<record::Lineage>)> {
+        let mut over = Vec::new();
+        for at in self.lineages.take_awake() {
             let is_due = !matches!(self.next(at), Next::Idle);
-            open -= self.put_away(at, open.saturating_sub(RESTING_OPEN_MAX));
-            if is_due {
+            self.put_away(at);
+            let Some(lineage) = self.lineages.get_mut(at) else { continue };
+            let is_again = std::mem::replace(&mut lineage.again, Again::Asked) != Again::Asked;
+            if is_again {
+                lineage.again = Again::Now;
+            }
+            let is_over = lineage.is_over() && !lineage.is_ready;
+            if is_over {
+                over.extend(self.forget(at));
+            } else if is_due || is_again {
                 self.make_ready(at);
+            } else if !lineage.is_asleep() {
+                self.lineages.rouse(at);
             }
         }
+        self.close_resting();
+        over
     }
 
-    /// Returns how many files were closed.
-    fn put_away(&mut self, at: usize, excess: usize) -> usize {
-        let Some(lineage) = self.lineages.get_mut(at) else { return 0 };
-        let Some(input) = self.inputs.get(lineage.input) else { return 0 };
+    fn put_away(&mut self, at: usize) {
+        let Some(lineage) = self.lineages.get_mut(at) else { return };
+        let Some(input) = self.inputs.get(lineage.input) else { return };
         let close_inactive = input.settings.close_inactive;
         let gone = lineage.let_go(close_inactive);
-        let closed = gone.len() + lineage.close(close_inactive, excess);
+        lineage.close(close_inactive);
         gone.into_iter().map(|source| Event::Gone(source.id)).for_each(&mut self.emit);
-        closed
+        self.count_open(at);
+    }
+
+    /// A lineage without files is remembered only by the numbers that it has used.
+    fn forget(&mut self, at: usize) -> Option<(usize, Arc<record::Lineage>)> {
+        let lineage = self.lineages.remove(at)?;
+        self.floor = self.floor.max(lineage.next_generation);
+        (self.emit)(Event::Over(lineage.id));
+        Some((lineage.input, lineage.name))
     }
 
     /// With [`Ending::AtEnd`]: takes unfinished last lines too, and says that all is read.
@@ -40,7 +61,7 @@ impl<F: FnMut(Event)> Tail<F> {
         }
         self.is_finishing = true;
         let mut is_done = true;
-        for at in 0..self.lineages.len() {
+        for at in 0..self.lineages.end() {
             if !self.finish_one(at) {
                 self.make_ready(at);
                 is_done = false;
@@ -57,7 +78,9 @@ impl<F: FnMut(Event)> Tail<F> {
             match self.next(at) {
                 Next::Idle => return true,
                 Next::Finish(position) => {
-                    if !matches!(self.read(at, position, Source::read_partial), Step::Worked) {
+                    let step = self.read(at, position, Source::read_partial);
+                    self.count_open(at);
+                    if !matches!(step, Step::Worked) {
                         return false;
                     }
                 }

@@ -319,6 +319,26 @@ fn leads_to(path: &Path, inode: Inode) -> bool {
 }
 
 fn blind(fd: impl AsFd) -> Option<&'static str> {
-    let kind = u64::try_from(fstatfs(fd).ok()?.f_type & 0xFFFF_FFFF).ok()?;
+    named(u64::try_from(fstatfs(fd).ok()?.f_type & 0xFFFF_FFFF).ok()?)
+}
+
+/// The file system with this magic number, if it is blind.
+fn named(kind: u64) -> Option<&'static str> {
     BLIND.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_systems_that_others_write_to_are_polled() {
+        for (kind, name) in [(0x6969, "NFS"), (0x6573_5546, "FUSE"), (0xFF53_4D42, "CIFS")] {
+            assert_eq!(named(kind), Some(name));
+        }
+        let (ext4, tmpfs, overlay) = (0xEF53, 0x0102_1994, 0x794C_7630);
+        for kind in [ext4, tmpfs, overlay] {
+            assert_eq!(named(kind), None);
+        }
+    }
 }

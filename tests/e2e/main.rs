@@ -12,6 +12,7 @@ mod chaos;
 mod embedded;
 mod harness;
 mod labels;
+mod many;
 mod mock;
 mod outage;
 mod refused;

@@ -42,7 +42,13 @@ fn identity(ino: u64) -> Identity {
 fn known(source: SourceId, path: &str) -> Change {
     let lineage = lineage(path);
     let path = lineage.path.clone();
-    Change::Known { source, lineage, identity: identity(7), path, seen_ms: 1_700_000_000_000 }
+    Change::Known {
+        source,
+        lineage: lineage.into(),
+        identity: identity(7),
+        path,
+        seen_ms: 1_700_000_000_000,
+    }
 }
 
 fn moved(source: SourceId, accepted: u64, acknowledged: u64) -> Change {
@@ -50,7 +56,7 @@ fn moved(source: SourceId, accepted: u64, acknowledged: u64) -> Change {
 }
 
 fn gone(source: SourceId, path: &str, at_ms: u64) -> Change {
-    Change::Gone { source, lineage: lineage(path), at_ms }
+    Change::Gone { source, lineage: lineage(path).into(), at_ms }
 }
 
 fn open(dir: &TempDir) -> (Checkpoints, Restored) {
@@ -75,7 +81,8 @@ fn what_was_saved_is_restored() {
     let lineage = Lineage { input: "app".to_owned(), path: odd };
     let path = PathBuf::from("/log/a.log.1");
     let (id, identity) = (source(3, 5), identity(9));
-    let about = Change::Known { source: id, lineage: lineage.clone(), identity, path, seen_ms: 42 };
+    let about =
+        Change::Known { source: id, lineage: lineage.clone().into(), identity, path, seen_ms: 42 };
     checkpoints.save([about, moved(id, 300, 200)]).unwrap();
     checkpoints.save([Change::Looked { input: "app".to_owned(), at_ms: 77 }]).unwrap();
     drop(checkpoints);

@@ -76,7 +76,13 @@ impl Model {
                 (saved.identity, saved.seen_ms, saved.gone_ms) = (identity(ino), ino, None);
                 self.use_number(source);
                 let Saved { identity, path, .. } = fresh;
-                Some(Change::Known { source, lineage, identity, path, seen_ms: ino })
+                Some(Change::Known {
+                    source,
+                    lineage: lineage.into(),
+                    identity,
+                    path,
+                    seen_ms: ino,
+                })
             }
             Step::Moved { source, accepted, acknowledged } => {
                 let saved = self.sources.get_mut(&source)?;
@@ -124,7 +130,8 @@ fn introduce(checkpoints: &mut Checkpoints, model: &Model) {
     for (source, saved) in &model.sources {
         let Saved { lineage, identity, path, seen_ms, gone_ms, .. } = saved.clone();
         let lineage_path = self::path(*source);
-        let known = Change::Known { source: *source, lineage, identity, path, seen_ms };
+        let known =
+            Change::Known { source: *source, lineage: lineage.into(), identity, path, seen_ms };
         checkpoints.apply([known]);
         if let Some(at_ms) = gone_ms {
             checkpoints.apply([gone(*source, &lineage_path, at_ms)]);

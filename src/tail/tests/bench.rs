@@ -96,6 +96,7 @@ impl Heard {
             Event::Looked { ms, .. } => {
                 self.kept.looked_ms.extend(ms.map(|ms| ("in".to_owned(), ms)));
             }
+            Event::Over(_) => {}
             Event::AllRead => {
                 assert!(!self.all_read, "said twice");
                 self.all_read = true;
@@ -357,6 +358,14 @@ impl Bench {
 
     pub(super) fn open_files(&self) -> usize {
         self.tail.counts().0
+    }
+
+    pub(super) fn lineage_count(&self) -> usize {
+        self.tail.counts().1
+    }
+
+    pub(super) fn open_at_most(&mut self, files: usize) {
+        self.tail.open_at_most(files);
     }
 
     /// How many names without files the next scan would ask about.

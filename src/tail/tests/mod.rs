@@ -5,6 +5,7 @@ mod budget;
 mod deletion;
 mod labels;
 mod lines;
+mod many;
 mod model;
 mod process;
 mod restart;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -58,6 +58,18 @@ impl Daemon {
     pub(crate) fn start_with<S: AsRef<str>>(power: Power, arguments: &[S]) -> Self {
         let mut command = guarded(binary(), power);
         command.args(arguments.iter().map(AsRef::as_ref));
+        Self::of(command)
+    }
+
+    /// Started by a program that limits it: `prlimit`, say, with its arguments.
+    pub(crate) fn start_under<S: AsRef<str>>(wrapper: &[&str], arguments: &[S]) -> Self {
+        let (program, rest) = wrapper.split_first().expect("a program");
+        let mut command = guarded(program, Power::AsWeAre);
+        command.args(rest).arg(binary()).args(arguments.iter().map(AsRef::as_ref));
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn(command);
         let ears = Ears::default();

@@ -1,0 +1,113 @@
+//! What very many files cost: until all are known and shipped, at rest, and with one that is busy.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use tailspool::clock;
+
+use crate::runner::{cpu, memory_bytes, start};
+use crate::support::children::end;
+use crate::support::config::Config;
+use crate::support::kafka::{Kafka, Pace};
+use crate::support::lines;
+use crate::support::pulse::Marks;
+use crate::support::site::Site;
+use crate::support::wait::{poll, wait_for};
+
+const FILES_PER_DIRECTORY: u64 = 200;
+const START_MAX: Duration = Duration::from_mins(5);
+/// Until files at rest are closed, and what the start took is given back.
+const SETTLING: Duration = Duration::from_secs(20);
+/// How often a line is appended to the busy file.
+const BUSY_EVERY: Duration = Duration::from_millis(10);
+
+pub(crate) fn run(files: u64, rest: Duration) {
+    let (kafka, site) = (Kafka::up(1, Pace::Racing), Site::new());
+    let busy = lay(&site, files);
+    let topic = kafka.topic("many", 3, &[]);
+    let config = Config::new(&site.state(), &kafka.bootstrap()).kafka("acks", "all");
+    let config = config.input("many", &site.log("*/*.log"), &topic);
+    site.write_config(&config.to_yaml());
+    let marks = Marks::of(&kafka.bootstrap(), &topic);
+    for name in ["first start", "next start"] {
+        append(&busy, "start");
+        let before = marks.records().expect("the broker answers");
+        let expected = if name == "first start" { files + 1 } else { before + 1 };
+        let started = clock::now();
+        let mut child = start(&site);
+        let took = wait_for("every line", START_MAX, || {
+            marks.records().is_some_and(|records| records >= expected).then(|| started.elapsed())
+        });
+        let pid = child.id();
+        println!(
+            "{name}: {:.2} s to the last acknowledgement, CPU {:.2} s, peak {:.1} MiB",
+            took.as_secs_f64(),
+            cpu(pid).as_secs_f64(),
+            mib(memory_bytes(pid, "VmHWM:"))
+        );
+        if name == "next start" {
+            poll(SETTLING, || None::<()>);
+            say("at rest", pid, rest, || thread::sleep(rest));
+            say("one busy, 100 lines/s", pid, rest, || write_for(rest, &busy));
+        } else {
+            // What it saves at its end is saved by then.
+            poll(Duration::from_secs(3), || None::<()>);
+        }
+        end(&mut child);
+    }
+}
+
+fn lay(site: &Site, files: u64) -> PathBuf {
+    for number in 0..files {
+        let dir = site.log(&format!("d{:04}", number / FILES_PER_DIRECTORY));
+        if number.is_multiple_of(FILES_PER_DIRECTORY) {
+            fs::create_dir(&dir).expect("a temporary folder is writable");
+        }
+        let name = format!("app{number:06}.log");
+        fs::write(dir.join(&name), lines::lines(&name, 0..1)).expect("the same");
+    }
+    let dir = site.log("d0000");
+    fs::create_dir_all(&dir).expect("the same");
+    dir.join("busy.log")
+}
+
+fn append(path: &Path, line: &str) {
+    let mut file = File::options().append(true).create(true).open(path).expect("a log");
+    writeln!(file, "{line}").expect("a log can be written");
+}
+
+fn write_for(time: Duration, path: &Path) {
+    let began = clock::now();
+    while began.elapsed() < time {
+        append(path, "busy");
+        thread::sleep(BUSY_EVERY);
+    }
+}
+
+fn say(what: &str, pid: u32, time: Duration, meanwhile: impl FnOnce()) {
+    let before = cpu(pid);
+    meanwhile();
+    let used = cpu(pid).saturating_sub(before).as_secs_f64();
+    println!(
+        "{what}: {:.2} % of a core ({used:.2} s in {} s), {:.1} MiB (peak {:.1}), {} descriptors, {} watches",
+        100.0 * used / time.as_secs_f64(),
+        time.as_secs(),
+        mib(memory_bytes(pid, "VmRSS:")),
+        mib(memory_bytes(pid, "VmHWM:")),
+        fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count(),
+        watches(pid),
+    );
+}
+
+fn watches(pid: u32) -> usize {
+    let infos = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("it runs").flatten();
+    let texts = infos.filter_map(|info| fs::read_to_string(info.path()).ok());
+    texts.map(|text| text.lines().filter(|line| line.starts_with("inotify wd")).count()).sum()
+}
+
+fn mib(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes >> 10).expect("below 4 TiB")) / 1024.0
+}

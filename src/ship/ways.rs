@@ -1,0 +1,132 @@
+//! All ways, by number, by name and by the lineage that readers know them as. A number is used
+//! again once its way is over.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::share::Target;
+use super::way::Way;
+use crate::record::{Lineage, LineageId};
+
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    all: Vec<Option<Way>>,
+    free: Vec<usize>,
+    by_lineage: HashMap<LineageId, usize>,
+    by_name: HashMap<(Arc<Lineage>, Arc<str>), usize>,
+    /// Topics that ways lead to: one text for all of them.
+    topics: BTreeSet<Arc<str>>,
+    /// Ways that have something under way. The others cost no time.
+    busy: BTreeSet<usize>,
+    /// Ways whose readers have nothing more for them.
+    ending: BTreeSet<usize>,
+}
+
+impl Ways {
+    pub(super) fn get(&self, at: usize) -> Option<&Way> {
+        self.all.get(at)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, at: usize) -> Option<&mut Way> {
+        self.all.get_mut(at)?.as_mut()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Way> {
+        self.all.iter().flatten()
+    }
+
+    pub(super) fn numbers(&self) -> Vec<usize> {
+        self.all.iter().enumerate().filter_map(|(at, way)| way.as_ref().map(|_| at)).collect()
+    }
+
+    /// The way that a lineage of this run takes.
+    pub(super) fn of(&self, lineage: LineageId) -> Option<usize> {
+        self.by_lineage.get(&lineage).copied()
+    }
+
+    pub(super) fn leading_to(&self, target: &Target) -> Vec<usize> {
+        let all = self.all.iter().enumerate();
+        let leads = |way: &Option<Way>| way.as_ref().is_some_and(|way| way.leads_to(target));
+        all.filter(|(_, way)| leads(way)).map(|(at, _)| at).collect()
+    }
+
+    /// The way of a lineage to a topic, which an earlier run may have left a backlog on.
+    pub(super) fn find_or_make(
+        &mut self,
+        lineage: &Arc<Lineage>,
+        topic: &str,
+        now: Instant,
+    ) -> usize {
+        let topic = self.topics.get(topic).cloned().unwrap_or_else(|| topic.into());
+        self.topics.insert(topic.clone());
+        let key = (lineage.clone(), topic);
+        if let Some(at) = self.by_name.get(&key) {
+            return *at;
+        }
+        let way = Way::new(lineage.clone(), key.1.clone(), now);
+        let at = self.free.pop().unwrap_or(self.all.len());
+        match self.all.get_mut(at) {
+            Some(place) => *place = Some(way),
+            None => self.all.push(Some(way)),
+        }
+        self.by_name.insert(key, at);
+        at
+    }
+
+    /// From now on a lineage takes this way.
+    pub(super) fn assign(&mut self, lineage: LineageId, at: usize) {
+        self.by_lineage.insert(lineage, at);
+        self.ending.remove(&at);
+        if let Some(way) = self.get_mut(at) {
+            way.former.extend(way.id.replace(lineage));
+        }
+    }
+
+    /// Something is under way there.
+    pub(super) fn occupy(&mut self, at: usize) {
+        self.busy.insert(at);
+    }
+
+    pub(super) fn busy(&self) -> impl Iterator<Item = &Way> {
+        self.busy.iter().filter_map(|at| self.get(*at))
+    }
+
+    /// The busy ways; those that turn out to be idle are left out from now on.
+    pub(super) fn take_busy(&mut self) -> Vec<usize> {
+        let all = &mut self.all;
+        self.busy.retain(|at| {
+            let way = all.get_mut(*at).and_then(Option::as_mut);
+            way.is_some_and(|way| !way.lane.rests())
+        });
+        self.busy.iter().copied().collect()
+    }
+
+    /// A lineage has no file any more, and will be another if it gets one.
+    pub(super) fn end(&mut self, lineage: LineageId) {
+        if let Some(at) = self.of(lineage)
+            && self.get(at).is_some_and(|way| way.id == Some(lineage))
+        {
+            self.ending.insert(at);
+        }
+    }
+
+    /// Takes out the ways that are over; nothing of them is owed or in memory.
+    pub(super) fn take_over(&mut self, may_go: impl Fn(&Way) -> bool) -> Vec<Way> {
+        let is_over = |at: &usize| self.get(*at).is_none_or(|way| way.is_over() && may_go(way));
+        let over: Vec<usize> = self.ending.iter().copied().filter(is_over).collect();
+        over.into_iter().filter_map(|at| self.remove(at)).collect()
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Way> {
+        self.ending.remove(&at);
+        self.busy.remove(&at);
+        let way = self.all.get_mut(at)?.take()?;
+        self.free.push(at);
+        for lineage in way.id.iter().chain(&way.former) {
+            self.by_lineage.remove(lineage);
+        }
+        self.by_name.remove(&(way.lineage.clone(), way.topic.clone()));
+        Some(way)
+    }
+}
