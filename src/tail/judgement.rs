@@ -86,6 +86,10 @@ impl Lineage {
                 continue;
             }
             let is_taken = source.home == Home::Taken;
+            // A copy was complete before its original was truncated.
+            if is_taken && !source.outdates(&candidate.meta) {
+                continue;
+            }
             match source.was(candidate)? {
                 // A file that just is not there proves little, so the anchor must prove more.
                 Likeness::Whole if is_taken || source.at.offset.0 >= Anchor::WINDOW as u64 => {
