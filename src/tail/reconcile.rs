@@ -56,7 +56,8 @@ impl Lineage {
         let strangers = std::mem::take(&mut self.strangers);
         for sighting in unknown {
             let is_it = |known: &Identity| known.is_same_file(&sighting.identity);
-            if live.as_ref().is_some_and(|live| is_it(&live.identity)) {
+            let is_live = live.as_ref().is_some_and(|live| is_it(&live.identity));
+            if is_live || self.position(&sighting.identity).is_some() {
                 // A second name of the same file.
                 continue;
             }

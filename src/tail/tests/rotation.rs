@@ -341,6 +341,16 @@ fn a_hard_link_is_shipped_once() {
 }
 
 #[test]
+fn a_rotated_file_with_two_names_that_is_new_is_shipped_once() {
+    let mut bench = Bench::new();
+    bench.write("app.log.1", "a1\n");
+    std::fs::hard_link(bench.path("app.log.1"), bench.path("app.log.kept")).unwrap();
+    bench.write("app.log", "b1\n");
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "b1"]);
+}
+
+#[test]
 fn a_name_given_back_goes_on_where_it_was() {
     let mut bench = Bench::new();
     bench.write("app.log", "a1\n");
