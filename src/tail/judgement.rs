@@ -145,6 +145,8 @@ impl Lineage {
     ) -> &mut Source {
         let id = SourceId { lineage: self.id, generation: self.next_generation };
         self.next_generation = id.generation.next();
+        let returned = self.departed.welcome(&candidate);
+        let from = returned.and_then(|returned| returned.map_or(from, Ok));
         let path = candidate.path;
         let from = from.unwrap_or_else(|error| {
             tracing::warn!(%error, path = %path.display(), "cannot read the end of a file; it is read whole");

@@ -6,6 +6,7 @@
 
 mod assembling;
 mod candidate;
+mod departed;
 mod event;
 mod identity;
 mod judgement;
@@ -58,6 +59,8 @@ pub struct KnownSource {
     pub path: PathBuf,
     /// From where to read on.
     pub at: Mark,
+    /// It was not found any more. Should it come back, it is not read again.
+    pub is_gone: bool,
 }
 
 /// What an earlier run left.
@@ -233,8 +236,8 @@ impl<F: FnMut(Event)> Tail<F> {
         let id = LineageId(u32::try_from(at).ok()?);
         let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
         let mut lineage = Lineage::new(id, input, name, next);
-        for source in known.into_iter().flat_map(|known| known.sources) {
-            lineage.restore(source.generation, source.identity, source.at, source.path);
+        if let Some(known) = known {
+            lineage.restore(known.sources);
         }
         self.lineages.push(lineage);
         self.by_name.insert((input, path.to_owned()), at);

@@ -62,6 +62,7 @@ impl Lineage {
                 continue;
             }
             let is_new = sighting.is_ours
+                || self.departed.has(&sighting.identity)
                 || sighting.is_young(since.looked_ms) && !strangers.iter().any(is_it);
             let at = self.sources.len() - usize::from(is_live_known);
             self.judge(&sighting, at, is_new.then_some(since.new), &mut outcome);
@@ -196,6 +197,7 @@ impl Lineage {
         };
         for mut source in self.sources.extract_if(.., is_over) {
             source.give_up();
+            self.departed.take_leave(&source);
             let reason = match source.home {
                 Home::Taken => LostReason::Truncated,
                 Home::Named | Home::Nameless | Home::Missing => LostReason::Deleted,

@@ -479,14 +479,13 @@ fn tail(
             sources: Vec::new(),
         });
         known.next_generation = known.next_generation.max(generation.next());
-        if !place.gone {
-            known.sources.push(KnownSource {
-                generation: *generation,
-                identity: place.identity,
-                path: place.path.clone(),
-                at: place.at(),
-            });
-        }
+        known.sources.push(KnownSource {
+            generation: *generation,
+            identity: place.identity,
+            path: place.path.clone(),
+            at: place.at(),
+            is_gone: place.gone,
+        });
     }
     let restored = Restored {
         lineages: lineages.into_values().collect(),
