@@ -195,7 +195,15 @@ impl Bench {
 
     /// One input whose files are `app.log`.
     pub(super) fn with(input: Input, ending: Ending) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_dir(tempfile::tempdir().unwrap(), input, ending)
+    }
+
+    /// The same in a directory below `parent`.
+    pub(super) fn below(parent: &Path, input: Input, ending: Ending) -> Self {
+        Self::in_dir(tempfile::tempdir_in(parent).unwrap(), input, ending)
+    }
+
+    fn in_dir(dir: TempDir, input: Input, ending: Ending) -> Self {
         let names = vec![dir.path().join("app.log")];
         let budget = Budget::new(64 << 20, || {});
         let is_plain = input.format == Format::Text
@@ -215,6 +223,10 @@ impl Bench {
 
     pub(super) fn also(&mut self, name: &str) {
         self.names.push(self.path(name));
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
