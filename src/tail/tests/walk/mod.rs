@@ -6,6 +6,7 @@
 //! what is said to be lost is at least what was seen and destroyed, and at most what is missing.
 //!
 //! `TAILSPOOL_SEEDS=n` walks n seeds on each file system; `TAILSPOOL_SEED=n` only one.
+#![allow(clippy::print_stdout, reason = "what a walk prints is its report")]
 
 mod action;
 mod files;
@@ -73,13 +74,9 @@ fn nothing_is_lost_repeated_or_out_of_order_whatever_becomes_of_the_files() {
 
 #[test]
 fn nor_on_tmpfs() {
-    match ground::tmpfs() {
-        Some(dir) => walk_in(dir.path()),
-        None => println!("skipped: there is no tmpfs at /dev/shm"),
-    }
+    ground::on_tmpfs("tail::tests::walk::nor_on_tmpfs", walk_in);
 }
 
-/// Where a new file gets the number of the one just deleted.
 #[test]
 fn nor_on_a_small_ext4() {
     ground::on_ext4("tail::tests::walk::nor_on_a_small_ext4", walk_in);
