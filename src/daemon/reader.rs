@@ -1,5 +1,6 @@
 //! The reading thread: where `watch` says something changed, `tail` looks and reads.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -154,7 +155,8 @@ impl<F: FnMut(tail::Event)> Round<F> {
     }
 
     fn look(&mut self, input: usize, path: &Path, real: Option<&Path>) {
-        let (watch, look) = (&self.watch, Look { input, path, real, thorough: false });
+        let (watch, look) =
+            (&self.watch, Look { input, path, real, thorough: false, listed_ms: None });
         self.tail.look(look, || siblings(watch, input, path));
     }
 
@@ -168,8 +170,16 @@ impl<F: FnMut(tail::Event)> Round<F> {
         }
         let lineages = Lineages::of(&scan);
         for ((input, path), found) in &lineages.0 {
-            let look = Look { input: *input, path, real: found.real, thorough: true };
-            self.tail.look(look, || found.siblings.clone());
+            let (watch, listed_ms) = (&self.watch, Some(began_ms));
+            let look = Look { input: *input, path, real: found.real, thorough: true, listed_ms };
+            let is_asked_again = Cell::new(false);
+            self.tail.look(look, || {
+                if is_asked_again.replace(true) {
+                    siblings(watch, *input, path)
+                } else {
+                    found.siblings.clone()
+                }
+            });
         }
         for input in 0..self.inputs {
             // What could not be looked into is not gone.
@@ -180,8 +190,10 @@ impl<F: FnMut(tail::Event)> Round<F> {
                     // The configuration does not want it any more.
                     continue;
                 }
-                let (watch, look) =
-                    (&self.watch, Look { input, path: &path, real: None, thorough: true });
+                let (watch, look) = (
+                    &self.watch,
+                    Look { input, path: &path, real: None, thorough: true, listed_ms: None },
+                );
                 self.tail.look(look, || siblings(watch, input, &path));
             }
             // What is born and rotated where we could not look must not count as old later.

@@ -5,6 +5,7 @@
 //! files are, and when to look again, is for the caller to say.
 
 mod assembling;
+mod beside;
 mod candidate;
 mod departed;
 mod event;
@@ -101,6 +102,8 @@ pub struct Look<'a> {
     pub real: Option<&'a Path>,
     /// Also at what was rotated away, and at names that have no file.
     pub thorough: bool,
+    /// When what is beside it was listed, if that was earlier: in wall milliseconds.
+    pub listed_ms: Option<u64>,
 }
 
 struct Input {
@@ -161,7 +164,7 @@ impl<F: FnMut(Event)> Tail<F> {
 
     /// Looks at a lineage's name, whether there is a file now or not. `siblings` lists the files
     /// beside it that may have had the name; it is asked only if that matters.
-    pub fn look(&mut self, look: Look<'_>, siblings: impl FnOnce() -> Vec<PathBuf>) {
+    pub fn look(&mut self, look: Look<'_>, siblings: impl Fn() -> Vec<PathBuf>) {
         let real = look.real.unwrap_or(look.path);
         let live = match std::fs::symlink_metadata(real) {
             // Where it leads, and whether it may, is for the next scan to say.
@@ -176,9 +179,12 @@ impl<F: FnMut(Event)> Tail<F> {
         lineage.leads_to(real);
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {
-            let beside = siblings();
-            if has_changed || !lineage.is_as_it_was(&beside) {
-                self.reconcile(at, &beside);
+            let listed = siblings();
+            if has_changed || !lineage.is_as_it_was(&listed) {
+                let holder = live.as_ref().map(identity::of);
+                let holder = holder.filter(|live| beside::had_the_name(live, look.listed_ms));
+                let listed = beside::as_of_now(real, holder, listed, &siblings);
+                self.reconcile(at, &listed);
             } else {
                 lineage.events(&[], Vec::new()).into_iter().for_each(&mut self.emit);
             }
@@ -371,12 +377,12 @@ impl<F: FnMut(Event)> Tail<F> {
             Step::Worked => {}
             Step::Starved => return Turn::Starved,
             Step::Missing => {
-                let beside = siblings(lineage.input, &lineage.name.path);
+                let beside = list(lineage, siblings);
                 self.reconcile(at, &beside);
             }
             Step::Truncated => {
                 tracing::info!(lineage = %lineage.name, "file was truncated");
-                let beside = siblings(lineage.input, &lineage.name.path);
+                let beside = list(lineage, siblings);
                 self.truncated(at, position, &beside);
             }
         }
@@ -425,6 +431,12 @@ impl<F: FnMut(Event)> Tail<F> {
 }
 
 type ReadHow = fn(&mut Source, &Rule, &Budget) -> io::Result<Read>;
+
+fn list(lineage: &Lineage, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
+    let holder = beside::holder(&lineage.live_path);
+    let siblings = || siblings(lineage.input, &lineage.name.path);
+    beside::as_of_now(&lineage.live_path, holder, siblings(), siblings)
+}
 
 /// What became of one thing to do.
 enum Step {
