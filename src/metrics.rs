@@ -40,7 +40,13 @@ pub struct Counters {
     pub malformed_lines: Counter,
     /// Records dropped because the operator asked for it.
     pub dropped: Counter,
-    /// Bytes that were gone before they could be read.
-    pub lost_bytes: Counter,
+    pub lost_bytes: LostBytes,
     pub checkpoint_failures: Counter,
+}
+
+/// Bytes that were gone before they could be read, by what became of their file.
+#[derive(Debug, Default)]
+pub struct LostBytes {
+    pub truncated: Counter,
+    pub deleted: Counter,
 }

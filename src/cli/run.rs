@@ -47,7 +47,26 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     })?;
     // A question to a cluster that does not answer is not waited for.
     runtime.shutdown_background();
+    sum_up(&counters);
     Ok(exit(arrival, mode))
+}
+
+/// What was counted since the start, reloads included.
+fn sum_up(counters: &Counters) {
+    let lost = &counters.lost_bytes;
+    tracing::info!(
+        read_bytes = counters.read_bytes.get(),
+        read_records = counters.read_records.get(),
+        delivered = counters.delivered.get(),
+        spooled = counters.spooled.get(),
+        replayed = counters.replayed.get(),
+        dead_lettered = counters.dead_lettered.get(),
+        filtered = counters.filtered.get(),
+        dropped = counters.dropped.get(),
+        lost_truncated_bytes = lost.truncated.get(),
+        lost_deleted_bytes = lost.deleted.get(),
+        "counted in all"
+    );
 }
 
 /// What may be asked of a running daemon.

@@ -215,14 +215,13 @@ fn restored(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Re
             next_generation: next_generation(kept, spool, &saved.lineage),
             sources: Vec::new(),
         });
-        if saved.gone_ms.is_none() {
-            known.sources.push(KnownSource {
-                generation: saved.generation,
-                identity: saved.identity,
-                path: saved.path.clone(),
-                at: place(saved, spool),
-            });
-        }
+        known.sources.push(KnownSource {
+            generation: saved.generation,
+            identity: saved.identity,
+            path: saved.path.clone(),
+            at: place(saved, spool),
+            is_gone: saved.gone_ms.is_some(),
+        });
     }
     Restored {
         lineages: lineages.into_values().collect(),

@@ -1,5 +1,6 @@
 //! The reading thread: where `watch` says something changed, `tail` looks and reads.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
@@ -210,7 +211,8 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
     }
 
     fn look(&mut self, input: usize, path: &Path, real: Option<&Path>) {
-        let (watch, look) = (&self.watch, Look { input, path, real, thorough: false });
+        let (watch, look) =
+            (&self.watch, Look { input, path, real, thorough: false, listed_ms: None });
         self.tail.look(look, || siblings(watch, input, path));
     }
 
@@ -227,10 +229,15 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
         }
         let mut there = Names::default();
         let found = std::mem::take(&mut scan.found);
-        for Members { input, path, real, siblings } in Lineages::of(found) {
+        for Members { input, path, real, siblings: listed } in Lineages::of(found) {
             there.insert(input, &path);
-            let look = Look { input, path: &path, real: real.as_deref(), thorough: true };
-            self.tail.look(look, || siblings);
+            let (watch, listed_ms) = (&self.watch, Some(began_ms));
+            let real = real.as_deref();
+            let look = Look { input, path: &path, real, thorough: true, listed_ms };
+            // What is asked for again is wanted as it is now.
+            let listed = Cell::new(Some(listed));
+            let siblings = || listed.take().unwrap_or_else(|| siblings(watch, input, &path));
+            self.tail.look(look, siblings);
             if !self.attend(&mut busy) {
                 return;
             }
@@ -243,8 +250,10 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
                     // The configuration does not want it any more.
                     continue;
                 }
-                let (watch, look) =
-                    (&self.watch, Look { input, path: &path, real: None, thorough: true });
+                let (watch, look) = (
+                    &self.watch,
+                    Look { input, path: &path, real: None, thorough: true, listed_ms: None },
+                );
                 self.tail.look(look, || siblings(watch, input, &path));
                 if !self.attend(&mut busy) {
                     return;

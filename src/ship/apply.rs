@@ -16,7 +16,7 @@ use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
 use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
 use crate::settings::LongLine;
-use crate::tail::{self, Seen};
+use crate::tail::{self, LostReason, Seen};
 
 impl Ship {
     pub(super) fn apply(&mut self, event: tail::Event) {
@@ -24,7 +24,7 @@ impl Ship {
             tail::Event::Seen(seen) => self.seen(seen),
             tail::Event::Block(block) => self.block(block),
             tail::Event::Gone(source) => self.gone(source),
-            tail::Event::Lost { bytes, .. } => self.crew.counters.lost_bytes.add(bytes),
+            tail::Event::Lost { bytes, reason, .. } => self.lost(bytes, reason),
             tail::Event::Looked { input, ms } => {
                 if let Some(input) = self.inputs.get(input) {
                     self.looked.insert(input.id.clone());
@@ -124,6 +124,14 @@ impl Ship {
             changes.extend(lineages.map(|lineage| Change::Over { lineage }));
         }
         changes
+    }
+
+    fn lost(&self, bytes: u64, reason: LostReason) {
+        let lost = &self.crew.counters.lost_bytes;
+        match reason {
+            LostReason::Truncated => lost.truncated.add(bytes),
+            LostReason::Deleted => lost.deleted.add(bytes),
+        }
     }
 
     fn block(&mut self, block: Block) {

@@ -87,6 +87,10 @@ impl Lineage {
                 continue;
             }
             let is_taken = source.home == Home::Taken;
+            // A copy was complete before its original was truncated.
+            if is_taken && !source.outdates(&candidate.meta) {
+                continue;
+            }
             match source.was(candidate)? {
                 // A file that just is not there proves little, so the anchor must prove more.
                 Likeness::Whole if is_taken || source.at.offset.0 >= Anchor::WINDOW as u64 => {
@@ -142,6 +146,8 @@ impl Lineage {
     ) -> &mut Source {
         let id = SourceId { lineage: self.id, generation: self.next_generation };
         self.next_generation = id.generation.next();
+        let returned = self.departed.welcome(&candidate);
+        let from = returned.and_then(|returned| returned.map_or(from, Ok));
         let path = candidate.path;
         let from = from.unwrap_or_else(|error| {
             tracing::warn!(%error, path = %path.display(), "cannot read the end of a file; it is read whole");

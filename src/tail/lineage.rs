@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::KnownSource;
+use super::departed::Departed;
 use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
 use super::source::{Home, Source, is_absence};
 use crate::encode::Encoder;
-use crate::record::{self, Generation, Identity, Label, LineageId, Mark, SourceId};
+use crate::record::{self, Generation, Identity, Label, LineageId, SourceId};
 
 /// How long a file must rest before the beginning of a line at its end counts as a line: when
 /// others wait for it, and when nothing does.
@@ -38,6 +40,8 @@ pub(super) struct Lineage {
     pub(super) next_generation: Generation,
     /// Siblings that are not of this lineage: copies of what can be read, or older than it.
     pub(super) strangers: Vec<Identity>,
+    /// Files that were not found any more, and may come back.
+    pub(super) departed: Departed,
     /// The names that were beside it at the last reconciliation, as one number. None if it is
     /// to be reconciled in any case.
     pub(super) listing: Option<u64>,
@@ -106,6 +110,7 @@ impl Lineage {
             sources: Vec::new(),
             next_generation,
             strangers: Vec::new(),
+            departed: Departed::default(),
             listing: None,
             has_live: false,
             is_unreadable: false,
@@ -115,17 +120,22 @@ impl Lineage {
         }
     }
 
-    /// A source from an earlier run, oldest first. Where it is now is for the first look to say.
-    pub(super) fn restore(
-        &mut self,
-        generation: Generation,
-        identity: Identity,
-        at: Mark,
-        path: PathBuf,
-    ) {
-        let id = SourceId { lineage: self.id, generation };
-        self.sources.reserve_exact(1);
-        self.sources.push(Source::new(id, identity, path, at, self.label.clone()));
+    /// The sources of an earlier run, oldest first. Where they are now is for the first look to
+    /// say.
+    pub(super) fn restore(&mut self, known: Vec<KnownSource>) {
+        let (gone, there): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.is_gone);
+        for known in there {
+            let id = SourceId { lineage: self.id, generation: known.generation };
+            self.sources.reserve_exact(1);
+            let label = self.label.clone();
+            self.sources.push(Source::new(id, known.identity, known.path, known.at, label));
+        }
+        for known in gone {
+            // What was truncated is gone, too, but its file goes on as another source.
+            if self.sources.iter().all(|source| !source.identity.is_same_file(&known.identity)) {
+                self.departed.push(known.identity, known.at);
+            }
+        }
     }
 
     /// Its name leads here now.
@@ -298,7 +308,9 @@ impl Lineage {
                 && (source.is_unlinked() || source.home != Home::Named)
                 && source.rest() >= limit.min(close_inactive)
         };
-        self.sources.extract_if(.., is_done).collect()
+        let gone: Vec<_> = self.sources.extract_if(.., is_done).collect();
+        gone.iter().for_each(|source| self.departed.take_leave(source));
+        gone
     }
 
     /// Closes files that rested for `close_inactive` and can be found again.

@@ -5,7 +5,9 @@
 //! files are, and when to look again, is for the caller to say.
 
 mod assembling;
+mod beside;
 mod candidate;
+mod departed;
 mod descriptors;
 mod event;
 mod identity;
@@ -65,6 +67,8 @@ pub struct KnownSource {
     pub path: PathBuf,
     /// From where to read on.
     pub at: Mark,
+    /// It was not found any more. Should it come back, it is not read again.
+    pub is_gone: bool,
 }
 
 /// What an earlier run left.
@@ -105,6 +109,8 @@ pub struct Look<'a> {
     pub real: Option<&'a Path>,
     /// Also at what was rotated away, and at names that have no file.
     pub thorough: bool,
+    /// When what is beside it was listed, if that was earlier: in wall milliseconds.
+    pub listed_ms: Option<u64>,
 }
 
 struct Input {
@@ -193,7 +199,7 @@ impl<F: FnMut(Event)> Tail<F> {
 
     /// Looks at a lineage's name, whether there is a file now or not. `siblings` lists the files
     /// beside it that may have had the name; it is asked only if that matters.
-    pub fn look(&mut self, look: Look<'_>, siblings: impl FnOnce() -> Vec<PathBuf>) {
+    pub fn look(&mut self, look: Look<'_>, siblings: impl Fn() -> Vec<PathBuf>) {
         let real = look.real.unwrap_or(look.path);
         let live = match std::fs::symlink_metadata(real) {
             // Where it leads, and whether it may, is for the next scan to say.
@@ -208,9 +214,12 @@ impl<F: FnMut(Event)> Tail<F> {
         lineage.leads_to(real);
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {
-            let beside = siblings();
-            if has_changed || !lineage.is_as_it_was(&beside) {
-                self.reconcile(at, &beside);
+            let listed = siblings();
+            if has_changed || !lineage.is_as_it_was(&listed) {
+                let holder = live.as_ref().map(identity::of);
+                let holder = holder.filter(|live| beside::had_the_name(live, look.listed_ms));
+                let listed = beside::as_of_now(real, holder, listed, &siblings);
+                self.reconcile(at, &listed);
             } else {
                 lineage.events(&[], Vec::new()).into_iter().for_each(&mut self.emit);
             }
@@ -279,8 +288,8 @@ impl<F: FnMut(Event)> Tail<F> {
         let at = self.lineages.add(input, name, label, next)?;
         let lineage = self.lineages.get_mut(at)?;
         lineage.encoder = encoder;
-        for source in known.into_iter().flat_map(|known| known.sources) {
-            lineage.restore(source.generation, source.identity, source.at, source.path);
+        if let Some(known) = known {
+            lineage.restore(known.sources);
         }
         Some(at)
     }
@@ -430,12 +439,12 @@ impl<F: FnMut(Event)> Tail<F> {
                 }
             }
             Step::Missing => {
-                let beside = siblings(lineage.input, &lineage.name.path);
+                let beside = list(lineage, siblings);
                 self.reconcile(at, &beside);
             }
             Step::Truncated => {
                 tracing::info!(lineage = %lineage.name, "file was truncated");
-                let beside = siblings(lineage.input, &lineage.name.path);
+                let beside = list(lineage, siblings);
                 self.truncated(at, position, &beside);
             }
         }
@@ -497,6 +506,12 @@ impl<F: FnMut(Event)> Tail<F> {
 }
 
 type ReadHow = fn(&mut Source, &Rule, &Budget) -> io::Result<Read>;
+
+fn list(lineage: &Lineage, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
+    let holder = beside::holder(lineage.live_path());
+    let siblings = || siblings(lineage.input, &lineage.name.path);
+    beside::as_of_now(lineage.live_path(), holder, siblings(), siblings)
+}
 
 /// What became of one thing to do.
 enum Step {

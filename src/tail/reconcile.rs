@@ -56,11 +56,13 @@ impl Lineage {
         let strangers = std::mem::take(&mut self.strangers);
         for sighting in unknown {
             let is_it = |known: &Identity| known.is_same_file(&sighting.identity);
-            if live.as_ref().is_some_and(|live| is_it(&live.identity)) {
+            let is_live = live.as_ref().is_some_and(|live| is_it(&live.identity));
+            if is_live || self.position(&sighting.identity).is_some() {
                 // A second name of the same file.
                 continue;
             }
             let is_new = sighting.is_ours
+                || self.departed.has(&sighting.identity)
                 || sighting.is_young(since.looked_ms) && !strangers.iter().any(is_it);
             let at = self.sources.len() - usize::from(is_live_known);
             self.judge(&sighting, at, is_new.then_some(since.new), &mut outcome);
@@ -195,6 +197,7 @@ impl Lineage {
         };
         for mut source in self.sources.extract_if(.., is_over) {
             source.give_up();
+            self.departed.take_leave(&source);
             let reason = match source.home {
                 Home::Taken => LostReason::Truncated,
                 Home::Named | Home::Nameless | Home::Missing => LostReason::Deleted,

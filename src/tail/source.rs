@@ -196,6 +196,11 @@ impl Source {
         self.changed_at = clock::now();
     }
 
+    /// Whether a file of these times was last written to before this one was.
+    pub(super) fn outdates(&self, meta: &Metadata) -> bool {
+        (meta.mtime(), meta.mtime_nsec()) <= self.modified
+    }
+
     /// It was found at `path`. Returns whether that is news to those who ship.
     pub(super) fn found(&mut self, path: PathBuf, meta: &Metadata) -> bool {
         self.saw(meta);
@@ -280,7 +285,10 @@ impl Source {
     /// before our place is compared every time, the head after a rest.
     pub(super) fn is_intact(&mut self) -> io::Result<bool> {
         let Some(file) = &self.file else { return Ok(true) };
-        let is_intact = self.size >= self.at.offset.0
+        // Of what nothing was read of, and is shorter than it was, nothing could tell otherwise.
+        let is_cut = self.at == Mark::START && self.size < self.held;
+        let is_intact = !is_cut
+            && self.size >= self.at.offset.0
             && identity::holds(file, self.at)?
             && (!self.is_doubtful() || self.is_intact_closely(file)?);
         if is_intact {

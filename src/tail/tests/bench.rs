@@ -1,7 +1,7 @@
 //! Drives the room by hand in a directory of its own: no watch, no Kafka, no waiting. What comes
 //! out is checked as it comes, and a restart takes up what was acknowledged.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -198,7 +198,15 @@ impl Bench {
 
     /// One input whose files are `app.log`.
     pub(super) fn with(input: Input, ending: Ending) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_dir(tempfile::tempdir().unwrap(), input, ending)
+    }
+
+    /// The same in a directory below `parent`.
+    pub(super) fn below(parent: &Path, input: Input, ending: Ending) -> Self {
+        Self::in_dir(tempfile::tempdir_in(parent).unwrap(), input, ending)
+    }
+
+    fn in_dir(dir: TempDir, input: Input, ending: Ending) -> Self {
         let names = vec![dir.path().join("app.log")];
         let budget = Budget::new(64 << 20, || {});
         let is_plain = input.format == Format::Text
@@ -218,6 +226,10 @@ impl Bench {
 
     pub(super) fn also(&mut self, name: &str) {
         self.names.push(self.path(name));
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -271,17 +283,38 @@ impl Bench {
 
     pub(super) fn look_at(&mut self, name: &Path, thorough: bool) {
         let siblings = || siblings(name);
-        self.tail.look(Look { input: 0, path: name, real: None, thorough }, siblings);
+        self.tail
+            .look(Look { input: 0, path: name, real: None, thorough, listed_ms: None }, siblings);
     }
 
     /// A look with a listing that is not what the directory holds now.
-    pub(super) fn look_with(&mut self, name: &Path, listing: Vec<PathBuf>) {
-        self.tail.look(Look { input: 0, path: name, real: None, thorough: true }, || listing);
+    pub(super) fn look_with(&mut self, name: &Path, listing: &[PathBuf]) {
+        self.tail.look(
+            Look { input: 0, path: name, real: None, thorough: true, listed_ms: None },
+            || listing.to_vec(),
+        );
+    }
+
+    /// A look at `app.log` while `others` do something after its directory was listed.
+    pub(super) fn look_while(&mut self, others: impl Fn(&Path)) {
+        let (name, dir) = (self.path("app.log"), self.dir().to_owned());
+        let is_first = Cell::new(true);
+        let look = Look { input: 0, path: &name, real: None, thorough: false, listed_ms: None };
+        self.tail.look(look, || {
+            let listed = siblings(&name);
+            if is_first.replace(false) {
+                others(&dir);
+            }
+            listed
+        });
     }
 
     /// A look at a name that is a link.
     pub(super) fn look_through(&mut self, name: &Path, real: &Path) {
-        self.tail.look(Look { input: 0, path: name, real: Some(real), thorough: true }, Vec::new);
+        self.tail.look(
+            Look { input: 0, path: name, real: Some(real), thorough: true, listed_ms: None },
+            Vec::new,
+        );
     }
 
     /// A scan: all that is there and all that was.
@@ -489,14 +522,13 @@ fn tail(
             sources: Vec::new(),
         });
         known.next_generation = known.next_generation.max(generation.next());
-        if !place.gone {
-            known.sources.push(KnownSource {
-                generation: *generation,
-                identity: place.identity,
-                path: place.path.clone(),
-                at: place.at(),
-            });
-        }
+        known.sources.push(KnownSource {
+            generation: *generation,
+            identity: place.identity,
+            path: place.path.clone(),
+            at: place.at(),
+            is_gone: place.gone,
+        });
     }
     let restored = Restored {
         lineages: lineages.into_values().collect(),

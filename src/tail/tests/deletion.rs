@@ -83,6 +83,30 @@ fn a_file_moved_out_of_reach_is_read_to_its_end() {
 }
 
 #[test]
+fn a_file_that_comes_back_goes_on_where_it_was_read_to() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.rename("app.log", "away");
+    bench.ship();
+    bench.wait(70);
+    assert_eq!(bench.source_count(), 0);
+    bench.append("away", "a2\n");
+    bench.rename("away", "app.log");
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "a2"]);
+    bench.rename("app.log", "away");
+    bench.restart();
+    bench.ship();
+    bench.ship();
+    bench.restart();
+    bench.rename("away", "app.log.1");
+    bench.append("app.log.1", "a3\n");
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "a2", "a3"]);
+}
+
+#[test]
 fn an_unfinished_line_of_a_deleted_file_is_shipped_after_a_rest() {
     let mut bench = Bench::new();
     bench.write("app.log", "a1\nend");

@@ -255,7 +255,7 @@ fn a_sibling_that_a_listing_missed_is_found_by_the_next_scan() {
     bench.write("app.log", "c1\n");
     // A listing made before the rotations.
     let name = bench.path("app.log");
-    bench.look_with(&name, Vec::new());
+    bench.look_with(&name, &[]);
     bench.turns();
     bench.ship();
     let mut texts = bench.texts();
@@ -274,7 +274,7 @@ fn a_closed_file_that_a_listing_missed_is_not_gone() {
     bench.rotate();
     bench.write("app.log", "b1\n");
     let name = bench.path("app.log");
-    bench.look_with(&name, Vec::new());
+    bench.look_with(&name, &[]);
     bench.ship();
     assert_eq!(bench.lost(), []);
     let mut texts = bench.texts();
@@ -338,6 +338,32 @@ fn a_hard_link_is_shipped_once() {
     bench.append("app.log.link", "a3\n");
     bench.ship();
     assert_eq!(bench.texts(), ["a1", "a2", "a3"]);
+}
+
+#[test]
+fn a_rotated_file_with_two_names_that_is_new_is_shipped_once() {
+    let mut bench = Bench::new();
+    bench.write("app.log.1", "a1\n");
+    std::fs::hard_link(bench.path("app.log.1"), bench.path("app.log.kept")).unwrap();
+    bench.write("app.log", "b1\n");
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "b1"]);
+}
+
+#[test]
+fn a_file_that_is_rotated_between_listing_and_look_comes_before_its_successor() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.rotate();
+    bench.write("app.log", "b1\n");
+    bench.look_while(|dir| {
+        std::fs::rename(dir.join("app.log"), dir.join("app.log.2")).unwrap();
+        std::fs::write(dir.join("app.log"), "c1\n").unwrap();
+    });
+    bench.turns();
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "b1", "c1"]);
 }
 
 #[test]

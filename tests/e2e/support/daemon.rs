@@ -114,6 +114,15 @@ impl Daemon {
         signal(&self.child, Signal::TERM);
     }
 
+    /// It does not run until [`Daemon::resume`], while others go on.
+    pub(crate) fn pause(&self) {
+        signal(&self.child, Signal::STOP);
+    }
+
+    pub(crate) fn resume(&self) {
+        signal(&self.child, Signal::CONT);
+    }
+
     /// SIGHUP: read the configuration again.
     pub(crate) fn hang_up(&self) {
         signal(&self.child, Signal::HUP);

@@ -34,6 +34,11 @@ impl Kept {
         logs.map(|log| Self::owed_of(&log.path(), &accepted)).sum()
     }
 
+    /// Whether all files of an input have been looked at.
+    pub(crate) fn has_looked(&self) -> bool {
+        checkpoint::read_only(&self.state).is_ok_and(|kept| !kept.looks.is_empty())
+    }
+
     fn owed_of(path: &Path, accepted: &HashMap<File, u64>) -> u64 {
         // Renamed or deleted since it was listed: the next look finds what became of it.
         let Ok(meta) = fs::metadata(path) else { return u64::MAX >> 16 };

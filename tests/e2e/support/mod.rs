@@ -4,6 +4,8 @@ pub(crate) mod children;
 pub(crate) mod config;
 pub(crate) mod daemon;
 pub(crate) mod dice;
+#[path = "../../../src/tail/tests/walk/ground.rs"]
+pub(crate) mod ground;
 pub(crate) mod jars;
 pub(crate) mod kafka;
 pub(crate) mod kept;
@@ -12,6 +14,7 @@ pub(crate) mod ports;
 pub(crate) mod pulse;
 pub(crate) mod reader;
 pub(crate) mod site;
+pub(crate) mod totals;
 pub(crate) mod verdict;
 pub(crate) mod wait;
 pub(crate) mod writer;

@@ -22,6 +22,8 @@ struct Arrived {
     repeats: u64,
     /// First occurrences of a line after first occurrences of later ones.
     inversions: u64,
+    /// The first of them, and the line it should have come before.
+    inverted: Option<(u64, u64)>,
     damaged: u64,
     last: u64,
     partitions: BTreeSet<i32>,
@@ -115,7 +117,10 @@ impl Arrived {
             return;
         }
         self.distinct += 1;
-        self.inversions += u64::from(number < self.last);
+        if number < self.last {
+            self.inversions += 1;
+            self.inverted.get_or_insert((number, self.last));
+        }
         self.last = self.last.max(number);
     }
 }
@@ -128,6 +133,9 @@ impl fmt::Display for Verdict {
                 "  {name}: {} lines, {} repeated, {} out of order, {} damaged, partitions {:?}",
                 file.distinct, file.repeats, file.inversions, file.damaged, file.partitions
             )?;
+            if let Some((number, last)) = file.inverted {
+                writeln!(f, "    line {number} came after line {last}")?;
+            }
         }
         write!(f, "  {} records that are not ours", self.strangers.len())
     }

@@ -1,0 +1,284 @@
+//! What must have come out, and what must not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::bench::{Bench, Kept, Line, acknowledged, input};
+use super::action::{Action, LARGE_CELL, Manner, Step};
+use super::files::{Files, LIVE, cells};
+use crate::record::Identity;
+use crate::settings::Input;
+use crate::tail::Ending;
+
+pub(super) struct Model {
+    bench: Bench,
+    files: Files,
+    cell: usize,
+    /// Any two files that hold something begin differently.
+    tells_apart: bool,
+    /// All files begin alike for as long as heads are compared.
+    has_long_header: bool,
+    saved: Kept,
+    crashes: usize,
+    /// A file was truncated, and it is not certain that this was noticed and saved.
+    unsaved: bool,
+    /// Destroyed cells of which the daemon knew: what is not delivered of them must be counted.
+    owed: BTreeSet<u32>,
+}
+
+impl Model {
+    pub(super) fn new(dir: &Path, manner: Manner) -> Self {
+        // Nothing is closed for resting: what is deleted then is lost.
+        let close_inactive = Duration::from_hours(10);
+        let settings = Input { max_line_bytes: 1 << 20, close_inactive, ..input() };
+        let bench = Bench::below(dir, settings, Ending::Follow);
+        let files = Files::new(bench.dir(), manner);
+        Self {
+            saved: bench.kept(),
+            bench,
+            files,
+            cell: manner.cell,
+            has_long_header: manner.header > Identity::HEAD_MAX as usize,
+            tells_apart: manner.cell == LARGE_CELL && manner.header == 0,
+            crashes: 0,
+            unsaved: false,
+            owed: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn act(&mut self, action: &Action) {
+        match action {
+            Action::Step(step) => self.step(step),
+            Action::Rotate { create } => self.files.rotate(*create),
+            Action::Storm(sizes) => {
+                for size in sizes {
+                    self.write(*size);
+                    self.files.rotate(true);
+                }
+            }
+            Action::Reopen => self.files.reopen(),
+            Action::CopyTruncate { half, copied } => self.copytruncate(half, copied),
+            Action::Truncate => self.files.truncate(),
+            Action::Regrow(more) => {
+                let size = self.files.size_of_live();
+                self.files.truncate();
+                self.write(size + more);
+            }
+            Action::Delete => self.delete(LIVE),
+            Action::Recreate(size) => {
+                self.delete(LIVE);
+                self.files.reopen();
+                self.write(*size);
+            }
+            Action::DeleteOldest => {
+                if let Some(name) = self.files.oldest() {
+                    self.delete(&name);
+                }
+            }
+            Action::Away => {
+                self.before_it_goes();
+                self.files.rename_away();
+            }
+            Action::Back => {
+                if let Some(at) = self.files.rename_back() {
+                    let inode = &mut self.files.inodes[at];
+                    (inode.held, inode.sealed) = (false, None);
+                }
+            }
+            Action::Link => self.files.link(),
+            Action::Settle => self.settle(),
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Write { cells, ended } => self.files.write(*cells, *ended),
+            Step::Look => self.look(),
+            Step::Glance => self.bench.glance(),
+            Step::Turns(count) => self.bench.some_turns(*count),
+            Step::Wait(seconds) => self.wait(*seconds),
+            Step::Gate(closed) => self.gate(*closed),
+            Step::Restart => {
+                let kept = self.bench.stop();
+                self.start(kept);
+            }
+            Step::Save(choice) => {
+                let mut choice = *choice;
+                self.saved = acknowledged(self.bench.kept(), |last| {
+                    choice = choice * 7 % 11;
+                    last.saturating_sub(choice)
+                });
+            }
+            Step::Crash => {
+                self.crashes += 1;
+                self.bench.stop();
+                self.start(self.saved.clone());
+            }
+        }
+    }
+
+    fn write(&mut self, cells: usize) {
+        if cells > 0 {
+            self.files.write(cells, true);
+        }
+    }
+
+    fn copytruncate(&mut self, half: &[Step], copied: &[Step]) {
+        // Of a file that we never saw hold anything, nobody can tell that it was copied.
+        self.look();
+        if self.files.size_of_live() == 0 {
+            return;
+        }
+        self.step(&Step::Save(0));
+        let Some(copy) = self.files.copy_half() else { return };
+        half.iter().for_each(|step| self.step_aside(step));
+        self.files.copy_rest(&copy);
+        let of = self.files.inodes.len() - 1;
+        copied.iter().for_each(|step| self.step_aside(step));
+        self.files.truncate();
+        if !self.tells_apart {
+            // After a restart nobody could tell a short copy from a short file.
+            self.look();
+        }
+        if self.has_long_header {
+            // Nor could anybody tell where in which of them we were.
+            self.step(&Step::Save(0));
+        }
+        self.unsaved = true;
+        // As long as it was of no use it was not opened.
+        self.files.inodes[of].held = false;
+    }
+
+    /// What happens in the middle of copying. Nobody could tell a short copy from a short file
+    /// if the daemon started then.
+    fn step_aside(&mut self, step: &Step) {
+        let starts = matches!(step, Step::Restart | Step::Crash);
+        if self.tells_apart || !starts {
+            self.step(step);
+        }
+    }
+
+    fn delete(&mut self, name: &str) {
+        self.before_it_goes();
+        self.files.delete(name);
+    }
+
+    /// Of what was truncated and went at once no copy is known as such after a restart.
+    fn before_it_goes(&mut self) {
+        if self.unsaved {
+            self.look();
+            self.step(&Step::Save(0));
+            self.unsaved = false;
+        }
+    }
+
+    fn start(&mut self, kept: Kept) {
+        self.bench.start(kept.clone());
+        self.saved = kept;
+        self.files.destroyed.clear();
+        for inode in &mut self.files.inodes {
+            (inode.held, inode.seen) = (false, 0);
+        }
+    }
+
+    fn look(&mut self) {
+        self.bench.look();
+        for inode in self.files.inodes.iter_mut().filter(|inode| inode.is_within_reach()) {
+            (inode.held, inode.seen) = (true, inode.cells.len());
+        }
+        // What stands in a copy is not lost yet.
+        let copied: BTreeSet<u32> =
+            self.files.inodes.iter().flat_map(|inode| &inode.cells).copied().collect();
+        let destroyed = self.files.destroyed.drain(..);
+        self.owed.extend(destroyed.filter(|cell| !copied.contains(cell)));
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.bench.wait(seconds);
+        for inode in self.files.inodes.iter_mut().filter(|inode| !inode.is_within_reach()) {
+            inode.sealed.get_or_insert(inode.cells.len());
+        }
+    }
+
+    fn gate(&mut self, closed: bool) {
+        match self.bench.any_gate() {
+            Some(gate) if closed => gate.close(),
+            Some(gate) => {
+                gate.open();
+            }
+            None => {}
+        }
+    }
+
+    /// Lets everything come out that can, and compares.
+    pub(super) fn settle(&mut self) {
+        self.gate(false);
+        self.look();
+        self.bench.turns();
+        for _ in 0..8 {
+            self.wait(6);
+            self.look();
+            self.bench.turns();
+        }
+        self.check();
+    }
+
+    /// What came out, each cell with how often.
+    fn delivered(&self, lines: &[Line]) -> BTreeMap<u32, usize> {
+        let mut found = BTreeMap::new();
+        for line in lines {
+            cells(&line.text, self.cell).for_each(|cell| *found.entry(cell).or_default() += 1);
+        }
+        found
+    }
+
+    fn check(&self) {
+        let delivered = self.delivered(&self.bench.heard.borrow().lines);
+        for (cell, count) in &delivered {
+            assert_eq!(*count, 1, "cell {cell} came out {count} times");
+        }
+        for inode in &self.files.inodes {
+            let waiting = if inode.is(LIVE) { inode.unfinished } else { 0 };
+            let until = match inode.is_within_reach() {
+                true => inode.cells.len() - waiting,
+                false if inode.held => inode.sealed.unwrap_or(inode.cells.len()),
+                false => 0,
+            };
+            for cell in &inode.cells[..until] {
+                assert!(delivered.contains_key(cell), "cell {cell} is missing: {inode:?}");
+            }
+        }
+        self.check_order();
+        self.check_losses(&delivered);
+    }
+
+    fn check_order(&self) {
+        let mut seen = BTreeSet::new();
+        for line in &self.bench.heard.borrow().first {
+            for cell in cells(&line.text, self.cell) {
+                let latest = seen.last().copied();
+                if seen.insert(cell) {
+                    assert!(
+                        latest.is_none_or(|latest| latest < cell),
+                        "{cell} came after {latest:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// What is said to be lost did not come out, and what was seen and did not is said.
+    fn check_losses(&self, delivered: &BTreeMap<u32, usize>) {
+        let said: u64 = self.bench.lost().iter().map(|(bytes, _)| bytes).sum();
+        let said = usize::try_from(said).unwrap();
+        let missing = self.files.written - delivered.len() * self.cell;
+        assert!(self.crashes > 0 || said <= missing, "{said} said, {missing} missing");
+        // What a crash took back was not lost before it could be read.
+        let delivered = self.delivered(&self.bench.heard.borrow().first);
+        let owed = self.owed.iter().filter(|cell| !delivered.contains_key(cell)).count();
+        // A place in a header that all files have may be the old file's, or the new one's.
+        let owed = if self.has_long_header { 0 } else { owed };
+        assert!(said >= owed * self.cell, "{said} said, {owed} cells were seen and destroyed");
+    }
+}
