@@ -42,5 +42,7 @@ pub struct Counters {
     pub dropped: Counter,
     /// Bytes that were gone before they could be read.
     pub lost_bytes: Counter,
+    /// Bytes of holes in files: NULs that nobody wrote.
+    pub skipped_bytes: Counter,
     pub checkpoint_failures: Counter,
 }

@@ -7,6 +7,7 @@
 mod assembling;
 mod candidate;
 mod event;
+mod hole;
 mod identity;
 mod judgement;
 mod lineage;
@@ -444,9 +445,11 @@ impl<F: FnMut(Event)> Tail<F> {
             Err(error) => return failed(lineage, position, error),
         };
         source.worked();
+        let skipped = skipped(source);
         let is_grown = source.grow_head().unwrap_or(false);
         let seen = is_grown.then_some(source.id);
-        lineage.events(seen.as_slice(), Vec::new()).into_iter().for_each(&mut self.emit);
+        let events = lineage.events(seen.as_slice(), Vec::new());
+        skipped.into_iter().chain(events).for_each(&mut self.emit);
         step
     }
 
@@ -468,6 +471,15 @@ enum Step {
     /// The file is not where it was.
     Missing,
     Truncated,
+}
+
+fn skipped(source: &mut Source) -> Option<Event> {
+    let bytes = std::mem::take(&mut source.skipped);
+    if bytes == 0 {
+        return None;
+    }
+    tracing::info!(path = %source.path.display(), bytes, "a hole in a file was passed over");
+    Some(Event::Skipped { source: source.id, bytes })
 }
 
 /// It cannot be read now: said once, and tried again after a while.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use super::candidate::Candidate;
+use super::hole::Hole;
 use super::identity;
 use crate::clock;
 use crate::process::Assembly;
@@ -59,6 +60,9 @@ pub(super) struct Source {
     pub(super) is_rewound: bool,
     /// There is no newline between `at` and here.
     pub(super) searched: u64,
+    pub(super) hole: Hole,
+    /// Bytes of holes that were passed over, not told yet.
+    pub(super) skipped: u64,
     /// The size when last looked at.
     pub(super) size: u64,
     modified: (i64, i64),
@@ -66,6 +70,8 @@ pub(super) struct Source {
     pub(super) is_stirred: bool,
     /// The most that it was known to hold.
     held: u64,
+    /// How much of that was a hole.
+    held_hole: u64,
     /// Bytes that went unread, not told yet.
     lost: u64,
     /// Places where blocks ended, or the whole file for a while.
@@ -101,10 +107,13 @@ impl Source {
             assembly: None,
             is_rewound: false,
             searched: at.offset.0,
+            hole: Hole::None,
+            skipped: 0,
             size: at.offset.0,
             modified: (0, 0),
             is_stirred: true,
             held: at.offset.0,
+            held_hole: 0,
             lost: 0,
             trail: VecDeque::new(),
             home: Home::Nameless,
@@ -116,9 +125,9 @@ impl Source {
         }
     }
 
-    /// Bytes of it that are in no block yet.
+    /// Bytes of it that are in no block yet, a hole left aside.
     pub(super) fn unread(&self) -> u64 {
-        self.size.saturating_sub(self.at.offset.0)
+        self.size.saturating_sub(self.text_start())
     }
 
     /// Whether there is something that was not looked at yet.
@@ -167,7 +176,12 @@ impl Source {
         }
         if size < self.size {
             self.held = self.held.max(self.size);
-            self.searched = self.at.offset.0;
+            self.held_hole = self.hole.len();
+        }
+        if size <= self.size {
+            // What was searched may have been written over: in a file that was truncated, or
+            // made as long as it is before it was written.
+            self.search_again();
         }
         (self.size, self.modified) = (size, modified);
         self.is_stirred = true;
@@ -264,7 +278,7 @@ impl Source {
         if is_intact {
             self.is_stirred = false;
             self.lost += self.held.saturating_sub(self.size);
-            self.held = self.size;
+            (self.held, self.held_hole) = (self.size, 0);
             self.trail.retain(|mark| mark.offset.0 <= self.size);
             self.remember_end()?;
         }
@@ -276,7 +290,8 @@ impl Source {
         let (head_len, head_hash) = identity::head(&copy.file, Identity::HEAD_MAX)?;
         self.lost += self.held.saturating_sub(copy.meta.len().max(self.at.offset.0));
         self.identity = Identity { head_len, head_hash, ..copy.identity };
-        (self.searched, self.size) = (self.at.offset.0, self.at.offset.0);
+        self.search_again();
+        self.size = self.at.offset.0;
         self.held = copy.meta.len();
         self.trail.retain(|mark| mark.offset.0 <= copy.meta.len());
         self.file = Some(copy.file);
@@ -326,7 +341,7 @@ impl Source {
         if self.assembly.is_none() {
             self.resume = end;
         }
-        self.searched = end.offset.0;
+        self.search_again();
         self.remember(end);
     }
 
@@ -336,7 +351,7 @@ impl Source {
         if offset > Offset::START
             && let Some(file) = &self.file
             && self.trail.iter().all(|mark| mark.offset != offset)
-            && let Some(anchor) = identity::anchor_at(file, offset)?
+            && let Some(anchor) = identity::anchor_at_end(file, offset)?
         {
             self.remember(Mark::new(offset, anchor));
         }
@@ -358,7 +373,8 @@ impl Source {
     /// All that is unread is lost.
     pub(super) fn give_up(&mut self) {
         let held = self.held.max(if self.home == Home::Taken { 0 } else { self.size });
-        self.lost += held.saturating_sub(self.at.offset.0);
+        let hole = self.held_hole.max(self.hole.len());
+        self.lost += held.saturating_sub(self.at.offset.0 + hole);
     }
 
     pub(super) fn failed(&mut self) {

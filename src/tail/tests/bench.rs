@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub(super) struct Heard {
     /// The same, but nothing is taken back.
     pub(super) first: Vec<Line>,
     pub(super) lost: Vec<(Key, u64, LostReason)>,
+    /// Bytes of holes.
+    pub(super) skipped: u64,
     /// Blocks whose memory is not given back.
     pub(super) blocks: Option<Vec<Block>>,
     pub(super) block_count: usize,
@@ -92,6 +95,10 @@ impl Heard {
                 assert!(bytes > 0);
                 let key = self.key(source);
                 self.lost.push((key, bytes, reason));
+            }
+            Event::Skipped { bytes, .. } => {
+                assert!(bytes > 0);
+                self.skipped += bytes;
             }
             Event::Looked { ms, .. } => {
                 self.kept.looked_ms.extend(ms.map(|ms| ("in".to_owned(), ms)));
@@ -170,8 +177,8 @@ fn check(block: &Block, place: &Place, is_plain: bool) {
     for number in 0..block.len() {
         let record = block.record(number);
         let mut there = vec![0; record.len()];
-        let at = block.start_of(number).0;
-        std::os::unix::fs::FileExt::read_exact_at(&file, &mut there, at).unwrap();
+        let at = super::holes::behind_hole(&file, block.start_of(number).0);
+        file.read_exact_at(&mut there, at).unwrap();
         assert_eq!(record, there, "a record is what the file holds");
     }
 }
