@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod chaos;
+mod containers;
 mod embedded;
 mod harness;
 mod labels;

@@ -2,6 +2,7 @@
 
 pub(crate) mod children;
 pub(crate) mod config;
+pub(crate) mod containers;
 pub(crate) mod daemon;
 pub(crate) mod dice;
 pub(crate) mod jars;

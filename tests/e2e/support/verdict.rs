@@ -13,6 +13,8 @@ pub(crate) struct Verdict {
     files: BTreeMap<String, Arrived>,
     /// Records that are no line of ours.
     strangers: Vec<String>,
+    /// Takes off what others put around a line.
+    unframe: Option<fn(&[u8]) -> Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -28,8 +30,14 @@ struct Arrived {
 }
 
 impl Verdict {
+    pub(crate) fn unframing(unframe: fn(&[u8]) -> Vec<u8>) -> Self {
+        Self { unframe: Some(unframe), ..Self::default() }
+    }
+
     /// Takes the records of a partition in their order there.
     pub(crate) fn take(&mut self, partition: i32, payload: &[u8]) {
+        let unframed = self.unframe.map(|unframe| unframe(payload));
+        let payload = unframed.as_deref().unwrap_or(payload);
         match lines::parse(payload) {
             None => self.strangers.push(shortened(payload)),
             Some(line) if line.whole => self.file(line.file).take(partition, line.number),
