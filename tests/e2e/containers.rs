@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use crate::support::config::Config;
 use crate::support::containers::{Docker, Yard, missing};
+use crate::support::daemon::Daemon;
 use crate::support::kafka::Kafka;
+use crate::support::kubelet::{Container, Node};
 use crate::support::lines::lines;
 use crate::support::reader::Reader;
 use crate::support::site::Site;
@@ -123,5 +126,63 @@ fn a_podman_log_that_is_replaced_when_it_is_full_arrives_whole() {
     let left = std::fs::metadata(&log).expect("its log is there").len();
     assert!(left < 600_000, "the log was replaced: {left} bytes");
     assert_complete(&kafka, &topic, &written("podman"));
+    daemon.stop().assert_code(0);
+}
+
+/// A node whose containers' logs are shipped by their links.
+fn ship_node(site: &Site, node: &Node, kafka: &Kafka, topic: &str) -> Daemon {
+    let (links, pods) = (node.containers(), node.pods());
+    let roots = format!("['{}', '{}']", links.display(), pods.display());
+    let config = Config::new(&site.state(), &kafka.bootstrap())
+        .input("pods", &links.join("*.log"), topic)
+        .with("follow_symlinks", &roots);
+    site.run(&config)
+}
+
+#[test]
+fn what_a_kubelet_rotates_compresses_and_deletes_arrives_whole() {
+    let (kafka, site) = (Kafka::single(), Site::new());
+    let topic = kafka.topic("kubelet", 3, &[]);
+    let mut node = Node::at(site.root().join("node"));
+    let daemon = ship_node(&site, &node, &kafka, &topic);
+    let mut containers = ["web", "api", "db"].map(|name| node.pod(name));
+    for _ in 0..12 {
+        for container in &mut containers {
+            container.write(500);
+            // The kubelet waits ten seconds between two rotations.
+            wait_until("the log to be found", GENEROUS, || daemon.holds(&container.log()));
+            container.write(500);
+            container.rotate();
+        }
+    }
+    for container in &mut containers {
+        container.write(100);
+    }
+    let written = containers.iter().flat_map(Container::written).collect();
+    assert_complete(&kafka, &topic, &written);
+    daemon.stop().assert_code(0);
+}
+
+#[test]
+fn pods_that_restart_or_vanish_at_once_are_read_to_their_ends() {
+    let (kafka, site) = (Kafka::single(), Site::new());
+    let topic = kafka.topic("pods", 3, &[]);
+    let mut node = Node::at(site.root().join("node"));
+    let daemon = ship_node(&site, &node, &kafka, &topic);
+    let mut written = Written::new();
+    for number in 0..20 {
+        let mut container = node.pod(&format!("job-{number}"));
+        container.write(1);
+        wait_until("the log to be found", GENEROUS, || daemon.holds(&container.log()));
+        container.write(2000);
+        if number % 2 == 0 {
+            node.restart(&mut container);
+            container.write(1);
+            wait_until("the log to be found", GENEROUS, || daemon.holds(&container.log()));
+            container.write(2000);
+        }
+        written.extend(container.vanish());
+    }
+    assert_complete(&kafka, &topic, &written);
     daemon.stop().assert_code(0);
 }

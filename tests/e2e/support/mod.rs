@@ -8,6 +8,7 @@ pub(crate) mod dice;
 pub(crate) mod jars;
 pub(crate) mod kafka;
 pub(crate) mod kept;
+pub(crate) mod kubelet;
 pub(crate) mod lines;
 pub(crate) mod ports;
 pub(crate) mod pulse;
