@@ -80,7 +80,7 @@ fn a_docker_log_that_is_rotated_compressed_and_removed_at_once_arrives_whole() {
     wait_until("the last file to be found", GENEROUS, || daemon.holds(&log));
     docker.run(&["rm", &id]);
     assert!(!folder.exists(), "all of it is deleted");
-    assert_complete(&kafka, &topic, &written("docker"));
+    assert_complete(kafka, &topic, &written("docker"));
     daemon.stop().assert_code(0);
 }
 
@@ -125,7 +125,7 @@ fn a_podman_log_that_is_replaced_when_it_is_full_arrives_whole() {
     assert!(ended.success(), "{ended}");
     let left = std::fs::metadata(&log).expect("its log is there").len();
     assert!(left < 600_000, "the log was replaced: {left} bytes");
-    assert_complete(&kafka, &topic, &written("podman"));
+    assert_complete(kafka, &topic, &written("podman"));
     daemon.stop().assert_code(0);
 }
 
@@ -144,7 +144,7 @@ fn what_a_kubelet_rotates_compresses_and_deletes_arrives_whole() {
     let (kafka, site) = (Kafka::single(), Site::new());
     let topic = kafka.topic("kubelet", 3, &[]);
     let mut node = Node::at(site.root().join("node"));
-    let daemon = ship_node(&site, &node, &kafka, &topic);
+    let daemon = ship_node(&site, &node, kafka, &topic);
     let mut containers = ["web", "api", "db"].map(|name| node.pod(name));
     for _ in 0..12 {
         for container in &mut containers {
@@ -159,7 +159,7 @@ fn what_a_kubelet_rotates_compresses_and_deletes_arrives_whole() {
         container.write(100);
     }
     let written = containers.iter().flat_map(Container::written).collect();
-    assert_complete(&kafka, &topic, &written);
+    assert_complete(kafka, &topic, &written);
     daemon.stop().assert_code(0);
 }
 
@@ -168,7 +168,7 @@ fn pods_that_restart_or_vanish_at_once_are_read_to_their_ends() {
     let (kafka, site) = (Kafka::single(), Site::new());
     let topic = kafka.topic("pods", 3, &[]);
     let mut node = Node::at(site.root().join("node"));
-    let daemon = ship_node(&site, &node, &kafka, &topic);
+    let daemon = ship_node(&site, &node, kafka, &topic);
     let mut written = Written::new();
     for number in 0..20 {
         let mut container = node.pod(&format!("job-{number}"));
@@ -183,6 +183,6 @@ fn pods_that_restart_or_vanish_at_once_are_read_to_their_ends() {
         }
         written.extend(container.vanish());
     }
-    assert_complete(&kafka, &topic, &written);
+    assert_complete(kafka, &topic, &written);
     daemon.stop().assert_code(0);
 }

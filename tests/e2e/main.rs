@@ -14,6 +14,7 @@ mod embedded;
 mod harness;
 mod labels;
 mod mock;
+mod names;
 mod outage;
 mod refused;
 mod soak;

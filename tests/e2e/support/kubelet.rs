@@ -1,8 +1,9 @@
 //! A kubelet and its runtime, played: logs under `pods`, links to them under `containers`, lines
 //! in the CRI's format, and rotation as the kubelet does it, only that it does not wait.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -96,7 +97,8 @@ impl Container {
         let next = self.written.entry(run.clone()).or_default();
         for number in *next..*next + count {
             let line = lines::line(&run, number);
-            text += &format!("2026-11-21T10:00:00.{number:0>9}Z stdout F {line}\n");
+            writeln!(text, "2026-11-21T10:00:00.{number:0>9}Z stdout F {line}")
+                .expect("a string takes all");
         }
         *next += count;
         self.file.as_mut().expect("it runs").write_all(text.as_bytes()).expect("a log is writable");

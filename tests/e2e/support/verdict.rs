@@ -8,13 +8,15 @@ use super::lines;
 /// How many lines of each file were written: numbers from 0.
 pub(crate) type Written = BTreeMap<String, u64>;
 
+pub(crate) type Unframe = fn(&[u8]) -> Vec<u8>;
+
 #[derive(Default)]
 pub(crate) struct Verdict {
     files: BTreeMap<String, Arrived>,
     /// Records that are no line of ours.
     strangers: Vec<String>,
     /// Takes off what others put around a line.
-    unframe: Option<fn(&[u8]) -> Vec<u8>>,
+    unframe: Option<Unframe>,
 }
 
 #[derive(Default)]
@@ -30,7 +32,7 @@ struct Arrived {
 }
 
 impl Verdict {
-    pub(crate) fn unframing(unframe: fn(&[u8]) -> Vec<u8>) -> Self {
+    pub(crate) fn unframing(unframe: Unframe) -> Self {
         Self { unframe: Some(unframe), ..Self::default() }
     }
 
