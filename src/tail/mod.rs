@@ -12,6 +12,7 @@ mod identity;
 mod judgement;
 mod lineage;
 mod manner;
+mod owner;
 mod reading;
 mod reconcile;
 mod source;
@@ -29,6 +30,7 @@ use std::time::Duration;
 pub use event::{Event, Gate, LostReason, Seen};
 use lineage::{Lineage, Next, Patience};
 use manner::Manners;
+use owner::Owners;
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
@@ -145,6 +147,7 @@ pub struct Tail<F> {
     lineages: Vec<Lineage>,
     by_name: HashMap<(usize, PathBuf), usize>,
     known: HashMap<record::Lineage, Known>,
+    owners: Owners,
     ready: VecDeque<usize>,
     floor: Generation,
     budget: Budget,
@@ -173,12 +176,18 @@ impl<F: FnMut(Event)> Tail<F> {
             is_first_look: true,
             settings: settings.clone(),
         };
+        let mut owners = Owners::default();
+        for known in &restored.lineages {
+            let input = inputs.iter().position(|input| input.id == known.lineage.input);
+            input.into_iter().for_each(|input| owners.of_earlier_run(input, known));
+        }
         Self {
             inputs: inputs.iter().map(input).collect(),
             lineages: Vec::new(),
             by_name: HashMap::new(),
             floor: restored.floor,
             known: restored.lineages.into_iter().map(|k| (k.lineage.clone(), k)).collect(),
+            owners,
             ready: VecDeque::new(),
             budget,
             ending,
@@ -199,10 +208,13 @@ impl<F: FnMut(Event)> Tail<F> {
             Err(error) if source::is_absence(&error) => None,
             Err(error) => return self.cannot_look(look, error),
         };
+        let foreign = live.as_ref().and_then(|meta| self.follows_elsewhere(look, real, meta));
+        let live = live.filter(|_| foreign.is_none());
         let exists = live.is_some() || look.thorough;
         let Some(at) = self.lineage(look, exists) else { return };
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
+        lineage.foreign = foreign;
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {
             let beside = siblings();
@@ -273,6 +285,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let mut lineage = Lineage::new(id, input, name, label, next);
         lineage.encoder = encoder;
         for source in known.into_iter().flat_map(|known| known.sources) {
+            self.owners.insert(input, &source.identity, at);
             lineage.restore(source.generation, source.identity, source.at, source.path);
         }
         self.lineages.push(lineage);
@@ -304,6 +317,9 @@ impl<F: FnMut(Event)> Tail<F> {
         for (source, _) in &mut outcome.ended {
             let blocks = source.last_words(&self.budget);
             blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
+        }
+        for source in lineage.sources.iter().filter(|source| outcome.seen.contains(&source.id)) {
+            self.owners.insert(lineage.input, &source.identity, at);
         }
         say_unreadable(lineage, &outcome.errors);
         lineage.events(&outcome.seen, outcome.ended).into_iter().for_each(&mut self.emit);

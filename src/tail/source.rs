@@ -38,6 +38,15 @@ pub(super) enum Home {
     Taken,
 }
 
+/// What its path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    /// The lineage's, or one to which it was rotated away.
+    Own,
+    /// Not the lineage's, but matched by itself: nothing rotated it away.
+    Matched,
+}
+
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own, learned and forgotten by itself"
@@ -77,6 +86,7 @@ pub(super) struct Source {
     /// Places where blocks ended, or the whole file for a while.
     trail: VecDeque<Mark>,
     pub(super) home: Home,
+    pub(super) name: Name,
     /// No name at all leads to it any more.
     is_unlinked: bool,
     /// It was announced.
@@ -117,6 +127,7 @@ impl Source {
             lost: 0,
             trail: VecDeque::new(),
             home: Home::Nameless,
+            name: Name::Own,
             is_unlinked: false,
             is_told: false,
             changed_at: clock::now(),
@@ -196,6 +207,7 @@ impl Source {
             return !self.is_told;
         }
         self.path = path;
+        self.name = Name::Own;
         self.changed_at = clock::now();
         self.failing = None;
         true
@@ -209,6 +221,15 @@ impl Source {
             self.changed_at = clock::now();
         }
         self.saw(&meta);
+    }
+
+    pub(super) fn has_matched_name(&self) -> bool {
+        self.name == Name::Matched
+    }
+
+    /// Whether a file that was met is what it reads.
+    pub(super) fn is_it(&self, met: &Identity) -> bool {
+        self.home != Home::Taken && self.identity.is_same_file(met)
     }
 
     /// Whether its path leads to it. Unknown if the path cannot be looked at.

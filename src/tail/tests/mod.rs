@@ -7,6 +7,7 @@ mod holes;
 mod labels;
 mod lines;
 mod model;
+mod names;
 mod process;
 mod restart;
 mod rotation;
