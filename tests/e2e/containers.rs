@@ -1,6 +1,7 @@
 //! Containers' logs as their runtimes write, rotate, compress and delete them: nothing is lost
 //! that an open descriptor or a prompt look could save.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::support::config::Config;
@@ -25,6 +26,11 @@ fn written(stem: &str) -> Written {
     ["out", "err"].map(|stream| (format!("{stem}.{stream}"), count())).into()
 }
 
+fn config(site: &Site, kafka: &Kafka, topic: &str, logs: &Path) -> Config {
+    let config = Config::new(&site.state(), &kafka.bootstrap());
+    config.input("containers", logs, topic).with("format", "container")
+}
+
 fn yard(site: &Site, stem: &str) -> Yard {
     let said = |stream| lines(&format!("{stem}.{stream}"), 0..count());
     Yard::at(site.root().join(stem), &said("out"), &said("err"))
@@ -39,19 +45,8 @@ fn is_skipped(program: &str) -> bool {
     missing.is_some()
 }
 
-/// What the application said, without what the runtime made of it.
-fn message(payload: &[u8]) -> Vec<u8> {
-    if payload.starts_with(b"{") {
-        let json: serde_json::Value = serde_json::from_slice(payload).expect("a line of docker's");
-        return json["log"].as_str().expect("what was said").trim_end_matches('\n').into();
-    }
-    let mut fields = payload.splitn(4, |byte| *byte == b' ').skip(2);
-    assert_eq!(fields.next(), Some(&b"F"[..]), "whole lines are written at once");
-    fields.next().expect("what was said").to_vec()
-}
-
 fn assert_complete(kafka: &Kafka, topic: &str, written: &Written) {
-    let mut verdict = Verdict::unframing(message);
+    let mut verdict = Verdict::default();
     let mut reader = Reader::from_beginning(&kafka.bootstrap(), topic);
     reader.judge(&mut verdict, written, CATCH_UP);
     println!("{verdict}");
@@ -70,7 +65,7 @@ fn a_docker_log_that_is_rotated_compressed_and_removed_at_once_arrives_whole() {
     let docker = Docker::start(yard(&site, "docker"));
     docker.import("tiny");
     let logs = docker.logs().join("*/*-json.log");
-    let daemon = site.run(&site.config(&kafka.bootstrap(), &topic).input("docker", &logs, &topic));
+    let daemon = site.run(&config(&site, kafka, &topic, &logs));
     let options = ["max-size=500k", "max-file=3", "compress=true"];
     let id = docker.speak("tiny", &options);
     docker.run(&["wait", &id]);
@@ -96,10 +91,10 @@ fn a_docker_log_of_one_file_that_is_truncated_when_full_comes_in_order_and_once(
     let docker = Docker::start(yard(&site, "one"));
     docker.import("tiny");
     let logs = docker.logs().join("*/*-json.log");
-    let daemon = site.run(&site.config(&kafka.bootstrap(), &topic).input("docker", &logs, &topic));
+    let daemon = site.run(&config(&site, kafka, &topic, &logs));
     let id = docker.speak("tiny", &["max-size=500k", "max-file=1"]);
     docker.run(&["wait", &id]);
-    let mut verdict = Verdict::unframing(message);
+    let mut verdict = Verdict::default();
     let mut reader = Reader::from_beginning(&kafka.bootstrap(), &topic);
     let is_over =
         |verdict: &Verdict| written("one").iter().all(|(name, count)| verdict.has(name, count - 1));
@@ -120,7 +115,7 @@ fn a_podman_log_that_is_replaced_when_it_is_full_arrives_whole() {
     let topic = kafka.topic("podman", 1, &[]);
     let log = site.log("podman.log");
     let yard = yard(&site, "podman");
-    let daemon = site.run(&site.config(&kafka.bootstrap(), &topic));
+    let daemon = site.run(&config(&site, kafka, &topic, &log));
     let ended = yard.podman(&log, "500k").wait().expect("it was started");
     assert!(ended.success(), "{ended}");
     let left = std::fs::metadata(&log).expect("its log is there").len();
@@ -135,6 +130,7 @@ fn ship_node(site: &Site, node: &Node, kafka: &Kafka, topic: &str) -> Daemon {
     let roots = format!("['{}', '{}']", links.display(), pods.display());
     let config = Config::new(&site.state(), &kafka.bootstrap())
         .input("pods", &links.join("*.log"), topic)
+        .with("format", "container")
         .with("follow_symlinks", &roots);
     site.run(&config)
 }

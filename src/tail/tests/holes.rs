@@ -30,7 +30,7 @@ impl Stubborn {
 }
 
 /// Where a record's text begins that may stand behind a hole.
-pub(super) fn behind_hole(file: &File, start: u64) -> u64 {
+fn behind_hole(file: &File, start: u64) -> u64 {
     let mut bytes = [0; 4096];
     let mut at = start;
     loop {
@@ -42,6 +42,10 @@ pub(super) fn behind_hole(file: &File, start: u64) -> u64 {
             return if at - start < 64 { start } else { at };
         }
     }
+}
+
+pub(super) fn read_behind_hole(file: &File, bytes: &mut [u8], start: u64) {
+    file.read_exact_at(bytes, behind_hole(file, start)).unwrap();
 }
 
 fn lines(count: usize) -> String {

@@ -8,15 +8,11 @@ use super::lines;
 /// How many lines of each file were written: numbers from 0.
 pub(crate) type Written = BTreeMap<String, u64>;
 
-pub(crate) type Unframe = fn(&[u8]) -> Vec<u8>;
-
 #[derive(Default)]
 pub(crate) struct Verdict {
     files: BTreeMap<String, Arrived>,
     /// Records that are no line of ours.
     strangers: Vec<String>,
-    /// Takes off what others put around a line.
-    unframe: Option<Unframe>,
 }
 
 #[derive(Default)]
@@ -32,14 +28,8 @@ struct Arrived {
 }
 
 impl Verdict {
-    pub(crate) fn unframing(unframe: Unframe) -> Self {
-        Self { unframe: Some(unframe), ..Self::default() }
-    }
-
     /// Takes the records of a partition in their order there.
     pub(crate) fn take(&mut self, partition: i32, payload: &[u8]) {
-        let unframed = self.unframe.map(|unframe| unframe(payload));
-        let payload = unframed.as_deref().unwrap_or(payload);
         match lines::parse(payload) {
             None => self.strangers.push(shortened(payload)),
             Some(line) if line.whole => self.file(line.file).take(partition, line.number),
