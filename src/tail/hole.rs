@@ -12,6 +12,7 @@ use std::os::fd::AsFd as _;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
+use super::Event;
 use super::reading::{READ_MAX, Read, SEARCH_MAX};
 use super::source::Source;
 use crate::frame::Rule;
@@ -47,6 +48,16 @@ impl Source {
     /// Where the text of the next record begins: our place, or behind the hole there.
     pub(super) fn text_start(&self) -> u64 {
         self.at.offset.0 + self.hole.len()
+    }
+
+    /// What was passed over since this was last asked.
+    pub(super) fn skipped(&mut self) -> Option<Event> {
+        let bytes = std::mem::take(&mut self.skipped);
+        if bytes == 0 {
+            return None;
+        }
+        tracing::info!(path = %self.path.display(), bytes, "a hole in a file was passed over");
+        Some(Event::Skipped { source: self.id, bytes })
     }
 
     /// Forgets what was found behind our place.

@@ -36,11 +36,10 @@ use reconcile::{From, Outcome, Since};
 use source::Source;
 
 use crate::budget::Budget;
-use crate::encode::Encoder;
 use crate::frame::Rule;
-use crate::record::{self, Generation, Identity, Label, LineageId, Mark};
+use crate::record::{self, Generation, Identity, Label, Mark};
 use crate::settings::{self, StartAt};
-use crate::template::{Fallback, Labeller, Origin};
+use crate::template::{Fallback, Labeller};
 
 /// How long a file that cannot be read holds up those that came after it.
 const FAILING_HOLDS: Duration = Duration::from_mins(1);
@@ -176,18 +175,13 @@ impl<F: FnMut(Event)> Tail<F> {
             is_first_look: true,
             settings: settings.clone(),
         };
-        let mut owners = Owners::default();
-        for known in &restored.lineages {
-            let input = inputs.iter().position(|input| input.id == known.lineage.input);
-            input.into_iter().for_each(|input| owners.of_earlier_run(input, known));
-        }
         Self {
             inputs: inputs.iter().map(input).collect(),
             lineages: Vec::new(),
             by_name: HashMap::new(),
             floor: restored.floor,
+            owners: Owners::of_earlier_run(inputs, &restored.lineages),
             known: restored.lineages.into_iter().map(|k| (k.lineage.clone(), k)).collect(),
-            owners,
             ready: VecDeque::new(),
             budget,
             ending,
@@ -261,36 +255,6 @@ impl<F: FnMut(Event)> Tail<F> {
     pub fn counts(&self) -> (usize, usize) {
         let sources = self.lineages.iter().flat_map(|lineage| &lineage.sources);
         (sources.filter(|source| source.file.is_some()).count(), self.lineages.len())
-    }
-
-    fn lineage(&mut self, look: Look<'_>, exists: bool) -> Option<usize> {
-        let Look { input, path, real, .. } = look;
-        if let Some(at) = self.by_name.get(&(input, path.to_owned())) {
-            return Some(*at);
-        }
-        let settings = self.inputs.get_mut(input)?;
-        let name = record::Lineage { input: settings.settings.id.clone(), path: path.to_owned() };
-        let known = self.known.remove(&name);
-        if known.is_none() && !exists {
-            return None;
-        }
-        // A link that is gone still says what it led to.
-        let last = known.as_ref().and_then(|known| known.sources.last());
-        let real = real.or(last.map(|source| source.path.as_path()));
-        let label = settings.label(&name, real);
-        let encoder = Encoder::of(&settings.settings, &Origin::of(path, real)).map(Arc::new);
-        let at = self.lineages.len();
-        let id = LineageId(u32::try_from(at).ok()?);
-        let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
-        let mut lineage = Lineage::new(id, input, name, label, next);
-        lineage.encoder = encoder;
-        for source in known.into_iter().flat_map(|known| known.sources) {
-            self.owners.insert(input, &source.identity, at);
-            lineage.restore(source.generation, source.identity, source.at, source.path);
-        }
-        self.lineages.push(lineage);
-        self.by_name.insert((input, path.to_owned()), at);
-        Some(at)
     }
 
     fn since(&self, input: usize) -> Since {
@@ -461,7 +425,7 @@ impl<F: FnMut(Event)> Tail<F> {
             Err(error) => return failed(lineage, position, error),
         };
         source.worked();
-        let skipped = skipped(source);
+        let skipped = source.skipped();
         let is_grown = source.grow_head().unwrap_or(false);
         let seen = is_grown.then_some(source.id);
         let events = lineage.events(seen.as_slice(), Vec::new());
@@ -487,15 +451,6 @@ enum Step {
     /// The file is not where it was.
     Missing,
     Truncated,
-}
-
-fn skipped(source: &mut Source) -> Option<Event> {
-    let bytes = std::mem::take(&mut source.skipped);
-    if bytes == 0 {
-        return None;
-    }
-    tracing::info!(path = %source.path.display(), bytes, "a hole in a file was passed over");
-    Some(Event::Skipped { source: source.id, bytes })
 }
 
 /// It cannot be read now: said once, and tried again after a while.

@@ -1,12 +1,17 @@
-//! Which lineage follows a file, so that a second name of it is not a second log.
+//! Which lineage a name or a file belongs to. A second name of a file is not a second log.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::lineage::Lineage;
 use super::source::Name;
 use super::{Event, Known, Look, Tail, identity};
-use crate::record::{Identity, SourceId};
+use crate::encode::Encoder;
+use crate::record::{self, Identity, LineageId, SourceId};
+use crate::settings;
+use crate::template::Origin;
 
 /// By input and inode number: who follows, or did in an earlier run. Asked, not trusted: numbers
 /// are used again.
@@ -21,11 +26,18 @@ enum Owner {
 }
 
 impl Owners {
-    pub(super) fn of_earlier_run(&mut self, input: usize, known: &Known) {
-        for source in &known.sources {
-            let owner = Owner::Known(known.lineage.path.clone());
-            self.0.insert((input, source.identity.ino), owner);
+    pub(super) fn of_earlier_run(inputs: &[settings::Input], lineages: &[Known]) -> Self {
+        let mut owners = Self::default();
+        for Known { lineage, sources, .. } in lineages {
+            let Some(input) = inputs.iter().position(|input| input.id == lineage.input) else {
+                continue;
+            };
+            for source in sources {
+                let owner = Owner::Known(lineage.path.clone());
+                owners.0.insert((input, source.identity.ino), owner);
+            }
         }
+        owners
     }
 
     pub(super) fn insert(&mut self, input: usize, identity: &Identity, lineage: usize) {
@@ -63,7 +75,38 @@ impl<F: FnMut(Event)> Tail<F> {
         match self.owners.0.get(&(look.input, met.ino)).cloned()? {
             Owner::Lineage(at) => Some(at),
             Owner::Known(path) if path == look.path => None,
-            Owner::Known(path) => self.lineage(look.input, &path, false),
+            Owner::Known(path) => self.lineage(Look { path: &path, real: None, ..look }, false),
         }
+    }
+
+    /// The lineage of a name; made if it `exists`, or is known of an earlier run.
+    pub(super) fn lineage(&mut self, look: Look<'_>, exists: bool) -> Option<usize> {
+        let Look { input, path, real, .. } = look;
+        if let Some(at) = self.by_name.get(&(input, path.to_owned())) {
+            return Some(*at);
+        }
+        let settings = self.inputs.get_mut(input)?;
+        let name = record::Lineage { input: settings.settings.id.clone(), path: path.to_owned() };
+        let known = self.known.remove(&name);
+        if known.is_none() && !exists {
+            return None;
+        }
+        // A link that is gone still says what it led to.
+        let last = known.as_ref().and_then(|known| known.sources.last());
+        let real = real.or(last.map(|source| source.path.as_path()));
+        let label = settings.label(&name, real);
+        let encoder = Encoder::of(&settings.settings, &Origin::of(path, real)).map(Arc::new);
+        let at = self.lineages.len();
+        let id = LineageId(u32::try_from(at).ok()?);
+        let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
+        let mut lineage = Lineage::new(id, input, name, label, next);
+        lineage.encoder = encoder;
+        for source in known.into_iter().flat_map(|known| known.sources) {
+            self.owners.insert(input, &source.identity, at);
+            lineage.restore(source.generation, source.identity, source.at, source.path);
+        }
+        self.lineages.push(lineage);
+        self.by_name.insert((input, path.to_owned()), at);
+        Some(at)
     }
 }

@@ -366,7 +366,7 @@ fn a_line_of_100_mb_is_split_and_takes_no_memory() {
     let shipping = Shipping::to("split");
     write_huge_line(&shipping.site.log("a.log"));
     let config = shipping.site.config(&shipping.bootstrap, &shipping.topic);
-    let daemon = shipping.site.run(&config.with("on_long_line", "split"));
+    let daemon = shipping.site.run(&config.of_input("on_long_line", "split"));
     let pieces = HUGE_LINE.div_ceil(MAX_LINE);
     let found = shipping.reader().payloads(pieces + 2, GENEROUS);
     let (first, last) = (line("a.log", 0), line("a.log", 1));

@@ -28,7 +28,7 @@ fn written(stem: &str) -> Written {
 
 fn config(site: &Site, kafka: &Kafka, topic: &str, logs: &Path) -> Config {
     let config = Config::new(&site.state(), &kafka.bootstrap());
-    config.input("containers", logs, topic).with("format", "container")
+    config.input("containers", logs, topic).of_input("format", "container")
 }
 
 fn yard(site: &Site, stem: &str) -> Yard {
@@ -130,8 +130,8 @@ fn ship_node(site: &Site, node: &Node, kafka: &Kafka, topic: &str) -> Daemon {
     let roots = format!("['{}', '{}']", links.display(), pods.display());
     let config = Config::new(&site.state(), &kafka.bootstrap())
         .input("pods", &links.join("*.log"), topic)
-        .with("format", "container")
-        .with("follow_symlinks", &roots);
+        .of_input("format", "container")
+        .of_input("follow_symlinks", &roots);
     site.run(&config)
 }
 

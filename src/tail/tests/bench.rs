@@ -91,8 +91,7 @@ impl Heard {
             }
             Event::Lost { source, bytes, reason } => {
                 assert!(bytes > 0);
-                let key = self.key(source);
-                self.lost.push((key, bytes, reason));
+                self.lost.push((self.key(source), bytes, reason));
             }
             Event::Skipped { bytes, .. } => self.skipped += bytes,
             Event::Looked { ms, .. } => {

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 
 use super::bench::{Bench, input};
-use crate::settings::{Input, LongLine};
+use crate::settings::{Input, LongLine, Multiline};
 use crate::tail::LostReason::Truncated;
 use crate::tail::{Ending, Turn};
 
@@ -286,4 +286,51 @@ fn what_is_lost_behind_a_hole_is_counted_without_the_hole() {
     bench.truncate("app.log");
     bench.ship();
     assert_eq!(bench.lost(), [(4, Truncated)]);
+}
+
+#[test]
+fn a_hole_in_utf_16_ends_in_step() {
+    let bytes: [fn(u16) -> [u8; 2]; 2] = [u16::to_le_bytes, u16::to_be_bytes];
+    for (encoding, bytes) in ["utf-16le", "utf-16be"].into_iter().zip(bytes) {
+        let encoded = |text: &str| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+        let settings = Input { encoding: encoding.into(), ..input() };
+        let mut bench = Bench::with(settings, Ending::Follow);
+        bench.write("app.log", [vec![0; 5000], encoded("a1\n"), vec![0; 300]].concat());
+        bench.ship();
+        bench.append("app.log", encoded("a2\na3\n"));
+        bench.ship();
+        assert_eq!(bench.texts(), ["a1", "a2", "a3"], "{encoding}");
+    }
+}
+
+#[test]
+fn lines_that_end_in_nuls_have_no_holes() {
+    let mut bench = Bench::with(Input { delimiter: "\0".into(), ..input() }, Ending::Follow);
+    bench.write("app.log", format!("a1\0{}b1\0", "\0".repeat(100)));
+    bench.ship();
+    let texts = bench.texts();
+    assert_eq!((texts.len(), &*texts[0], &*texts[101]), (102, "a1", "b1"));
+}
+
+#[test]
+fn a_hole_between_the_lines_of_an_event_is_no_part_of_it() {
+    let multiline = Multiline {
+        start: Some("^a".into()),
+        continues: None,
+        end: None,
+        negate: false,
+        preset: None,
+        lines_max: 500,
+        bytes_max: 1 << 20,
+        timeout: std::time::Duration::from_secs(5),
+    };
+    let settings = Input { multiline: Some(multiline), ..input() };
+    let mut bench = Bench::with(settings, Ending::Follow);
+    bench
+        .write("app.log", format!("a1\n{}more\na2\n{}more\n", "\0".repeat(100), "\0".repeat(5000)));
+    bench.ship();
+    bench.restart();
+    bench.ship();
+    bench.wait(10);
+    assert_eq!(bench.texts(), ["a1\nmore", "a2\nmore"]);
 }

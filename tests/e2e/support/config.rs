@@ -40,9 +40,6 @@ impl Config {
     /// One more key of the last input.
     pub(crate) fn of_input(mut self, key: &str, yaml: &str) -> Self {
         self.inputs.last_mut().expect("an input").push(pair(key, &yaml));
-    /// A key of the last input.
-    pub(crate) fn with(mut self, key: &str, yaml: &str) -> Self {
-        self.inputs.last_mut().expect("there is an input").push(pair(key, &yaml));
         self
     }
 
