@@ -57,6 +57,21 @@ impl Delimiter {
         self.bytes.len()
     }
 
+    /// Whether lines end in NULs, so that empty ones are nothing else.
+    pub fn is_nul(&self) -> bool {
+        self.bytes.iter().all(|byte| *byte == 0)
+    }
+
+    /// Whether a line ends where `bytes` do.
+    pub fn ends(&self, bytes: &[u8]) -> bool {
+        bytes.ends_with(&self.bytes)
+    }
+
+    /// So many bytes, without a part of a unit.
+    pub fn in_step(&self, bytes: u64) -> u64 {
+        bytes - bytes % self.unit as u64
+    }
+
     /// From where a line must be searched again whose first `searched` bytes hold none.
     pub fn search_from(&self, searched: u64) -> u64 {
         let begun = searched.saturating_sub(self.bytes.len() as u64 - 1);

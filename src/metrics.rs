@@ -41,6 +41,8 @@ pub struct Counters {
     /// Records dropped because the operator asked for it.
     pub dropped: Counter,
     pub lost_bytes: LostBytes,
+    /// Bytes of holes in files: NULs that nobody wrote.
+    pub skipped_bytes: Counter,
     pub checkpoint_failures: Counter,
 }
 

@@ -66,6 +66,26 @@ fn what_operations_explains_is_what_the_log_says() {
 }
 
 #[test]
+fn each_scenario_of_tailing_has_a_test_or_a_reason() {
+    let sources = [sources(&root().join("src")), sources(&root().join("tests"))].concat();
+    let source: String = sources.iter().map(|path| text(path)).collect();
+    let tailing = read("docs/tailing.md");
+    let (_, scenarios) = tailing.split_once("\n## Scenarios\n").unwrap();
+    let rows: Vec<&str> = scenarios.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(rows.len() > 80, "{}", rows.len());
+    for row in rows.into_iter().filter(|row| *row != "| scenario | here | test |") {
+        let (_, proof) = row.trim_end_matches(" |").rsplit_once(" | ").unwrap();
+        assert!(!proof.is_empty(), "neither a test nor a reason: {row}");
+        let is_fn = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let quoted = proof.split('`').skip(1).step_by(2);
+        let names = quoted.filter(|name| name.chars().all(is_fn) && name.matches('_').count() > 1);
+        for name in names {
+            assert!(source.contains(&format!("fn {name}(")), "there is no such test: {name}");
+        }
+    }
+}
+
+#[test]
 fn exit_codes_are_those_of_the_program() {
     let source = read("src/cli/exit.rs");
     let (_, codes) = source.split_once("pub enum Exit {").unwrap();

@@ -25,6 +25,7 @@ impl Ship {
             tail::Event::Block(block) => self.block(block),
             tail::Event::Gone(source) => self.gone(source),
             tail::Event::Lost { bytes, reason, .. } => self.lost(bytes, reason),
+            tail::Event::Skipped { bytes, .. } => self.crew.counters.skipped_bytes.add(bytes),
             tail::Event::Looked { input, ms } => {
                 if let Some(input) = self.inputs.get(input) {
                     self.looked.insert(input.id.clone());

@@ -28,6 +28,7 @@ impl Source {
         if self.is_pending() && self.file.is_some() {
             self.assembly = None;
             self.at = Mark::new(self.resume.offset, self.resume.anchor);
+            self.search_again();
             self.searched = self.size;
             self.is_rewound = true;
         }
@@ -36,7 +37,7 @@ impl Source {
     /// Reads on from where it was rewound to. Returns whether it was.
     pub(super) fn wake(&mut self) -> bool {
         if self.is_rewound {
-            self.searched = self.at.offset.0;
+            self.search_again();
         }
         std::mem::take(&mut self.is_rewound)
     }

@@ -22,6 +22,11 @@ pub enum Event {
         bytes: u64,
         reason: LostReason,
     },
+    /// A hole was passed over: NULs that nobody wrote.
+    Skipped {
+        source: SourceId,
+        bytes: u64,
+    },
     /// All that input's globs match was looked at, beginning at this wall time.
     Looked {
         input: usize,

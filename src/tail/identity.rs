@@ -22,13 +22,16 @@ pub(super) fn of(meta: &Metadata) -> Identity {
     }
 }
 
-/// Reads the head of a file as far as there is one, or `len` bytes of it.
+/// Reads the head of a file as far as there is one, or `len` bytes of it. NULs behind something
+/// else may not have been written yet, and are no part of it.
 pub(super) fn head(file: &File, len: u32) -> io::Result<(u32, u64)> {
     let mut bytes = [0; Identity::HEAD_MAX as usize];
     let window = bytes.get_mut(..len as usize).unwrap_or_default();
     let read = read_up_to(file, window, 0)?;
-    let head = bytes.get(..read).unwrap_or_default();
-    Ok((u32::try_from(read).unwrap_or(Identity::HEAD_MAX), xxh3_64(head)))
+    let written =
+        bytes.iter().take(read).rposition(|byte| *byte != 0).map_or(read, |last| last + 1);
+    let head = bytes.get(..written).unwrap_or_default();
+    Ok((u32::try_from(written).unwrap_or(Identity::HEAD_MAX), xxh3_64(head)))
 }
 
 /// Whether the file still begins as it did when `identity` was taken.
@@ -53,6 +56,14 @@ pub(super) fn anchor_at(file: &File, offset: Offset) -> io::Result<Option<Anchor
     let window = bytes.get_mut(..len).unwrap_or_default();
     let read = read_up_to(file, window, offset.0 - len as u64)?;
     Ok((read == len).then(|| anchor_of(bytes.get(..len).unwrap_or_default())))
+}
+
+/// The same of a file's end; none if it ends in what may not have been written yet.
+pub(super) fn anchor_at_end(file: &File, size: Offset) -> io::Result<Option<Anchor>> {
+    let mut last = [0];
+    let before = Offset(size.0.saturating_sub(1));
+    let is_written = read_up_to(file, &mut last, before.0)? == 1 && last != [0];
+    if is_written { anchor_at(file, size) } else { Ok(None) }
 }
 
 /// Whether what stands before `mark` is what stood there when it was taken.

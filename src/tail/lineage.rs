@@ -45,6 +45,8 @@ pub(super) struct Lineage {
     /// The names that were beside it at the last reconciliation, as one number. None if it is
     /// to be reconciled in any case.
     pub(super) listing: Option<u64>,
+    /// Its name leads to a file that is followed under another.
+    pub(super) foreign: Option<Identity>,
     /// Its name leads to a file.
     pub(super) has_live: bool,
     /// Said once that it cannot be read.
@@ -112,6 +114,7 @@ impl Lineage {
             strangers: Vec::new(),
             departed: Departed::default(),
             listing: None,
+            foreign: None,
             has_live: false,
             is_unreadable: false,
             is_ready: false,
@@ -232,7 +235,7 @@ impl Lineage {
 
     /// It has a name that is not the lineage's.
     pub(super) fn is_rotated(&self, source: &Source) -> bool {
-        source.home == Home::Named && source.path != self.live_path()
+        source.home == Home::Named && source.path != self.live_path() && !source.has_matched_name()
     }
 
     /// The last one that holds something, empty ones left aside: all before it are followed.
@@ -289,7 +292,7 @@ impl Lineage {
     fn partial_rest(&self, at: usize, last: usize) -> Duration {
         match self.sources.get(at) {
             _ if at < last => FOLLOWED_REST,
-            Some(source) if self.is_live(source) => Duration::MAX,
+            Some(source) if self.is_live(source) || source.has_matched_name() => Duration::MAX,
             _ => PARTIAL_REST,
         }
     }

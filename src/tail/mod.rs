@@ -10,11 +10,13 @@ mod candidate;
 mod departed;
 mod descriptors;
 mod event;
+mod hole;
 mod identity;
 mod judgement;
 mod lineage;
 mod lineages;
 mod manner;
+mod owner;
 mod reading;
 mod reconcile;
 mod source;
@@ -34,16 +36,16 @@ pub use event::{Event, Gate, LostReason, Seen};
 use lineage::{Again, Lineage, Next, Patience};
 use lineages::Lineages;
 use manner::Manners;
+use owner::Owners;
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
 
 use crate::budget::Budget;
-use crate::encode::Encoder;
 use crate::frame::Rule;
 use crate::record::{self, Generation, Identity, Label, Mark};
 use crate::settings::{self, StartAt};
-use crate::template::{Fallback, Labeller, Origin};
+use crate::template::{Fallback, Labeller};
 
 /// How long a file that cannot be read holds up those that came after it.
 const FAILING_HOLDS: Duration = Duration::from_mins(1);
@@ -154,6 +156,7 @@ pub struct Tail<F> {
     lineages: Lineages,
     descriptors: Descriptors,
     known: HashMap<record::Lineage, Known>,
+    owners: Owners,
     ready: VecDeque<usize>,
     floor: Generation,
     budget: Budget,
@@ -187,6 +190,7 @@ impl<F: FnMut(Event)> Tail<F> {
             lineages: Lineages::new(inputs.len()),
             descriptors: Descriptors::new(),
             floor: restored.floor,
+            owners: Owners::of_earlier_run(inputs, &restored.lineages),
             known: restored.lineages.into_iter().map(|k| (k.lineage.clone(), k)).collect(),
             ready: VecDeque::new(),
             budget,
@@ -208,10 +212,13 @@ impl<F: FnMut(Event)> Tail<F> {
             Err(error) if source::is_absence(&error) => None,
             Err(error) => return self.cannot_look(look, error),
         };
+        let foreign = live.as_ref().and_then(|meta| self.follows_elsewhere(look, real, meta));
+        let live = live.filter(|_| foreign.is_none());
         let exists = live.is_some() || look.thorough;
         let Some(at) = self.lineage(look, exists) else { return };
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
+        lineage.foreign = foreign;
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {
             let listed = siblings();
@@ -264,36 +271,6 @@ impl<F: FnMut(Event)> Tail<F> {
         (sources.filter(|source| source.file.is_some()).count(), self.lineages.len())
     }
 
-    fn lineage(&mut self, look: Look<'_>, exists: bool) -> Option<usize> {
-        let Look { input, path, real, .. } = look;
-        if let Some(at) = self.lineages.find(input, path) {
-            return Some(at);
-        }
-        let settings = self.inputs.get_mut(input)?;
-        let name = record::Lineage { input: settings.settings.id.clone(), path: path.to_owned() };
-        let known = self.known.remove(&name);
-        if self.known.is_empty() {
-            // After the first look: what it took may be much.
-            self.known = HashMap::new();
-        }
-        if known.is_none() && !exists {
-            return None;
-        }
-        // A link that is gone still says what it led to.
-        let last = known.as_ref().and_then(|known| known.sources.last());
-        let real = real.or(last.map(|source| source.path.as_path()));
-        let label = settings.label(&name, real);
-        let encoder = Encoder::of(&settings.settings, &Origin::of(path, real)).map(Arc::new);
-        let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
-        let at = self.lineages.add(input, name, label, next)?;
-        let lineage = self.lineages.get_mut(at)?;
-        lineage.encoder = encoder;
-        if let Some(known) = known {
-            lineage.restore(known.sources);
-        }
-        Some(at)
-    }
-
     fn since(&self, input: usize) -> Since {
         let Some(input) = self.inputs.get(input) else {
             return Since { looked_ms: None, new: From::Beginning };
@@ -326,6 +303,9 @@ impl<F: FnMut(Event)> Tail<F> {
         for (source, _) in &mut outcome.ended {
             let blocks = source.last_words(&self.budget);
             blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
+        }
+        for source in lineage.sources.iter().filter(|source| outcome.seen.contains(&source.id)) {
+            self.owners.insert(lineage.input, &source.identity, at);
         }
         say_unreadable(lineage, &outcome.errors);
         lineage.events(&outcome.seen, outcome.ended).into_iter().for_each(&mut self.emit);
@@ -489,9 +469,11 @@ impl<F: FnMut(Event)> Tail<F> {
             Err(error) => return failed(lineage, position, error),
         };
         source.worked();
+        let skipped = source.skipped();
         let is_grown = source.grow_head().unwrap_or(false);
         let seen = is_grown.then_some(source.id);
-        lineage.events(seen.as_slice(), Vec::new()).into_iter().for_each(&mut self.emit);
+        let events = lineage.events(seen.as_slice(), Vec::new());
+        skipped.into_iter().chain(events).for_each(&mut self.emit);
         step
     }
 

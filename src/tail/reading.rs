@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::hole::{self, Hole};
 use super::identity;
 use super::source::Source;
 use crate::budget::{Budget, Permit};
@@ -12,9 +13,9 @@ use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally};
 use crate::settings::LongLine;
 
 /// The most bytes of one read, and so of one block that is not a single long line.
-const READ_MAX: usize = 256 * 1024;
+pub(super) const READ_MAX: usize = 256 * 1024;
 /// How much of a long line is searched for its end in one turn.
-const SEARCH_MAX: usize = 4 * 1024 * 1024;
+pub(super) const SEARCH_MAX: usize = 4 * 1024 * 1024;
 /// What any record costs beside its bytes: librdkafka's share, and our slice and its proof.
 const RECORD_COST: usize = 192 + 24;
 
@@ -58,10 +59,11 @@ impl Source {
         }
         self.read_at = Some(clock::now());
         self.wake();
-        match self.searched > self.at.offset.0 {
+        match self.hole {
             _ if !self.has_news() => Ok(Read::AtEnd),
-            true => self.search(rule, budget),
-            false => self.read_lines(rule, budget),
+            Hole::Open(_) => self.pass_hole(rule),
+            _ if self.searched > self.text_start() => self.search(rule, budget),
+            Hole::None | Hole::Over(_) => self.read_lines(rule, budget),
         }
     }
 
@@ -101,25 +103,29 @@ impl Source {
         let Some(permit) = budget.try_take(2 * want + most * self.record_cost()) else {
             return Ok(Read::Starved);
         };
-        let mut bytes = self.bytes(self.at.offset.0, want)?;
+        let mut bytes = self.bytes(self.text_start(), want)?;
+        if self.meets_hole(&bytes, rule)? {
+            return self.pass_hole(rule);
+        }
         let mut records = Vec::new();
         let framed = frame::lines(&bytes, rule, most, &mut records);
+        hole::up_to_hole(&bytes, rule, &mut records);
         if records.is_empty() {
             return match framed.stop {
                 Stop::Long { length, whole } => self.cut(rule, length as u64, whole as u64, permit),
                 Stop::End => {
-                    self.searched = self.at.offset.0 + bytes.len() as u64;
+                    self.searched = self.text_start() + bytes.len() as u64;
                     let more = bytes.len() == want && self.size > self.searched;
                     Ok(if more { Read::Searching } else { Read::AtEnd })
                 }
             };
         }
-        bytes.truncate(framed.consumed);
+        let consumed = records.last().map_or(0, |last| last.end);
+        bytes.truncate(usize::try_from(consumed).unwrap_or(framed.consumed));
         // What is not used of a buffer would be paid for until the block has settled.
         if bytes.capacity() > 2 * bytes.len() {
             bytes.shrink_to_fit();
         }
-        let consumed = framed.consumed as u64;
         let lines = Lines { bytes, lines: records, consumed, remarks: Remarks::default() };
         self.take(lines, permit)
     }
@@ -128,20 +134,20 @@ impl Source {
     fn search(&mut self, rule: &Rule, budget: &Budget) -> io::Result<Read> {
         let until = self.size.min(self.searched + SEARCH_MAX as u64);
         while self.searched < until {
-            let from = rule.delimiter.search_from(self.searched - self.at.offset.0);
-            let from = self.at.offset.0 + from;
+            let from = rule.delimiter.search_from(self.searched - self.text_start());
+            let from = self.text_start() + from;
             let want = usize::try_from(until - from).unwrap_or(READ_MAX).min(READ_MAX);
             let bytes = self.bytes(from, want)?;
             if let Some(delimiter) = rule.delimiter.find(&bytes) {
                 let end = from + delimiter as u64;
-                return self.long_line(rule, budget, end - self.at.offset.0, true);
+                return self.long_line(rule, budget, end - self.text_start(), true);
             }
             let searched = from + bytes.len() as u64;
             if searched <= self.searched {
                 break;
             }
             self.searched = searched;
-            let length = self.searched - self.at.offset.0;
+            let length = self.searched - self.text_start();
             if rule.on_long_line == LongLine::Split && length > frame::split_above(rule) as u64 {
                 return self.long_line(rule, budget, length, false);
             }
@@ -173,7 +179,7 @@ impl Source {
     fn without_return(&self, rule: &Rule, length: u64) -> io::Result<u64> {
         let tail = length.min(8);
         let end =
-            self.bytes(self.at.offset.0 + length - tail, usize::try_from(tail).unwrap_or(8))?;
+            self.bytes(self.text_start() + length - tail, usize::try_from(tail).unwrap_or(8))?;
         Ok(length - (end.len() - rule.delimiter.trim(&end, end.len())) as u64)
     }
 
@@ -196,7 +202,7 @@ impl Source {
     ) -> io::Result<Read> {
         let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
         // One more, to see whether a character ends there.
-        let mut bytes = self.bytes(self.at.offset.0, kept + 1)?;
+        let mut bytes = self.bytes(self.text_start(), kept + 1)?;
         if bytes.len() < kept {
             return Ok(Read::Truncated);
         }
@@ -205,7 +211,7 @@ impl Source {
         bytes.truncate(kept);
         if rule.delimiter.find(&bytes).is_some() {
             // What was searched is no longer what is there.
-            self.searched = self.at.offset.0;
+            self.search_again();
             self.is_stirred = true;
             return Ok(Read::Searching);
         }
@@ -216,12 +222,16 @@ impl Source {
     }
 
     /// Makes a block of lines, or what the input's recipe makes of them.
-    fn take(&mut self, lines: Lines, permit: Permit) -> io::Result<Read> {
+    fn take(&mut self, mut lines: Lines, permit: Permit) -> io::Result<Read> {
         let start = self.at;
-        let Some(anchor) = self.anchor_after(&lines.bytes, start.offset, lines.consumed)? else {
+        let (hole, text) = (self.hole.len(), Offset(self.text_start()));
+        let Some(anchor) = self.anchor_after(&lines.bytes, text, lines.consumed)? else {
             return Ok(Read::Truncated);
         };
-        let end = Mark::new(start.offset.advance(lines.consumed), anchor);
+        let end = Mark::new(text.advance(lines.consumed), anchor);
+        // A hole is settled along with the line behind it.
+        lines.lines.iter_mut().for_each(|line| line.end += hole);
+        self.skipped += hole;
         let Some(assembly) = &mut self.assembly else {
             self.advance(end);
             return Ok(Read::Block(self.block(lines, start, end, permit)));
@@ -235,7 +245,7 @@ impl Source {
             from = end;
         }
         self.advance(end);
-        Ok(Read::Blocks(self.blocks(Some((start.offset, &lines.bytes)), permit)))
+        Ok(Read::Blocks(self.blocks(Some((text, &lines.bytes)), permit)))
     }
 
     /// What waits does so no longer.
@@ -298,7 +308,7 @@ impl Source {
     }
 
     /// Up to `want` bytes from `offset`; fewer only at the end of the file.
-    fn bytes(&self, offset: u64, want: usize) -> io::Result<Vec<u8>> {
+    pub(super) fn bytes(&self, offset: u64, want: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(want);
         let Some(file) = &self.file else { return Ok(bytes) };
         while bytes.len() < want {

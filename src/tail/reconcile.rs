@@ -100,9 +100,7 @@ impl Lineage {
     }
 
     fn position(&self, identity: &Identity) -> Option<usize> {
-        let is_it =
-            |source: &Source| source.home != Home::Taken && source.identity.is_same_file(identity);
-        self.sources.iter().position(is_it)
+        self.sources.iter().position(|source| source.is_it(identity))
     }
 
     /// Looks at the file that has the name. One that is known becomes the last of the list: it
@@ -133,6 +131,9 @@ impl Lineage {
                 return None;
             }
         };
+        if self.foreign.is_some_and(|foreign| foreign.is_same_file(&sighting.identity)) {
+            return None;
+        }
         if let Some(at) = self.position(&sighting.identity) {
             self.meet_known(at, &sighting, outcome)?;
         }
@@ -207,8 +208,15 @@ impl Lineage {
     }
 }
 
-/// A file that was not found may have been truncated before it lost its name.
+/// A file that was not found may be where it was, under a name that is not asked for here. Or it
+/// may have been truncated before it lost its name.
 fn meet_nameless(source: &mut Source) {
+    if source.home == Home::Nameless
+        && source.has_matched_name()
+        && source.is_at_path() == Some(true)
+    {
+        source.home = Home::Named;
+    }
     if source.home == Home::Nameless && source.file.is_some() {
         source.refresh();
         if source.is_stirred && matches!(source.verify(), Ok(false)) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use super::candidate::Candidate;
+use super::hole::Hole;
 use super::identity;
 use crate::clock;
 use crate::process::Assembly;
@@ -37,6 +38,15 @@ pub(super) enum Home {
     Taken,
 }
 
+/// What its path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    /// The lineage's, or one to which it was rotated away.
+    Own,
+    /// Not the lineage's, but matched by itself: nothing rotated it away.
+    Matched,
+}
+
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own, learned and forgotten by itself"
@@ -59,6 +69,9 @@ pub(super) struct Source {
     pub(super) is_rewound: bool,
     /// There is no newline between `at` and here.
     pub(super) searched: u64,
+    pub(super) hole: Hole,
+    /// Bytes of holes that were passed over, not told yet.
+    pub(super) skipped: u64,
     /// The size when last looked at.
     pub(super) size: u64,
     modified: (i64, i64),
@@ -66,11 +79,14 @@ pub(super) struct Source {
     pub(super) is_stirred: bool,
     /// The most that it was known to hold.
     held: u64,
+    /// How much of that was a hole.
+    held_hole: u64,
     /// Bytes that went unread, not told yet.
     lost: u64,
     /// Places where blocks ended, or the whole file for a while.
     trail: VecDeque<Mark>,
     pub(super) home: Home,
+    pub(super) name: Name,
     /// No name at all leads to it any more.
     is_unlinked: bool,
     /// It was announced.
@@ -101,13 +117,17 @@ impl Source {
             assembly: None,
             is_rewound: false,
             searched: at.offset.0,
+            hole: Hole::None,
+            skipped: 0,
             size: at.offset.0,
             modified: (0, 0),
             is_stirred: true,
             held: at.offset.0,
+            held_hole: 0,
             lost: 0,
             trail: VecDeque::new(),
             home: Home::Nameless,
+            name: Name::Own,
             is_unlinked: false,
             is_told: false,
             changed_at: clock::now(),
@@ -116,9 +136,9 @@ impl Source {
         }
     }
 
-    /// Bytes of it that are in no block yet.
+    /// Bytes of it that are in no block yet, a hole left aside.
     pub(super) fn unread(&self) -> u64 {
-        self.size.saturating_sub(self.at.offset.0)
+        self.size.saturating_sub(self.text_start())
     }
 
     /// Whether there is something that was not looked at yet.
@@ -189,7 +209,12 @@ impl Source {
         }
         if size < self.size {
             self.held = self.held.max(self.size);
-            self.searched = self.at.offset.0;
+            self.held_hole = self.hole.len();
+        }
+        if size <= self.size {
+            // What was searched may have been written over: in a file that was truncated, or
+            // made as long as it is before it was written.
+            self.search_again();
         }
         (self.size, self.modified) = (size, modified);
         self.is_stirred = true;
@@ -209,6 +234,7 @@ impl Source {
             return !self.is_told;
         }
         self.path = path;
+        self.name = Name::Own;
         self.changed_at = clock::now();
         self.failing = None;
         true
@@ -222,6 +248,15 @@ impl Source {
             self.changed_at = clock::now();
         }
         self.saw(&meta);
+    }
+
+    pub(super) fn has_matched_name(&self) -> bool {
+        self.name == Name::Matched
+    }
+
+    /// Whether a file that was met is what it reads.
+    pub(super) fn is_it(&self, met: &Identity) -> bool {
+        self.home != Home::Taken && self.identity.is_same_file(met)
     }
 
     /// Whether its path leads to it. Unknown if the path cannot be looked at.
@@ -294,7 +329,7 @@ impl Source {
         if is_intact {
             self.is_stirred = false;
             self.lost += self.held.saturating_sub(self.size);
-            self.held = self.size;
+            (self.held, self.held_hole) = (self.size, 0);
             self.trail.retain(|mark| mark.offset.0 <= self.size);
             self.remember_end()?;
         }
@@ -306,7 +341,8 @@ impl Source {
         let (head_len, head_hash) = identity::head(&copy.file, Identity::HEAD_MAX)?;
         self.lost += self.held.saturating_sub(copy.meta.len().max(self.at.offset.0));
         self.identity = Identity { head_len, head_hash, ..copy.identity };
-        (self.searched, self.size) = (self.at.offset.0, self.at.offset.0);
+        self.search_again();
+        self.size = self.at.offset.0;
         self.held = copy.meta.len();
         self.trail.retain(|mark| mark.offset.0 <= copy.meta.len());
         self.file = Some(copy.file);
@@ -356,7 +392,7 @@ impl Source {
         if self.assembly.is_none() {
             self.resume = end;
         }
-        self.searched = end.offset.0;
+        self.search_again();
         self.remember(end);
     }
 
@@ -366,7 +402,7 @@ impl Source {
         if offset > Offset::START
             && let Some(file) = &self.file
             && self.trail.iter().all(|mark| mark.offset != offset)
-            && let Some(anchor) = identity::anchor_at(file, offset)?
+            && let Some(anchor) = identity::anchor_at_end(file, offset)?
         {
             self.remember(Mark::new(offset, anchor));
         }
@@ -390,7 +426,8 @@ impl Source {
     /// All that is unread is lost.
     pub(super) fn give_up(&mut self) {
         let held = self.held.max(if self.home == Home::Taken { 0 } else { self.size });
-        self.lost += held.saturating_sub(self.at.offset.0);
+        let hole = self.held_hole.max(self.hole.len());
+        self.lost += held.saturating_sub(self.at.offset.0 + hole);
     }
 
     pub(super) fn failed(&mut self) {

@@ -331,18 +331,23 @@ fn a_file_deleted_while_it_is_open_is_read_to_its_end() {
     daemon.stop().assert_code(0);
 }
 
+const HUGE_LINE: usize = 100 << 20;
+const MAX_LINE: usize = 960 << 10;
+const HUGE_LINE_MEMORY_MAX: u64 = 128 << 20;
+
+/// A line of 100 MB between two of ours.
+fn write_huge_line(path: &Path) {
+    append(path, format!("{}\n", line("a.log", 0)).as_bytes());
+    let mut file = File::options().append(true).open(path).unwrap();
+    let piece = vec![b'x'; 1 << 20];
+    (0..HUGE_LINE / piece.len()).for_each(|_| file.write_all(&piece).unwrap());
+    append(path, format!("\n{}\n", line("a.log", 1)).as_bytes());
+}
+
 #[test]
 fn a_line_of_100_mb_is_cut_and_takes_no_memory() {
-    const LINE: usize = 100 << 20;
-    const MAX_LINE: usize = 960 << 10;
-    const MEMORY_MAX: u64 = 128 << 20;
     let shipping = Shipping::to("huge");
-    let path = shipping.site.log("a.log");
-    append(&path, format!("{}\n", line("a.log", 0)).as_bytes());
-    let mut file = File::options().append(true).open(&path).unwrap();
-    let piece = vec![b'x'; 1 << 20];
-    (0..LINE / piece.len()).for_each(|_| file.write_all(&piece).unwrap());
-    append(&path, format!("\n{}\n", line("a.log", 1)).as_bytes());
+    write_huge_line(&shipping.site.log("a.log"));
     let daemon = shipping.run();
     let records = shipping.reader().records(3, GENEROUS);
     assert_eq!(records.len(), 3);
@@ -352,7 +357,27 @@ fn a_line_of_100_mb_is_cut_and_takes_no_memory() {
     assert!(!cut.headers.is_empty(), "a header says that it was cut");
     assert_eq!(records[2].payload, line("a.log", 1).as_bytes());
     let peak = daemon.peak_bytes();
-    assert!(peak < MEMORY_MAX, "peak memory {} MiB", peak >> 20);
+    assert!(peak < HUGE_LINE_MEMORY_MAX, "peak memory {} MiB", peak >> 20);
+    daemon.stop().assert_code(0);
+}
+
+#[test]
+fn a_line_of_100_mb_is_split_and_takes_no_memory() {
+    let shipping = Shipping::to("split");
+    write_huge_line(&shipping.site.log("a.log"));
+    let config = shipping.site.config(&shipping.bootstrap, &shipping.topic);
+    let daemon = shipping.site.run(&config.of_input("on_long_line", "split"));
+    let pieces = HUGE_LINE.div_ceil(MAX_LINE);
+    let found = shipping.reader().payloads(pieces + 2, GENEROUS);
+    let (first, last) = (line("a.log", 0), line("a.log", 1));
+    assert_eq!(found.len(), pieces + 2);
+    assert!(found[0] == first.as_bytes() && found[pieces + 1] == last.as_bytes());
+    let long = &found[1..=pieces];
+    assert_eq!(long.iter().map(Vec::len).sum::<usize>(), HUGE_LINE);
+    assert!(long.iter().flatten().all(|byte| *byte == b'x'));
+    assert!(long.iter().all(|piece| piece.len() <= MAX_LINE));
+    let peak = daemon.peak_bytes();
+    assert!(peak < HUGE_LINE_MEMORY_MAX, "peak memory {} MiB", peak >> 20);
     daemon.stop().assert_code(0);
 }
 

@@ -9,12 +9,14 @@
 
 mod bad_input;
 mod chaos;
+mod containers;
 mod embedded;
 mod harness;
 mod labels;
 mod logrotate;
 mod many;
 mod mock;
+mod names;
 mod outage;
 mod refused;
 mod soak;

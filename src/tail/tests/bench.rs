@@ -69,6 +69,7 @@ pub(super) struct Heard {
     /// The same, but nothing is taken back.
     pub(super) first: Vec<Line>,
     pub(super) lost: Vec<(Key, u64, LostReason)>,
+    pub(super) skipped: u64,
     /// Blocks whose memory is not given back.
     pub(super) blocks: Option<Vec<Block>>,
     pub(super) block_count: usize,
@@ -90,9 +91,9 @@ impl Heard {
             }
             Event::Lost { source, bytes, reason } => {
                 assert!(bytes > 0);
-                let key = self.key(source);
-                self.lost.push((key, bytes, reason));
+                self.lost.push((self.key(source), bytes, reason));
             }
+            Event::Skipped { bytes, .. } => self.skipped += bytes,
             Event::Looked { ms, .. } => {
                 self.kept.looked_ms.extend(ms.map(|ms| ("in".to_owned(), ms)));
             }
@@ -171,8 +172,7 @@ fn check(block: &Block, place: &Place, is_plain: bool) {
     for number in 0..block.len() {
         let record = block.record(number);
         let mut there = vec![0; record.len()];
-        let at = block.start_of(number).0;
-        std::os::unix::fs::FileExt::read_exact_at(&file, &mut there, at).unwrap();
+        super::holes::read_behind_hole(&file, &mut there, block.start_of(number).0);
         assert_eq!(record, there, "a record is what the file holds");
     }
 }

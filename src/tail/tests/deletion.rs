@@ -298,6 +298,64 @@ fn a_link_led_elsewhere_is_a_rotation() {
 }
 
 #[test]
+fn a_file_truncated_behind_a_link_is_read_again() {
+    let mut bench = Bench::new();
+    let (name, real) = (bench.path("app.log"), bench.path("real"));
+    bench.write("real", "a1\na2\n");
+    bench.look_through(&name, &real);
+    bench.turns();
+    bench.write("real", "b1\n");
+    bench.look_through(&name, &real);
+    bench.turns();
+    assert_eq!(bench.texts(), ["a1", "a2", "b1"]);
+}
+
+#[test]
+fn the_file_behind_a_link_that_is_removed_is_read_to_its_end() {
+    let mut bench = Bench::new();
+    let (name, real) = (bench.path("app.log"), bench.path("real"));
+    std::os::unix::fs::symlink(&real, &name).unwrap();
+    bench.write("real", "a1\n");
+    bench.look_through(&name, &real);
+    bench.turns();
+    std::fs::remove_file(&name).unwrap();
+    bench.append("real", "a2\n");
+    bench.ship();
+    bench.append("real", "a3\n");
+    bench.wait(1);
+    assert_eq!(bench.texts(), ["a1", "a2", "a3"]);
+}
+
+#[test]
+fn a_rotated_file_that_is_deleted_at_once_is_read_to_its_end() {
+    let mut bench = Bench::new();
+    let mut writer = bench.writer("app.log");
+    writer.write_all(b"a1\n").unwrap();
+    bench.ship();
+    writer.write_all(b"a2\n").unwrap();
+    bench.rotate();
+    bench.write("app.log", "b1\n");
+    bench.remove("app.log.1");
+    writer.write_all(b"a3\n").unwrap();
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "a2", "a3", "b1"]);
+    assert_eq!(bench.lost(), []);
+}
+
+#[test]
+fn what_is_written_to_a_closed_file_is_read() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.wait(400);
+    assert_eq!(bench.open_files(), 0);
+    bench.append("app.log", "a2\n");
+    bench.glance();
+    bench.turns();
+    assert_eq!(bench.texts(), ["a1", "a2"]);
+}
+
+#[test]
 fn names_that_were_never_looked_at_again_are_gone() {
     let mut bench = Bench::new();
     bench.write("app.log", "a1\n");

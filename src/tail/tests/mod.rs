@@ -3,9 +3,11 @@
 mod bench;
 mod budget;
 mod deletion;
+mod holes;
 mod labels;
 mod lines;
 mod many;
+mod names;
 mod process;
 mod restart;
 mod rotation;

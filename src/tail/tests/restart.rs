@@ -87,3 +87,73 @@ fn a_file_seen_before_the_restart_but_not_read_is_read_after_it() {
     bench.ship();
     assert_eq!(bench.texts(), ["a1"]);
 }
+
+#[test]
+fn files_that_were_equal_and_differ_after_a_stop_keep_their_places() {
+    let mut bench = Bench::new();
+    bench.also("web.log");
+    for name in ["app.log", "web.log"] {
+        bench.write(name, "same\n");
+    }
+    bench.ship();
+    let kept = bench.stop();
+    bench.append("app.log", "of app\n");
+    bench.append("web.log", "of web\n");
+    bench.start(kept);
+    bench.ship();
+    assert_eq!(bench.texts_of("app.log"), ["same", "of app"]);
+    assert_eq!(bench.texts_of("web.log"), ["same", "of web"]);
+}
+
+/// From a few bytes to far beyond what is remembered of a file's beginning.
+#[test]
+fn a_file_that_grows_and_is_renamed_over_restarts_is_one_file() {
+    let mut bench = Bench::new();
+    let mut expected = Vec::new();
+    for (number, length) in [1, 10, 500, 600, 2000, 5000].into_iter().enumerate() {
+        let name = format!("app.log.{number}");
+        if number == 0 {
+            bench.write(&name, "");
+        }
+        let text = "x".repeat(length.min(1024));
+        bench.append(&name, format!("{text}\n"));
+        expected.push(text);
+        bench.write("app.log", "");
+        bench.ship();
+        let kept = bench.stop();
+        bench.rename(&name, &format!("app.log.{}", number + 1));
+        bench.start(kept);
+        bench.ship();
+        assert_eq!(bench.texts(), expected);
+    }
+}
+
+#[test]
+fn a_file_cut_short_while_stopped_is_read_from_its_beginning() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\na2\na3\n");
+    bench.ship();
+    let kept = bench.stop();
+    bench.write("app.log", "b1\n");
+    bench.start(kept);
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "a2", "a3", "b1"]);
+}
+
+#[test]
+fn a_file_that_is_only_touched_is_not_read_again() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    let touch = |bench: &Bench| {
+        let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000);
+        bench.writer("app.log").set_modified(now).unwrap();
+    };
+    touch(&bench);
+    bench.ship();
+    bench.wait(400);
+    touch(&bench);
+    bench.restart();
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1"]);
+}

@@ -169,6 +169,30 @@ fn files_whose_heads_are_equal_for_long_are_different_files() {
 }
 
 #[test]
+fn a_thousand_files_that_begin_alike_for_four_kibibytes_are_a_thousand_files() {
+    let mut bench = Bench::new();
+    let names: Vec<String> =
+        (0..1000).map(|number| format!("{}/{number}.log", number % 50)).collect();
+    let header = format!("{}\n", "#".repeat(4095));
+    for name in &names {
+        std::fs::create_dir_all(bench.path(name).parent().unwrap()).unwrap();
+        bench.also(name);
+        bench.write(name, format!("{header}first of {name}\n"));
+    }
+    bench.ship();
+    bench.restart();
+    bench.ship();
+    for name in &names {
+        bench.append(name, format!("second of {name}\n"));
+    }
+    bench.ship();
+    for name in &names {
+        let texts = bench.texts_of(name);
+        assert_eq!(texts[1..], [format!("first of {name}"), format!("second of {name}")]);
+    }
+}
+
+#[test]
 fn files_of_equal_lines_are_different_files() {
     for is_stopped in [false, true] {
         let mut bench = Bench::new();

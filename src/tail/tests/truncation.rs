@@ -26,6 +26,33 @@ fn a_truncated_file_is_read_again_from_its_start() {
 }
 
 #[test]
+fn a_closed_file_that_is_truncated_is_read_again() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\na2\n");
+    bench.ship();
+    bench.wait(400);
+    assert_eq!(bench.open_files(), 0);
+    bench.write("app.log", "b1\n");
+    bench.glance();
+    bench.turns();
+    assert_eq!(bench.texts(), ["a1", "a2", "b1"]);
+}
+
+#[test]
+fn fifty_truncations_in_a_row_lose_and_repeat_nothing() {
+    let mut bench = Bench::new();
+    let mut expected = Vec::new();
+    for round in 0..50 {
+        let texts: Vec<String> = (0..=round).map(|number| format!("{round} {number}")).collect();
+        bench.write("app.log", format!("{}\n", texts.join("\n")));
+        expected.extend(texts);
+        bench.ship();
+    }
+    assert_eq!(bench.texts(), expected);
+    assert_eq!(bench.lost(), []);
+}
+
+#[test]
 fn what_was_seen_and_truncated_before_it_was_read_is_counted() {
     let mut bench = Bench::new();
     bench.write("app.log", "a1\n");

@@ -15,7 +15,12 @@ pub(crate) enum Power {
     AsWeAre,
     /// Root without the capabilities that pass over file modes, so that a mode means what it says.
     ObeysModes,
+    /// In a user namespace that has no inotify instances.
+    WithoutInotify,
 }
+
+const WITHOUT_INOTIFY: &str =
+    "echo 0 > /proc/sys/user/max_inotify_instances && exec setpriv --pdeathsig KILL -- \"$@\"";
 
 /// A command that the kernel kills when the tests are gone.
 pub(crate) fn guarded(program: impl AsRef<OsStr>, power: Power) -> Command {
@@ -25,7 +30,12 @@ pub(crate) fn guarded(program: impl AsRef<OsStr>, power: Power) -> Command {
         let without = "-dac_override,-dac_read_search";
         command.args(["--bounding-set", without, "--inh-caps", without]);
     }
-    command.arg("--").arg(program);
+    command.arg("--");
+    if power == Power::WithoutInotify {
+        // Whoever enters a namespace is no longer told of its parent's death, hence once more.
+        command.args(["unshare", "--user", "--map-root-user", "sh", "-c", WITHOUT_INOTIFY, "sh"]);
+    }
+    command.arg(program);
     command
 }
 

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -151,6 +153,14 @@ impl Daemon {
 
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.status("VmRSS:") * 1024
+    }
+
+    /// Whether it has this file open.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        let Ok(sought) = fs::metadata(path) else { return false };
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
+        let mut open = open.flatten().filter_map(|entry| fs::metadata(entry.path()).ok());
+        open.any(|meta| (meta.dev(), meta.ino()) == (sought.dev(), sought.ino()))
     }
 
     pub(crate) fn descriptors(&self) -> usize {

@@ -2,6 +2,7 @@
 
 pub(crate) mod children;
 pub(crate) mod config;
+pub(crate) mod containers;
 pub(crate) mod daemon;
 pub(crate) mod dice;
 #[path = "../../../src/tail/tests/walk/ground.rs"]
@@ -9,6 +10,7 @@ pub(crate) mod ground;
 pub(crate) mod jars;
 pub(crate) mod kafka;
 pub(crate) mod kept;
+pub(crate) mod kubelet;
 pub(crate) mod lines;
 pub(crate) mod ports;
 pub(crate) mod pulse;
