@@ -22,11 +22,11 @@ test: ## every test that fits in minutes; starts real Kafka brokers on loopback
 	@scripts/prepare test
 	$(CARGO) test --locked
 
-test-chaos: ## crashes, outages, containers in full: 20,000 walks of the model, 20 times kill -9, docker, podman
+test-chaos: ## crashes, outages, rotations, containers in full: 20,000 walks of each model, 20 times kill -9, docker, podman
 	@scripts/prepare chaos
 	TAILSPOOL_SEEDS=20000 $(CARGO) test --locked --test model -- --nocapture
 	TAILSPOOL_SEEDS=20000 $(CARGO) test --locked --lib tail::tests::walk -- --nocapture
-	TAILSPOOL_LONG=1 $(CARGO) test --locked --test e2e -- chaos:: outage:: containers:: --include-ignored --nocapture --test-threads=1
+	TAILSPOOL_LONG=1 $(CARGO) test --locked --test e2e -- chaos:: outage:: walk:: logrotate:: containers:: --include-ignored --nocapture --test-threads=1
 
 test-soak: ## the same for TAILSPOOL_SOAK_MINUTES (20), watching memory and descriptors
 	@scripts/prepare test

@@ -221,11 +221,12 @@ impl<F: FnMut(Event)> Tail<F> {
         lineage.foreign = foreign;
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {
-            let listed = siblings();
+            let is_asked_now = has_changed && look.listed_ms.is_none();
+            let listed = if is_asked_now { beside::list(real, &siblings) } else { siblings() };
             if has_changed || !lineage.is_as_it_was(&listed) {
                 let holder = live.as_ref().map(identity::of);
                 let holder = holder.filter(|live| beside::had_the_name(live, look.listed_ms));
-                let listed = beside::as_of_now(real, holder, listed, &siblings);
+                let listed = beside::renew(real, holder.as_ref(), listed, &siblings);
                 self.reconcile(at, &listed);
             } else {
                 lineage.events(&[], Vec::new()).into_iter().for_each(&mut self.emit);
@@ -490,9 +491,7 @@ impl<F: FnMut(Event)> Tail<F> {
 type ReadHow = fn(&mut Source, &Rule, &Budget) -> io::Result<Read>;
 
 fn list(lineage: &Lineage, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
-    let holder = beside::holder(lineage.live_path());
-    let siblings = || siblings(lineage.input, &lineage.name.path);
-    beside::as_of_now(lineage.live_path(), holder, siblings(), siblings)
+    beside::list(lineage.live_path(), || siblings(lineage.input, &lineage.name.path))
 }
 
 /// What became of one thing to do.

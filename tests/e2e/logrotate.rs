@@ -150,7 +150,7 @@ impl Scene {
             self.at_some_moment();
             if rotation * crashes / rotations < (rotation + 1) * crashes / rotations {
                 // In between, as likely as not.
-                let (before, after) = (self.dice.next() % 2 == 0, self.dice.next() % 2 == 0);
+                let (before, after) = (self.dice.between(0, 2) == 0, self.dice.between(0, 2) == 0);
                 if before {
                     self.crash();
                 }

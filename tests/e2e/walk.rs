@@ -126,7 +126,7 @@ impl Walk {
     fn rename(&mut self, from: &str, to: &str) {
         self.forget(to);
         fs::rename(self.path(from), self.path(to)).expect("a log can be renamed");
-        self.named(from).expect("it is there").name = to.to_owned();
+        to.clone_into(&mut self.named(from).expect("it is there").name);
     }
 
     /// What has this name has it no more.
@@ -219,9 +219,9 @@ impl Walk {
     fn pause(&mut self) {
         if let Some(daemon) = &self.daemon {
             if self.is_paused {
-                daemon.resume()
+                daemon.resume();
             } else {
-                daemon.pause()
+                daemon.pause();
             }
             self.is_paused = !self.is_paused;
         }

@@ -3,6 +3,7 @@
 mod bench;
 mod budget;
 mod deletion;
+mod headers;
 mod holes;
 mod labels;
 mod lines;

@@ -33,12 +33,13 @@ pub(crate) fn on_ext4(test: &str, body: fn(&Path)) {
     fs::create_dir(&mounted).unwrap();
     fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
     let script = format!(
-        "PATH=$PATH:/sbin:/usr/sbin; mkfs.ext4 -q -F {image:?} && mount -o loop {image:?} {mounted:?} \
-         || exit {NOT_HERE}; exec \"$@\""
+        "PATH=$PATH:/sbin:/usr/sbin; mkfs.ext4 -q -F $1 && mount -o loop $1 $2 || exit {NOT_HERE}; \
+         shift 2; exec \"$@\""
     );
     let inner = std::env::current_exe().unwrap();
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]).arg(inner);
+    command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]);
+    command.args([&image, &mounted, &inner]);
     run(command, test, &mounted);
 }
 

@@ -1,0 +1,53 @@
+//! Starts the room with what was kept, and lists for it.
+
+use super::*;
+
+/// The files beside `live` that may have had its name.
+pub(super) fn siblings(live: &Path) -> Vec<PathBuf> {
+    let name = live.file_name().unwrap().to_str().unwrap();
+    let mut found: Vec<PathBuf> = fs::read_dir(live.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let other = path.file_name().unwrap().to_str().unwrap();
+            let added = other.strip_prefix(name).unwrap_or_default();
+            added.starts_with(['.', '-'])
+                && path.extension().is_none_or(|extension| extension != "gz")
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+pub(super) fn tail(
+    input: &Input,
+    ending: Ending,
+    budget: &Budget,
+    heard: &Rc<RefCell<Heard>>,
+    kept: &Kept,
+) -> Tail<Emit> {
+    let mut lineages: BTreeMap<PathBuf, Known> = BTreeMap::new();
+    for ((path, generation), place) in &kept.places {
+        let known = lineages.entry(path.clone()).or_insert_with(|| Known {
+            lineage: Lineage { input: "in".to_owned(), path: path.clone() },
+            next_generation: Generation::FIRST,
+            sources: Vec::new(),
+        });
+        known.next_generation = known.next_generation.max(generation.next());
+        known.sources.push(KnownSource {
+            generation: *generation,
+            identity: place.identity,
+            path: place.path.clone(),
+            at: place.at(),
+            is_gone: place.gone,
+        });
+    }
+    let restored = Restored {
+        lineages: lineages.into_values().collect(),
+        looked_ms: kept.looked_ms.clone(),
+        floor: Generation::FIRST,
+    };
+    let heard = heard.clone();
+    let emit: Emit = Box::new(move |event| heard.borrow_mut().hear(event));
+    Tail::new(std::slice::from_ref(input), restored, budget.clone(), ending, emit)
+}
