@@ -15,13 +15,15 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("sled::", &["spool/index.rs"]),
     ("serde_yaml::", &["config/yaml.rs"]),
     ("notify::", &["watch/"]),
+    ("encoding_rs::", &["decode.rs"]),
+    ("regex::", &["multiline/"]),
     ("tokio::", &["cli/", "daemon/", "produce/", "ship/"]),
     ("clap::", &["cli/"]),
     ("unsafe ", &["produce/native.rs"]),
 ];
 
 /// Rooms that know no time, no file, no thread and nobody else's events.
-const PURE: &[&str] = &["frame", "lane", "ledger", "partition"];
+const PURE: &[&str] = &["container", "decode", "frame", "lane", "ledger", "multiline", "partition"];
 const OUTSIDE: &[&str] = &[
     "std::env",
     "std::fs",

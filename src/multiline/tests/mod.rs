@@ -1,0 +1,34 @@
+mod patterns;
+mod property;
+mod traces;
+
+use super::*;
+
+/// Nothing is asked for, and nothing is bounded.
+fn spec() -> Spec {
+    Spec {
+        start: None,
+        continues: None,
+        end: None,
+        negate: false,
+        preset: None,
+        lines_max: u32::MAX,
+        bytes_max: usize::MAX,
+    }
+}
+
+/// The lines, parted into events.
+fn events<'a>(rules: &Rules, lines: impl IntoIterator<Item = &'a [u8]>) -> Vec<Vec<&'a [u8]>> {
+    let (mut flow, mut events, mut is_open) = (Flow::default(), Vec::new(), false);
+    for line in lines {
+        let border = see(rules, &mut flow, line);
+        assert!(border.begins || is_open, "a line belongs to an event that begins with a line");
+        assert_eq!(flow.is_pending(), !border.ends);
+        is_open = !border.ends;
+        if border.begins {
+            events.push(Vec::new());
+        }
+        events.last_mut().unwrap().push(line);
+    }
+    events
+}
