@@ -82,10 +82,13 @@ pub struct Input {
     pub exclude_paths: Vec<String>,
     pub rotated: Rotated,
     pub start_at: StartAt,
+    /// What was not written to for this long when it is first met is read from its end on.
+    pub ignore_older: Option<Duration>,
     pub max_line_bytes: usize,
     pub on_long_line: LongLine,
     pub partial_timeout: Option<Duration>,
     pub close_inactive: Duration,
+    pub rate_limit: RateLimit,
     /// Directories below which symbolic links are followed.
     pub follow_symlinks: Vec<PathBuf>,
     /// The topic's name, `{host}` and `{input}` already put in.
@@ -107,6 +110,13 @@ pub enum Rotated {
 pub enum StartAt {
     Beginning,
     End,
+}
+
+/// The most that is read of an input in a second; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RateLimit {
+    pub records: Option<u64>,
+    pub bytes: Option<u64>,
 }
 
 /// What becomes of a line longer than `max_line`.

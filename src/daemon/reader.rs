@@ -150,7 +150,8 @@ impl<F: FnMut(tail::Event)> Round<F> {
     fn rest(&self, scanned: Instant, swept: Instant) {
         let scan = self.scan_every().saturating_sub(scanned.elapsed());
         let sweep = SWEEP_EVERY.saturating_sub(swept.elapsed());
-        thread::park_timeout(scan.min(sweep).max(Duration::from_millis(1)));
+        let limited = self.tail.limited_for().unwrap_or(Duration::MAX);
+        thread::park_timeout(scan.min(sweep).min(limited).max(Duration::from_millis(1)));
     }
 
     fn look(&mut self, input: usize, path: &Path, real: Option<&Path>) {

@@ -8,6 +8,7 @@ mod candidate;
 mod event;
 mod identity;
 mod judgement;
+mod limit;
 mod lineage;
 mod reading;
 mod reconcile;
@@ -23,12 +24,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use event::{Event, Gate, LostReason, Seen};
+use limit::Limit;
 use lineage::{Lineage, Next, Patience};
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
 
 use crate::budget::Budget;
+use crate::clock;
 use crate::frame::Rule;
 use crate::record::{self, Generation, Identity, LineageId, Mark};
 use crate::settings::{self, StartAt};
@@ -97,6 +100,7 @@ pub struct Look<'a> {
 struct Input {
     settings: settings::Input,
     rule: Rule,
+    limit: Limit,
     /// When all of it was last looked at before this run, or never.
     looked_ms: Option<u64>,
     /// The first look of this run is not complete yet.
@@ -129,6 +133,7 @@ impl<F: FnMut(Event)> Tail<F> {
     ) -> Self {
         let input = |settings: &settings::Input| Input {
             rule: Rule { line_max: settings.max_line_bytes, on_long_line: settings.on_long_line },
+            limit: Limit::new(settings.rate_limit, clock::now()),
             looked_ms: restored.looked_ms.get(&settings.id).copied(),
             is_first_look: true,
             settings: settings.clone(),
@@ -234,13 +239,17 @@ impl<F: FnMut(Event)> Tail<F> {
 
     fn since(&self, input: usize) -> Since {
         let Some(input) = self.inputs.get(input) else {
-            return Since { looked_ms: None, new: From::Beginning };
+            return Since { looked_ms: None, new: From::Beginning, ignored_ms: None };
         };
         // What was there at the very first look of all may be left out.
         let ends = input.settings.start_at == StartAt::End;
         let is_first = input.is_first_look && input.looked_ms.is_none();
         let new = if ends && is_first { From::End } else { From::Beginning };
-        Since { looked_ms: input.looked_ms, new }
+        let ignored_ms = input.settings.ignore_older.map(|age| {
+            let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            clock::wall_ms().saturating_sub(age_ms)
+        });
+        Since { looked_ms: input.looked_ms, new, ignored_ms }
     }
 
     fn reconcile(&mut self, at: usize, siblings: &[PathBuf]) {
@@ -270,7 +279,9 @@ impl<F: FnMut(Event)> Tail<F> {
         for _ in 0..self.ready.len() {
             let Some(at) = self.ready.pop_front() else { break };
             let Some(lineage) = self.lineages.get_mut(at) else { continue };
-            if lineage.gate.is_closed() {
+            let limit = self.inputs.get(lineage.input).map(|input| &input.limit);
+            let is_over = limit.is_some_and(|limit| !limit.wait(clock::now()).is_zero());
+            if lineage.gate.is_closed() || is_over {
                 self.ready.push_back(at);
                 continue;
             }
@@ -291,6 +302,15 @@ impl<F: FnMut(Event)> Tail<F> {
             }
         }
         if self.ready.is_empty() { Turn::Idle } else { Turn::Starved }
+    }
+
+    /// How long it is until something that waits only for its input's `rate_limit` may be read.
+    pub fn limited_for(&self) -> Option<Duration> {
+        let lineages = self.ready.iter().filter_map(|at| self.lineages.get(*at));
+        let open = lineages.filter(|lineage| !lineage.gate.is_closed());
+        let inputs = open.filter_map(|lineage| self.inputs.get(lineage.input));
+        let waits = inputs.map(|input| input.limit.wait(clock::now()));
+        waits.filter(|wait| *wait > Duration::ZERO).min()
     }
 
     fn patience(&self, input: usize) -> Patience {
@@ -336,11 +356,13 @@ impl<F: FnMut(Event)> Tail<F> {
     /// Reads from one source and passes on what that brings.
     fn read(&mut self, at: usize, position: usize, read: ReadHow) -> Step {
         let Some(lineage) = self.lineages.get_mut(at) else { return Step::Worked };
-        let Some(input) = self.inputs.get(lineage.input) else { return Step::Worked };
+        let Some(input) = self.inputs.get_mut(lineage.input) else { return Step::Worked };
         let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
         let read = source.open().and_then(|()| read(source, input.rule, &self.budget));
         let step = match read {
             Ok(Read::Block(block)) => {
+                let bytes = block.end.offset.since(block.start.offset);
+                input.limit.spend(u64::from(block.len()), bytes, clock::now());
                 (self.emit)(Event::Block(block));
                 Step::Worked
             }

@@ -11,7 +11,7 @@ use crate::config::raw::{NodeId, Scalar, Value};
 use crate::config::section::{Section, planned};
 use crate::config::suggest::{near, quoted};
 use crate::config::units::show_size;
-use crate::settings::{Input, LongLine, Partition, Rotated, StartAt};
+use crate::settings::{Input, LongLine, Partition, RateLimit, Rotated, StartAt};
 
 const STARTS: &[(&str, StartAt)] = &[("beginning", StartAt::Beginning), ("end", StartAt::End)];
 const LONG_LINES: &[(&str, LongLine)] =
@@ -26,8 +26,6 @@ const PLANNED: &[&str] = &[
     "stream",
     "include_lines",
     "exclude_lines",
-    "ignore_older",
-    "rate_limit",
     "processors",
     "ordering",
     "key",
@@ -46,6 +44,8 @@ const LINE_MAX: u64 = 1 << 30;
 /// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
 /// and the header that marks a line as cut.
 const FRAMING: usize = 256;
+/// Bytes a second that no file system delivers.
+const RATE_MAX: u64 = 1 << 40;
 const ID_LEN_MAX: usize = 200;
 
 /// Ids so far, and where they are.
@@ -68,10 +68,12 @@ pub(super) fn check(
         exclude_paths: excluded,
         rotated: rotated(&s),
         start_at: s.read("start_at", StartAt::Beginning, parse::choice(STARTS)).value,
+        ignore_older: optional_period(&s, "ignore_older", None),
         max_line_bytes: max_line(&s, kafka),
         on_long_line: s.read("on_long_line", LongLine::Truncate, on_long_line).value,
         partial_timeout: optional_period(&s, "partial_timeout", None),
         close_inactive: period(&s, "close_inactive", Duration::from_mins(5)),
+        rate_limit: rate_limit(&s),
         follow_symlinks: follow_symlinks(&s),
         topic: topic.clone().unwrap_or_default(),
         partition: s.read("partition", Partition::File, partition).value,
@@ -139,6 +141,17 @@ fn max_line(s: &Section<'_>, kafka: &Checked) -> usize {
         s.contradiction("max_line", &[max_line.part(), (None, kafka.request_sound)], message);
     }
     max_line.value
+}
+
+fn rate_limit(s: &Section<'_>) -> RateLimit {
+    let limit = s.child("rate_limit");
+    let records = |scalar: &Scalar| Ok(parse::number(1..=i64::MAX)(scalar)?.unsigned_abs());
+    let rate_limit = RateLimit {
+        records: limit.read("records", None, parse::some(records)).value,
+        bytes: limit.read("bytes", None, parse::some(parse::size(1..=RATE_MAX))).value,
+    };
+    limit.close(|_| None);
+    rate_limit
 }
 
 fn on_long_line(scalar: &Scalar) -> Parsed<LongLine> {

@@ -260,6 +260,17 @@ const IN_INPUTS: &[(&str, &str)] = &[
         "6:21 error: `close_inactive`: `5 min` is not a duration (500ms, 30s, 5m, 2h, 7d)",
     ),
     (
+        "    ignore_older: 2 weeks",
+        "6:19 error: `ignore_older`: `2 weeks` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    (
+        "    rate_limit: 1MiB",
+        "6:17 error: `inputs[0].rate_limit` takes a mapping (`key: value`), not a single value",
+    ),
+    ("    rate_limit: {byte: 1}", "6:18 error: unknown key `byte` => bytes"),
+    ("    rate_limit: {bytes: 0}", "6:25 error: `bytes`: `0` is less than 1, the least possible"),
+    ("    rate_limit: {records: 1KiB}", "6:27 error: `records`: `1KiB` is not a whole number"),
+    (
         "    follow_symlinks: [pods]",
         "6:23 error: `follow_symlinks`: `pods` is not an absolute path",
     ),

@@ -18,7 +18,7 @@ use super::super::{
 use crate::budget::Budget;
 use crate::clock;
 use crate::record::{Block, Generation, Identity, Lineage, Mark, Offset, SourceId};
-use crate::settings::{Input, LongLine, Partition, Rotated, StartAt};
+use crate::settings::{Input, LongLine, Partition, RateLimit, Rotated, StartAt};
 use crate::tail::identity;
 
 type Emit = Box<dyn FnMut(Event)>;
@@ -173,10 +173,12 @@ pub(super) fn input() -> Input {
         exclude_paths: Vec::new(),
         rotated: Rotated::Auto,
         start_at: StartAt::Beginning,
+        ignore_older: None,
         max_line_bytes: 1024,
         on_long_line: LongLine::Truncate,
         partial_timeout: None,
         close_inactive: Duration::from_mins(5),
+        rate_limit: RateLimit::default(),
         follow_symlinks: Vec::new(),
         topic: String::new(),
         partition: Partition::File,

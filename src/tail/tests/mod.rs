@@ -7,4 +7,5 @@ mod lines;
 mod model;
 mod restart;
 mod rotation;
+mod settings;
 mod truncation;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock;
-use crate::settings::{LongLine, Partition, Rotated, StartAt};
+use crate::settings::{LongLine, Partition, RateLimit, Rotated, StartAt};
 
 /// Directories to play in, and one input to begin with.
 struct Bed {
@@ -71,10 +71,12 @@ fn input(id: &str) -> Input {
         exclude_paths: Vec::new(),
         rotated: Rotated::Auto,
         start_at: StartAt::Beginning,
+        ignore_older: None,
         max_line_bytes: 1024,
         on_long_line: LongLine::Truncate,
         partial_timeout: None,
         close_inactive: Duration::from_mins(5),
+        rate_limit: RateLimit::default(),
         follow_symlinks: Vec::new(),
         topic: "logs".to_owned(),
         partition: Partition::File,
