@@ -74,10 +74,7 @@ impl Lineage {
             }
             let is_new = sighting.is_ours
                 || sighting.is_young(since.looked_ms) && !strangers.iter().any(is_it);
-            let new = match sighting.is_ours {
-                true => From::Beginning,
-                false => since.new_from(&sighting),
-            };
+            let new = if sighting.is_ours { From::Beginning } else { since.new_from(&sighting) };
             let at = self.sources.len() - usize::from(is_live_known);
             self.judge(&sighting, at, is_new.then_some(new), &mut outcome);
         }

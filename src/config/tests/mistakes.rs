@@ -324,7 +324,23 @@ const AT_THE_TOP: &[(&str, &str)] = &[
         "checkpoint_interval: ''",
         "3:22 error: `checkpoint_interval`: `` is not a duration (500ms, 30s, 5m, 2h, 7d)",
     ),
-    ("include: x", "3:1 error: `include` is not supported by this version"),
+    (
+        "include: {a: b}",
+        "3:10 error: `include` takes a single value, not a mapping; what begins with `{` needs quotes",
+    ),
+    (
+        "include: '*/x.yaml'",
+        "3:10 error: `include`: `*/x.yaml` has a wildcard in a directory's name",
+    ),
+    (
+        "include: conf.d/",
+        "3:10 error: `include`: `conf.d/` names a directory, not files => conf.d/*.yaml",
+    ),
+    ("include: [no-such-*.yaml]", "3:11 warning: `include`: no file matches no-such-*.yaml"),
+    (
+        "include: /no/such/dir/*",
+        "3:10 error: `include`: cannot list /no/such/dir/*: No such file or directory (os error 2)",
+    ),
     ("http: {listen: x}", "3:1 error: `http` is not supported by this version"),
     ("kafka: {}", "3:1 error: duplicate key `kafka`, first on line 1"),
     ("spool: 1GiB", "3:8 error: `spool` takes a mapping (`key: value`), not a single value"),
