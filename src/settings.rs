@@ -88,6 +88,8 @@ pub struct Input {
     pub on_long_line: LongLine,
     pub partial_timeout: Option<Duration>,
     pub close_inactive: Duration,
+    /// A rotated file is removed this long after all of it was acknowledged.
+    pub delete_after: Option<Duration>,
     pub rate_limit: RateLimit,
     /// Directories below which symbolic links are followed.
     pub follow_symlinks: Vec<PathBuf>,

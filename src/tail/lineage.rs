@@ -168,6 +168,7 @@ impl Lineage {
             path: source.path.clone(),
             from: source.at,
             gate: self.gate.clone(),
+            acknowledged: source.acknowledged.clone(),
         })
     }
 
@@ -177,7 +178,7 @@ impl Lineage {
 
     /// It has a name that is not the lineage's.
     pub(super) fn is_rotated(&self, source: &Source) -> bool {
-        source.home == Home::Named && source.path != self.live_path
+        source.is_rotated_from(&self.live_path)
     }
 
     /// The last one that holds something, empty ones left aside: all before it are followed.

@@ -12,6 +12,7 @@ mod limit;
 mod lineage;
 mod reading;
 mod reconcile;
+mod removal;
 mod source;
 mod sweep;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use event::{Event, Gate, LostReason, Seen};
+pub use event::{Acknowledged, Event, Gate, LostReason, Seen};
 use limit::Limit;
 use lineage::{Lineage, Next, Patience};
 use reading::Read;

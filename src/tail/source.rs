@@ -5,11 +5,13 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
 use super::candidate::Candidate;
+use super::event::Acknowledged;
 use super::identity;
 use crate::clock;
 use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
@@ -65,6 +67,11 @@ pub(super) struct Source {
     pub(super) read_at: Option<Instant>,
     /// Since when it cannot be read, and when it was last tried.
     failing: Option<(Instant, Instant)>,
+    pub(super) acknowledged: Arc<Acknowledged>,
+    /// Since when it is rotated and nothing of it up to here, which is its end, is owed.
+    pub(super) settled: Option<(Instant, Offset)>,
+    /// It was to be removed, and could not be.
+    pub(super) is_kept: bool,
 }
 
 impl Source {
@@ -88,7 +95,15 @@ impl Source {
             changed_at: clock::now(),
             read_at: None,
             failing: None,
+            acknowledged: Arc::default(),
+            settled: None,
+            is_kept: false,
         }
+    }
+
+    /// It has a name that is not `live`.
+    pub(super) fn is_rotated_from(&self, live: &Path) -> bool {
+        self.home == Home::Named && self.path != live
     }
 
     /// Bytes of it that are in no block yet.

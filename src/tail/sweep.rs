@@ -9,8 +9,9 @@ const RESTING_OPEN_MAX: usize = 512;
 
 impl<F: FnMut(Event)> Tail<F> {
     /// Lets go of files that nobody will write to any more, closes those at rest, and sees to
-    /// what is due. Call it about once a second.
+    /// what is due. Removes files that are to go. Call it about once a second.
     pub fn sweep(&mut self) {
+        self.remove_settled();
         let mut open = self.counts().0;
         for at in 0..self.lineages.len() {
             let is_due = !matches!(self.next(at), Next::Idle);

@@ -11,6 +11,7 @@ mod bad_input;
 mod chaos;
 mod embedded;
 mod harness;
+mod inputs;
 mod mock;
 mod outage;
 mod refused;

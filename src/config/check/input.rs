@@ -33,7 +33,6 @@ const PLANNED: &[&str] = &[
     "value",
     "fields",
     "record_id",
-    "delete_after",
     "confirm",
     "output",
     "topics_max",
@@ -73,6 +72,7 @@ pub(super) fn check(
         on_long_line: s.read("on_long_line", LongLine::Truncate, on_long_line).value,
         partial_timeout: optional_period(&s, "partial_timeout", None),
         close_inactive: period(&s, "close_inactive", Duration::from_mins(5)),
+        delete_after: delete_after(&s),
         rate_limit: rate_limit(&s),
         follow_symlinks: follow_symlinks(&s),
         topic: topic.clone().unwrap_or_default(),
@@ -141,6 +141,21 @@ fn max_line(s: &Section<'_>, kafka: &Checked) -> usize {
         s.contradiction("max_line", &[max_line.part(), (None, kafka.request_sound)], message);
     }
     max_line.value
+}
+
+/// What was passed over looks like what was acknowledged: both lie before the place.
+fn delete_after(s: &Section<'_>) -> Option<Duration> {
+    let delete_after = optional_period(s, "delete_after", None);
+    let is_end = |scalar: &Scalar| Ok(scalar.text == "end");
+    let passed_over = [
+        (s.read("start_at", false, is_end).value, "start_at: end"),
+        (s.has("ignore_older"), "ignore_older"),
+    ];
+    for (_, other) in passed_over.iter().filter(|(given, _)| delete_after.is_some() && *given) {
+        let message = format!("`delete_after` would remove what `{other}` has passed over");
+        s.error(s.place_of("delete_after"), "delete_after", message, None);
+    }
+    delete_after
 }
 
 fn rate_limit(s: &Section<'_>) -> RateLimit {

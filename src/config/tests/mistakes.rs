@@ -264,6 +264,10 @@ const IN_INPUTS: &[(&str, &str)] = &[
         "6:19 error: `ignore_older`: `2 weeks` is not a duration (500ms, 30s, 5m, 2h, 7d)",
     ),
     (
+        "    start_at: end\n    delete_after: 1d\n    ignore_older: 7d",
+        "7:19 error: `delete_after` would remove what `start_at: end` has passed over\n7:19 error: `delete_after` would remove what `ignore_older` has passed over",
+    ),
+    (
         "    rate_limit: 1MiB",
         "6:17 error: `inputs[0].rate_limit` takes a mapping (`key: value`), not a single value",
     ),

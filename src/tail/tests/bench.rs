@@ -13,7 +13,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::super::{
-    Ending, Event, Gate, Known, KnownSource, Look, LostReason, Restored, Seen, Tail, Turn,
+    Acknowledged, Ending, Event, Gate, Known, KnownSource, Look, LostReason, Restored, Seen, Tail,
+    Turn,
 };
 use crate::budget::Budget;
 use crate::clock;
@@ -62,6 +63,7 @@ pub(super) struct Heard {
     kept: Kept,
     names: HashMap<SourceId, Key>,
     gates: HashMap<PathBuf, Arc<Gate>>,
+    proofs: HashMap<Key, Arc<Acknowledged>>,
     /// In the order in which they came. A crash takes back what was not acknowledged.
     pub(super) lines: Vec<Line>,
     /// The same, but nothing is taken back.
@@ -106,6 +108,7 @@ impl Heard {
     fn seen(&mut self, seen: Seen) {
         let key = (seen.lineage.path.clone(), seen.source.generation);
         self.gates.insert(seen.lineage.path.clone(), seen.gate);
+        self.proofs.insert(key.clone(), seen.acknowledged);
         let known = self.names.insert(seen.source, key.clone());
         assert!(known.is_none_or(|known| known == key));
         let marks = vec![seen.from];
@@ -173,6 +176,7 @@ pub(super) fn input() -> Input {
         exclude_paths: Vec::new(),
         rotated: Rotated::Auto,
         start_at: StartAt::Beginning,
+        delete_after: None,
         ignore_older: None,
         max_line_bytes: 1024,
         on_long_line: LongLine::Truncate,
@@ -208,6 +212,14 @@ impl Bench {
         let heard = Rc::new(RefCell::new(Heard::default()));
         let tail = tail(&input, ending, &budget, &heard, &Kept::default());
         Self { dir, names, input, ending, budget, tail, heard }
+    }
+
+    /// All that was read is acknowledged.
+    pub(super) fn acknowledge(&self) {
+        let heard = self.heard.borrow();
+        for (key, proof) in &heard.proofs {
+            proof.tell(heard.kept.places[key].at().offset);
+        }
     }
 
     /// Starts over with another bound on memory.
@@ -397,6 +409,7 @@ impl Bench {
         heard.lines.retain(acknowledged);
         heard.names.clear();
         heard.gates.clear();
+        heard.proofs.clear();
         let tail = tail(&self.input, self.ending, &self.budget, &self.heard, &kept);
         heard.kept = kept;
         drop(heard);

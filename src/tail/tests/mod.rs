@@ -5,6 +5,7 @@ mod budget;
 mod deletion;
 mod lines;
 mod model;
+mod removal;
 mod restart;
 mod rotation;
 mod settings;

@@ -71,6 +71,7 @@ fn input(id: &str) -> Input {
         exclude_paths: Vec::new(),
         rotated: Rotated::Auto,
         start_at: StartAt::Beginning,
+        delete_after: None,
         ignore_older: None,
         max_line_bytes: 1024,
         on_long_line: LongLine::Truncate,

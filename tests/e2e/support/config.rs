@@ -37,6 +37,12 @@ impl Config {
         self
     }
 
+    /// More of the last input.
+    pub(crate) fn and(mut self, key: &str, yaml: &str) -> Self {
+        self.inputs.last_mut().expect("there is an input").push(pair(key, &yaml));
+        self
+    }
+
     pub(crate) fn to_yaml(&self) -> String {
         let mut yaml = String::new();
         block(&mut yaml, "", "", &self.top);
