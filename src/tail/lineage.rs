@@ -181,6 +181,11 @@ impl Lineage {
         source.is_rotated_from(&self.live_path)
     }
 
+    /// Something was seen that has not been read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.sources.iter().any(|source| source.size > source.searched)
+    }
+
     /// The last one that holds something, empty ones left aside: all before it are followed.
     fn last_with_data(&self) -> usize {
         self.sources.iter().rposition(|source| source.size > 0).unwrap_or(0)

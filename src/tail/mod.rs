@@ -279,14 +279,19 @@ impl<F: FnMut(Event)> Tail<F> {
     pub fn turn(&mut self, siblings: impl Fn(usize, &Path) -> Vec<PathBuf>) -> Turn {
         for _ in 0..self.ready.len() {
             let Some(at) = self.ready.pop_front() else { break };
-            let Some(lineage) = self.lineages.get_mut(at) else { continue };
-            let limit = self.inputs.get(lineage.input).map(|input| &input.limit);
-            let is_over = limit.is_some_and(|limit| !limit.wait(clock::now()).is_zero());
-            if lineage.gate.is_closed() || is_over {
+            let Some(lineage) = self.lineages.get(at) else { continue };
+            // Known without asking the file system again, as long as others have their turns.
+            let waits = lineage.has_unread() && self.is_limited(lineage.input);
+            if waits || lineage.gate.is_closed() {
                 self.ready.push_back(at);
                 continue;
             }
-            match self.advance(at, &siblings) {
+            let next = self.next(at);
+            if self.is_over_limit(at, &next) {
+                self.ready.push_back(at);
+                continue;
+            }
+            match self.advance(at, &next, &siblings) {
                 Turn::Worked => {
                     self.ready.push_back(at);
                     return Turn::Worked;
@@ -303,6 +308,19 @@ impl<F: FnMut(Event)> Tail<F> {
             }
         }
         if self.ready.is_empty() { Turn::Idle } else { Turn::Starved }
+    }
+
+    /// There is something to read, and its input has had its share.
+    fn is_over_limit(&self, at: usize, next: &Next) -> bool {
+        let (Next::Read(position) | Next::Finish(position)) = next else { return false };
+        let Some(lineage) = self.lineages.get(at) else { return false };
+        let holds = lineage.sources.get(*position).is_some_and(|source| source.unread() > 0);
+        holds && self.is_limited(lineage.input)
+    }
+
+    fn is_limited(&self, input: usize) -> bool {
+        let limit = self.inputs.get(input).map(|input| &input.limit);
+        limit.is_some_and(|limit| !limit.wait(clock::now()).is_zero())
     }
 
     /// How long it is until something that waits only for its input's `rate_limit` may be read.
@@ -330,8 +348,13 @@ impl<F: FnMut(Event)> Tail<F> {
         self.lineages.get_mut(at).map_or(Next::Idle, |lineage| lineage.next(patience))
     }
 
-    fn advance(&mut self, at: usize, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Turn {
-        let (position, step) = match self.next(at) {
+    fn advance(
+        &mut self,
+        at: usize,
+        next: &Next,
+        siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>,
+    ) -> Turn {
+        let (position, step) = match *next {
             Next::Idle => return Turn::Idle,
             Next::Reconcile => (0, Step::Missing),
             Next::Read(position) => (position, self.read(at, position, Source::read)),

@@ -5,17 +5,26 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::identity;
 use super::lineage::Lineage;
-use super::source::Source;
+use super::source::{Home, Source};
 use super::{Event, Tail};
 use crate::clock;
-use crate::record::Identity;
+use crate::record::{Identity, Offset};
 
 /// How long after a failure it is tried again.
 const RETRY: Duration = Duration::from_mins(1);
+
+/// How far it has come.
+#[derive(Debug, Default)]
+pub(super) struct Removal {
+    /// Since when the file is rotated and nothing of it up to here, which is its end, is owed.
+    settled: Option<(Instant, Offset)>,
+    /// It could not be removed.
+    has_failed: bool,
+}
 
 impl<F: FnMut(Event)> Tail<F> {
     /// Removes what is due. An input that has not looked at everything yet may still want it.
@@ -55,17 +64,17 @@ impl Lineage {
         for source in &mut self.sources {
             let is_rotated = live_path.is_some_and(|live| source.is_rotated_from(live));
             if !is_rotated || source.at.offset.0 == 0 || !source.is_settled() {
-                source.settled = None;
+                source.removal.settled = None;
                 continue;
             }
-            match source.settled {
+            match source.removal.settled {
                 Some((since, end)) if end == source.at.offset => {
-                    let after = if source.is_kept { after.max(RETRY) } else { after };
+                    let after = if source.removal.has_failed { after.max(RETRY) } else { after };
                     if clock::since(since) >= after {
                         settled.push(source.identity);
                     }
                 }
-                _ => source.settled = Some((clock::now(), source.at.offset)),
+                _ => source.removal.settled = Some((clock::now(), source.at.offset)),
             }
         }
         settled
@@ -75,17 +84,17 @@ impl Lineage {
         let its = self.sources.iter_mut().find(|source| source.identity.is_same_file(identity));
         let Some(source) = its else { return };
         let path = source.path.clone();
-        source.settled = None;
+        source.removal.settled = None;
         match source.remove() {
             Ok(true) => {
                 tracing::info!(path = %path.display(), "removed a rotated file, as configured");
             }
             Ok(false) => {}
             Err(error) => {
-                if !source.is_kept {
+                if !source.removal.has_failed {
                     tracing::warn!(path = %path.display(), %error, "cannot remove a rotated file");
                 }
-                source.is_kept = true;
+                source.removal.has_failed = true;
             }
         }
     }
@@ -114,7 +123,7 @@ impl Source {
             return Ok(false);
         }
         std::fs::remove_file(&aside)?;
-        self.home = super::source::Home::Nameless;
+        self.home = Home::Nameless;
         self.refresh();
         Ok(true)
     }

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use super::candidate::Candidate;
 use super::event::Acknowledged;
 use super::identity;
+use super::removal::Removal;
 use crate::clock;
 use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
 
@@ -68,10 +69,7 @@ pub(super) struct Source {
     /// Since when it cannot be read, and when it was last tried.
     failing: Option<(Instant, Instant)>,
     pub(super) acknowledged: Arc<Acknowledged>,
-    /// Since when it is rotated and nothing of it up to here, which is its end, is owed.
-    pub(super) settled: Option<(Instant, Offset)>,
-    /// It was to be removed, and could not be.
-    pub(super) is_kept: bool,
+    pub(super) removal: Removal,
 }
 
 impl Source {
@@ -96,8 +94,7 @@ impl Source {
             read_at: None,
             failing: None,
             acknowledged: Arc::default(),
-            settled: None,
-            is_kept: false,
+            removal: Removal::default(),
         }
     }
 

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub(super) use super::input;
+
 use super::super::{
     Acknowledged, Ending, Event, Gate, Known, KnownSource, Look, LostReason, Restored, Seen, Tail,
     Turn,
@@ -19,7 +21,7 @@ use super::super::{
 use crate::budget::Budget;
 use crate::clock;
 use crate::record::{Block, Generation, Identity, Lineage, Mark, Offset, SourceId};
-use crate::settings::{Input, LongLine, Partition, RateLimit, Rotated, StartAt};
+use crate::settings::Input;
 use crate::tail::identity;
 
 type Emit = Box<dyn FnMut(Event)>;
@@ -166,26 +168,6 @@ fn check(block: &Block, place: &Place) {
         let at = block.start_of(number).0;
         std::os::unix::fs::FileExt::read_exact_at(&file, &mut there, at).unwrap();
         assert_eq!(record, there, "a record is what the file holds");
-    }
-}
-
-pub(super) fn input() -> Input {
-    Input {
-        id: "in".to_owned(),
-        paths: Vec::new(),
-        exclude_paths: Vec::new(),
-        rotated: Rotated::Auto,
-        start_at: StartAt::Beginning,
-        delete_after: None,
-        ignore_older: None,
-        max_line_bytes: 1024,
-        on_long_line: LongLine::Truncate,
-        partial_timeout: None,
-        close_inactive: Duration::from_mins(5),
-        rate_limit: RateLimit::default(),
-        follow_symlinks: Vec::new(),
-        topic: String::new(),
-        partition: Partition::File,
     }
 }
 

@@ -100,6 +100,19 @@ fn a_rate_limit_slows_its_input_and_drops_nothing() {
 }
 
 #[test]
+fn what_is_read_to_its_end_is_so_although_the_limit_is_used_up() {
+    let rate_limit = RateLimit { records: None, bytes: Some(1) };
+    let mut bench = Bench::with(Input { rate_limit, ..input() }, Ending::AtEnd);
+    bench.also("web.log");
+    bench.write("app.log", "one\ntwo\n");
+    bench.write("web.log", "");
+    bench.look();
+    assert_eq!(bench.turns(), Turn::Idle);
+    assert!(bench.finish() && bench.all_read());
+    assert_eq!(bench.texts(), ["one", "two"]);
+}
+
+#[test]
 fn a_file_is_closed_after_close_inactive_and_its_place_is_kept() {
     let close_inactive = Duration::from_secs(30);
     let mut bench = Bench::with(Input { close_inactive, ..input() }, Ending::Follow);
