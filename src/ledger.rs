@@ -43,6 +43,8 @@ pub enum Fate {
     Delivered,
     Spooled,
     DeadLettered,
+    /// Because the operator does not want such lines.
+    Filtered,
     /// Because the operator asked for it.
     Dropped,
 }
@@ -93,10 +95,11 @@ impl Ledger {
         Self { source, opened: at, settled: at, seq_first: 0, entries: VecDeque::new() }
     }
 
-    /// Opens a ticket for `records` records, from where the last one ended to `end`. A gap
-    /// cannot be asked for. The number of open tickets is bounded by the memory budget.
+    /// Opens a ticket for `records` records, from where the last one ended to `end`, which is the
+    /// same place while an older line is not whole. A gap cannot be asked for. The number of open
+    /// tickets is bounded by the memory budget.
     pub fn open(&mut self, end: Mark, records: NonZeroU32) -> Ticket {
-        assert!(end.offset > self.opened.offset, "a ticket covers at least one byte");
+        assert!(end.offset >= self.opened.offset, "a ticket does not go back");
         let seq = self.seq_first.strict_add(self.entries.len() as u64);
         self.entries.push_back(Entry { end, owed: records.get() });
         self.opened = end;
@@ -141,7 +144,7 @@ impl Ledger {
             self.seq_first = self.seq_first.strict_add(1);
             self.entries.pop_front();
         }
-        (self.settled.offset > before.offset).then(|| self.frontier())
+        (self.settled != before).then(|| self.frontier())
     }
 }
 
@@ -236,7 +239,7 @@ mod tests {
     const TWO: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
     fn at(offset: u64) -> Mark {
-        Mark { offset: Offset(offset), anchor: Anchor(offset) }
+        Mark::new(Offset(offset), Anchor(offset))
     }
 
     fn ledger() -> Ledger {

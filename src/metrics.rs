@@ -32,6 +32,12 @@ pub struct Counters {
     pub spooled: Counter,
     /// Records given back by the spool and then acknowledged.
     pub replayed: Counter,
+    /// Lines that became no record because the operator does not want them.
+    pub filtered: Counter,
+    /// Lines that are not in their input's format, and were shipped as they are.
+    pub unparsed_lines: Counter,
+    /// Lines that are not in their input's encoding; what it has no character for was replaced.
+    pub malformed_lines: Counter,
     /// Records dropped because the operator asked for it.
     pub dropped: Counter,
     /// Bytes that were gone before they could be read.

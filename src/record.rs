@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::budget::Permit;
@@ -107,15 +108,46 @@ impl Identity {
     }
 }
 
-/// A place in a source that can be found again, and recognised.
+/// A place in a source that can be found again, and recognised: where reading goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mark {
     pub offset: Offset,
     pub anchor: Anchor,
+    pub ahead: Ahead,
 }
 
 impl Mark {
-    pub const START: Self = Self { offset: Offset::START, anchor: Anchor::NONE };
+    pub const START: Self = Self::new(Offset::START, Anchor::NONE);
+
+    pub const fn new(offset: Offset, anchor: Anchor) -> Self {
+        Self { offset, anchor, ahead: Ahead::NONE }
+    }
+}
+
+/// Which of a container's outputs a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// What was made records of beyond a place, because a line of another stream that begins there
+/// was not whole yet: for each stream (standard output, standard error) where the last record
+/// ended. Lines of that stream up to there are not read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ahead(pub [Offset; 2]);
+
+impl Ahead {
+    pub const NONE: Self = Self([Offset::START; 2]);
 }
 
 /// One record of a block: `bytes[from..to]`, ending in the source, its delimiter included,
@@ -127,6 +159,71 @@ pub struct Slice {
     pub end: u64,
 }
 
+/// What is counted while records are made of lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Records that were none because the operator does not want them.
+    pub filtered: u32,
+    /// Lines that are not in the format they should have; they are records as they are.
+    pub unparsed: u32,
+    /// Lines that are not in the encoding they should have.
+    pub malformed: u32,
+}
+
+/// Where the records of a lineage go, and what each carries beside its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub topic: Arc<str>,
+    pub key: Option<Vec<u8>>,
+    /// In the order in which they are sent.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Label {
+    /// What librdkafka keeps of a record's headers beside their names and values: for all of them,
+    /// and for each (`docs/design.md`, Memory).
+    const LIST_BYTES: usize = 96;
+    const HEADER_BYTES: usize = 72;
+    /// Lengths of name and value as they go over the wire, at most.
+    const FRAMING_BYTES: usize = 10;
+
+    /// Nothing but a topic.
+    pub fn to(topic: Arc<str>) -> Self {
+        Self { topic, key: None, headers: Vec::new() }
+    }
+
+    /// What a header takes of a request.
+    pub fn header_len(name: &str, value_len: usize) -> usize {
+        name.len() + value_len + Self::FRAMING_BYTES
+    }
+
+    /// Memory that it takes of the client library for each record.
+    pub fn cost(&self) -> usize {
+        let header =
+            |(name, value): &(String, Vec<u8>)| name.len() + value.len() + Self::HEADER_BYTES;
+        let headers = match self.headers.as_slice() {
+            [] => 0,
+            headers => Self::LIST_BYTES + headers.iter().map(header).sum::<usize>(),
+        };
+        self.key.as_ref().map_or(0, Vec::len) + headers
+    }
+}
+
+/// What is to be said about the one record of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Remarks {
+    /// Its length in the source, if it was cut to `max_line`.
+    pub cut_from: Option<u64>,
+    /// Its line had no end when it was given up waiting for one.
+    pub unfinished: bool,
+}
+
+impl Remarks {
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
 /// Whole records of one read of one source, handed on as one: one buffer, one ticket, one permit.
 #[derive(Debug)]
 pub struct Block {
@@ -134,10 +231,17 @@ pub struct Block {
     pub start: Mark,
     pub end: Mark,
     pub bytes: Vec<u8>,
-    /// At least one, in file order.
+    /// In the order in which they became whole. None if there were only lines that the operator
+    /// does not want.
     pub records: Vec<Slice>,
-    /// The length in the source of the one record that was cut to `max_line`.
-    pub cut_from: Option<u64>,
+    /// Reading again from where a record ended would not do, because another was begun before it:
+    /// only the end of the whole block is a place to go on from.
+    pub is_ragged: bool,
+    /// What else there is to be said of the lines it stands for.
+    pub tally: Tally,
+    pub label: Arc<Label>,
+    /// Not empty only if it holds one record.
+    pub remarks: Remarks,
     pub read_at: Instant,
     pub permit: Permit,
 }
@@ -149,13 +253,22 @@ impl Block {
         slice.and_then(|s| self.bytes.get(s.from as usize..s.to as usize)).unwrap_or_default()
     }
 
-    /// Where record `number` begins in the source.
+    /// Where reading goes on to find record `number`.
     pub fn start_of(&self, number: u32) -> Offset {
         number.checked_sub(1).map_or(self.start.offset, |before| self.end_of(before))
     }
 
-    /// Where record `number` ends in the source.
+    /// Where reading goes on after record `number`.
     pub fn end_of(&self, number: u32) -> Offset {
+        match self.records.get(number as usize) {
+            Some(slice) if !self.is_ragged => self.start.offset.advance(slice.end),
+            Some(_) if number.strict_add(1) < self.len() => self.start.offset,
+            Some(_) | None => self.end.offset,
+        }
+    }
+
+    /// Where record `number` itself ends in the source; what it is known by.
+    pub fn place_of(&self, number: u32) -> Offset {
         let slice = self.records.get(number as usize);
         slice.map_or(self.end.offset, |s| self.start.offset.advance(s.end))
     }

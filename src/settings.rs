@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::record::Stream;
+use crate::template::Labels;
+
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub state_dir: PathBuf,
@@ -84,6 +87,18 @@ pub struct Input {
     pub start_at: StartAt,
     /// What was not written to for this long when it is first met is read from its end on.
     pub ignore_older: Option<Duration>,
+    pub format: Format,
+    /// A name that `encoding_rs` knows.
+    pub encoding: String,
+    /// Not empty; as text, whatever the encoding.
+    pub delimiter: String,
+    pub skip_empty: bool,
+    pub multiline: Option<Multiline>,
+    /// Lines of the other one are not wanted.
+    pub stream: Option<Stream>,
+    /// Patterns that compile. None: all are wanted.
+    pub include_lines: Vec<String>,
+    pub exclude_lines: Vec<String>,
     pub max_line_bytes: usize,
     pub on_long_line: LongLine,
     pub partial_timeout: Option<Duration>,
@@ -93,9 +108,41 @@ pub struct Input {
     pub rate_limit: RateLimit,
     /// Directories below which symbolic links are followed.
     pub follow_symlinks: Vec<PathBuf>,
-    /// The topic's name, `{host}` and `{input}` already put in.
-    pub topic: String,
+    /// Topic, key and headers of its records.
+    pub labels: Labels,
     pub partition: Partition,
+}
+
+#[cfg(test)]
+impl Input {
+    /// Plain lines, for tests to change what they are about.
+    pub(crate) fn example() -> Self {
+        Self {
+            id: "example".into(),
+            paths: Vec::new(),
+            exclude_paths: Vec::new(),
+            rotated: Rotated::Auto,
+            start_at: StartAt::Beginning,
+            ignore_older: None,
+            format: Format::Text,
+            encoding: "utf-8".into(),
+            delimiter: "\n".into(),
+            skip_empty: false,
+            multiline: None,
+            stream: None,
+            include_lines: Vec::new(),
+            exclude_lines: Vec::new(),
+            max_line_bytes: 1024,
+            on_long_line: LongLine::Truncate,
+            partial_timeout: None,
+            close_inactive: Duration::from_mins(5),
+            delete_after: None,
+            rate_limit: RateLimit::default(),
+            follow_symlinks: Vec::new(),
+            labels: Labels::plain("logs"),
+            partition: Partition::File,
+        }
+    }
 }
 
 /// Which files beside a matched one are its predecessors.
@@ -119,6 +166,53 @@ pub enum StartAt {
 pub struct RateLimit {
     pub records: Option<u64>,
     pub bytes: Option<u64>,
+}
+
+/// What a line of a file looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+    Cri,
+    Docker,
+    /// As `Cri` or `Docker`, each line for itself.
+    Container,
+}
+
+/// What makes an event of several lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multiline {
+    pub start: Option<String>,
+    pub continues: Option<String>,
+    pub end: Option<String>,
+    pub negate: bool,
+    pub preset: Option<Preset>,
+    pub lines_max: usize,
+    /// Of an event with a newline between its lines. A longer line is an event of its own.
+    pub bytes_max: usize,
+    /// Without another line for so long, an event is over.
+    pub timeout: Duration,
+}
+
+/// Whose stack traces are events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    Java,
+    Python,
+    Go,
+    Ruby,
+    Dotnet,
+}
+
+impl Preset {
+    /// By the names that a configuration has for them.
+    pub const ALL: &[(&str, Self)] = &[
+        ("java", Self::Java),
+        ("python", Self::Python),
+        ("go", Self::Go),
+        ("ruby", Self::Ruby),
+        ("dotnet", Self::Dotnet),
+    ];
 }
 
 /// What becomes of a line longer than `max_line`.

@@ -16,14 +16,24 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("serde_yaml::", &["config/yaml.rs"]),
     ("notify::", &["watch/"]),
     ("encoding_rs::", &["decode.rs"]),
-    ("regex::", &["multiline/"]),
+    ("regex::", &["multiline/", "process/"]),
     ("tokio::", &["cli/", "daemon/", "produce/", "ship/"]),
     ("clap::", &["cli/"]),
     ("unsafe ", &["produce/native.rs"]),
 ];
 
 /// Rooms that know no time, no file, no thread and nobody else's events.
-const PURE: &[&str] = &["container", "decode", "frame", "lane", "ledger", "multiline", "partition"];
+const PURE: &[&str] = &[
+    "container",
+    "decode",
+    "frame",
+    "lane",
+    "ledger",
+    "multiline",
+    "partition",
+    "process",
+    "template",
+];
 const OUTSIDE: &[&str] = &[
     "std::env",
     "std::fs",
@@ -36,7 +46,7 @@ const OUTSIDE: &[&str] = &[
 ];
 
 /// Rooms that can know that a fate is durable.
-const MINTS: &[&str] = &["dead_letter/", "produce/", "spool/"];
+const MINTS: &[&str] = &["process/mod.rs", "dead_letter/", "produce/", "spool/"];
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 500;

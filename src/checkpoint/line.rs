@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Saved;
 use crate::path_text;
-use crate::record::{Anchor, Generation, Identity, Lineage, Mark, Offset};
+use crate::record::{Ahead, Anchor, Generation, Identity, Lineage, Mark, Offset};
 
 pub(super) const FORMAT: &str = "tailspool checkpoints";
 pub(super) const VERSION: u32 = 1;
@@ -114,6 +114,9 @@ struct WireSource {
 struct WireMark {
     offset: u64,
     anchor: Hex,
+    /// Where the last record of each stream ended, if that is further.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ahead: Option<[u64; 2]>,
 }
 
 /// A hash as 16 hex digits: as a number, other JSON tools would round it.
@@ -235,12 +238,15 @@ impl From<WireSource> for Saved {
 
 impl From<Mark> for WireMark {
     fn from(mark: Mark) -> Self {
-        Self { offset: mark.offset.0, anchor: Hex(mark.anchor.0) }
+        let Mark { offset, anchor, ahead } = mark;
+        let ahead = (ahead != Ahead::NONE).then(|| ahead.0.map(|offset| offset.0));
+        Self { offset: offset.0, anchor: Hex(anchor.0), ahead }
     }
 }
 
 impl From<WireMark> for Mark {
     fn from(wire: WireMark) -> Self {
-        Self { offset: Offset(wire.offset), anchor: Anchor(wire.anchor.0) }
+        let ahead = wire.ahead.map_or(Ahead::NONE, |ahead| Ahead(ahead.map(Offset)));
+        Self { offset: Offset(wire.offset), anchor: Anchor(wire.anchor.0), ahead }
     }
 }

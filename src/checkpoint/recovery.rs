@@ -99,7 +99,7 @@ mod tests {
 
     fn saved(file: u64, offset: u64) -> Saved {
         let path = std::path::PathBuf::from(format!("/var/log/{file}.log"));
-        let at = Mark { offset: Offset(offset), anchor: Anchor(offset) };
+        let at = Mark::new(Offset(offset), Anchor(offset));
         Saved {
             lineage: Lineage { input: "app".to_owned(), path: path.clone() },
             generation: Generation(file % 3),

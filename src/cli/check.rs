@@ -96,7 +96,7 @@ fn inputs(settings: &Settings, findings: &mut Findings) {
                 findings.note(Verdict::Warning, format!("{}: {error}", found.path.display()));
             }
         }
-        let topic = &input.topic;
+        let topic = &input.labels.topic;
         match live {
             0 => findings.note(
                 Verdict::Warning,

@@ -191,6 +191,33 @@ impl<'a> Section<'a> {
         Some(items.iter().filter_map(|item| self.single(name, item, &parse)).collect())
     }
 
+    /// The entries of a mapping with keys of the operator's own, each key and value parsed;
+    /// `None` if it is not there.
+    pub(super) fn map<T>(
+        &self,
+        name: &'static str,
+        parse_key: impl Fn(&Scalar) -> Parsed<String>,
+        parse: impl Fn(&Scalar) -> Parsed<T>,
+    ) -> Option<Vec<(String, T)>> {
+        let node = self.find(name)?;
+        let entries = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null | Value::Broken => return None,
+            other @ (Value::Scalar(_) | Value::List(_) | Value::Tagged(_)) => {
+                let noun = other.noun();
+                let message = format!("`{name}` takes a mapping (`key: value`), not {noun}");
+                self.error(node.id, name, message, None);
+                return None;
+            }
+        };
+        let entry = |entry: &super::raw::Entry| {
+            let key = self.single(name, &entry.key, &parse_key);
+            let value = self.single(name, &entry.value, &parse);
+            key.zip(value)
+        };
+        Some(entries.iter().filter_map(entry).collect())
+    }
+
     pub(super) fn items(&self, name: &'static str) -> Option<&'a [Node]> {
         let node = self.find(name)?;
         match &node.value {

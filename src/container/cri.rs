@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::{Line, Stream, time};
+use super::{Line, time};
 
 pub(super) fn parse(line: &[u8]) -> Option<Line<'_>> {
     let (moment, rest) = word(line)?;
     let moment = time::parse(moment)?;
     let (stream, rest) = word(rest)?;
-    let stream = Stream::parse(stream)?;
+    let stream = super::stream(stream)?;
     // An empty message may have lost the space before it to an editor, or to the writer.
     let (tags, message) = word(rest).unwrap_or((rest, &[]));
     // Tags are parted by colons, and the first says whether the line is whole. A line without

@@ -43,7 +43,7 @@ pub(super) fn parse(line: &[u8], need: Need) -> Option<Line<'_>> {
         return None;
     }
     let (message, is_partial) = log?.message()?;
-    let stream = stream.map_or(Some(Stream::Stdout), |s| Stream::parse(&s.unescaped()?))?;
+    let stream = stream.map_or(Some(Stream::Stdout), |s| super::stream(&s.unescaped()?))?;
     let moment = moment.and_then(|text| time::parse(&text.unescaped()?));
     let time_ns = moment.and_then(time::Moment::since_epoch_ns);
     Some(Line { message, stream, time_ns, is_partial })

@@ -12,6 +12,8 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub use crate::record::Stream;
+
 /// Who wrote the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -21,29 +23,6 @@ pub enum Dialect {
     Docker,
     /// Each line decides for itself.
     Detect,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stream {
-    Stdout,
-    Stderr,
-}
-
-impl Stream {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-
-    fn parse(name: &[u8]) -> Option<Self> {
-        match name {
-            b"stdout" => Some(Self::Stdout),
-            b"stderr" => Some(Self::Stderr),
-            _ => None,
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,4 +45,8 @@ pub fn parse(line: &[u8], dialect: Dialect) -> Option<Line<'_>> {
         Dialect::Detect if line.first() == Some(&b'{') => docker::parse(line, docker::Need::All),
         Dialect::Detect | Dialect::Cri => cri::parse(line),
     }
+}
+
+fn stream(name: &[u8]) -> Option<Stream> {
+    [Stream::Stdout, Stream::Stderr].into_iter().find(|stream| stream.name().as_bytes() == name)
 }

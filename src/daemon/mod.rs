@@ -253,7 +253,7 @@ fn coverage<'a>(
 fn misses_spool(saved: &checkpoint::Saved, spool: Option<&spool::Recovered>) -> bool {
     let is_whole = spool.is_some_and(|spool| !spool.lost && spool.damaged_blocks == 0);
     let is_there = is_whole && coverage(saved, spool).is_some();
-    saved.acknowledged.offset < saved.accepted.offset && !is_there
+    saved.acknowledged != saved.accepted && !is_there
 }
 
 /// Sources whose part of the spool is lost are read again from what was acknowledged. Where the

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::path_text;
-use crate::record::{Generation, Lineage, Offset};
+use crate::record::{Generation, Lineage, Offset, Remarks};
 
 /// A record that was refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,10 @@ pub struct Letter {
     pub error: String,
     /// The record as it would have been sent.
     pub value: Vec<u8>,
+    pub key: Option<Vec<u8>>,
+    /// Those of the input; what `remarks` stand for is not among them.
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub remarks: Remarks,
 }
 
 /// A letter as it is in the file.
@@ -52,9 +56,9 @@ pub struct Summary {
     pub bytes: u64,
 }
 
-/// The JSON. The value is in the one of the two fields that can hold it.
+/// The JSON. Bytes are in the one of two fields that can hold them.
 #[derive(Serialize, Deserialize)]
-struct Wire<'a> {
+struct Wire {
     time: String,
     input: String,
     path: String,
@@ -68,15 +72,68 @@ struct Wire<'a> {
     reason: String,
     error: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    value: Option<std::borrow::Cow<'a, str>>,
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    key_base64: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    headers: Vec<WireHeader>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    truncated_from: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    unfinished: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    value: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     value_base64: Option<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct WireHeader {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    value_base64: Option<String>,
+}
+
+impl WireHeader {
+    fn read(self) -> Option<(String, Vec<u8>)> {
+        Some((self.name, one_of(self.value, self.value_base64)?))
+    }
+}
+
+/// As text if it is UTF-8, else in base64.
+fn either(bytes: &[u8]) -> (Option<String>, Option<String>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(STANDARD.encode(bytes))),
+    }
+}
+
+/// Undoes [`either`].
+fn one_of(text: Option<String>, encoded: Option<String>) -> Option<Vec<u8>> {
+    match (text, encoded) {
+        (Some(text), None) => Some(text.into_bytes()),
+        (None, Some(encoded)) => STANDARD.decode(encoded).ok(),
+        (Some(_), Some(_)) | (None, None) => None,
+    }
+}
+
 impl Letter {
+    /// What it holds that may be of any length.
+    pub(super) fn len(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        self.value.len() + self.key.as_ref().map_or(0, Vec::len) + headers.sum::<usize>()
+    }
+
     /// Its line, line break included, as written at `time_ms`.
     pub(super) fn line(&self, time_ms: u64) -> Vec<u8> {
-        let text = std::str::from_utf8(&self.value).ok();
+        let (value, value_base64) = either(&self.value);
+        let (key, key_base64) = self.key.as_deref().map(either).unwrap_or_default();
+        let header = |(name, value): &(String, Vec<u8>)| {
+            let (value, value_base64) = either(value);
+            WireHeader { name: name.clone(), value, value_base64 }
+        };
         let wire = Wire {
             time: clock::rfc3339(time_ms),
             input: self.lineage.input.clone(),
@@ -88,8 +145,13 @@ impl Letter {
             partition: self.partition,
             reason: self.reason.clone(),
             error: self.error.clone(),
-            value: text.map(Into::into),
-            value_base64: text.is_none().then(|| STANDARD.encode(&self.value)),
+            key,
+            key_base64,
+            headers: self.headers.iter().map(header).collect(),
+            truncated_from: self.remarks.cut_from,
+            unfinished: self.remarks.unfinished,
+            value,
+            value_base64,
         };
         let Ok(mut line) = serde_json::to_vec(&wire) else {
             unreachable!("strings and numbers have a JSON form")
@@ -102,12 +164,13 @@ impl Letter {
 impl Stored {
     /// Reads a line, its break taken off; nothing if it is not a letter.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
-        let wire: Wire<'_> = serde_json::from_slice(line).ok()?;
-        let value = match (wire.value, wire.value_base64) {
-            (Some(text), None) => text.into_owned().into_bytes(),
-            (None, Some(encoded)) => STANDARD.decode(encoded).ok()?,
-            (Some(_), Some(_)) | (None, None) => return None,
+        let wire: Wire = serde_json::from_slice(line).ok()?;
+        let value = one_of(wire.value, wire.value_base64)?;
+        let key = match (wire.key, wire.key_base64) {
+            (None, None) => None,
+            (text, encoded) => Some(one_of(text, encoded)?),
         };
+        let headers: Option<Vec<_>> = wire.headers.into_iter().map(WireHeader::read).collect();
         let letter = Letter {
             lineage: Lineage { input: wire.input, path: path_text::decode(&wire.path) },
             generation: Generation(wire.generation),
@@ -118,6 +181,9 @@ impl Stored {
             reason: wire.reason,
             error: wire.error,
             value,
+            key,
+            headers: headers?,
+            remarks: Remarks { cut_from: wire.truncated_from, unfinished: wire.unfinished },
         };
         Some(Self { time: wire.time, letter })
     }

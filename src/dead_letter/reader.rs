@@ -20,7 +20,7 @@ pub struct ReadError {
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    Letter(Stored),
+    Letter(Box<Stored>),
     /// Torn by a crash (its record was owed, and written again), or damaged since.
     NotWhole {
         /// Where in the file it begins.
@@ -83,7 +83,7 @@ impl Iterator for Reader {
         self.at = self.at.strict_add(bytes);
         let terminated = line.pop_if(|last| *last == b'\n').is_some();
         match Stored::read(&line) {
-            Some(stored) => Some(Ok(Found::Letter(stored))),
+            Some(stored) => Some(Ok(Found::Letter(Box::new(stored)))),
             None if terminated || bytes == LINE_BYTES_MAX => {
                 Some(Ok(Found::NotWhole { at, bytes }))
             }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::record::{Generation, Lineage, Offset};
+use crate::record::{Generation, Lineage, Offset, Remarks};
 use crate::settings::DeadLetters;
 use crate::state_dir::fill_disk;
 
@@ -26,7 +26,16 @@ fn letter(end: u64, value: &[u8]) -> Letter {
         reason: "MESSAGE_TOO_LARGE".to_owned(),
         error: "Broker: Message size too large".to_owned(),
         value: value.to_vec(),
+        key: None,
+        headers: Vec::new(),
+        remarks: Remarks::default(),
     }
+}
+
+fn labelled(end: u64) -> Letter {
+    let headers = vec![("env".into(), b"prod".to_vec()), ("raw".into(), b"\xff".to_vec())];
+    let remarks = Remarks { cut_from: Some(5000), unfinished: true };
+    Letter { key: Some(b"ns/pod".to_vec()), headers, remarks, ..letter(end, b"value") }
 }
 
 fn start(dir: &Path, max_size_bytes: u64) -> (Writer<u64>, Receiver<Report<u64>>) {
@@ -70,14 +79,18 @@ fn letters_are_read_back_as_they_were_written() {
     assert!(ls(dir.path()).unwrap().letters.is_empty());
     let (writer, reported) = start(dir.path(), ROOMY);
     let bare = Letter { start: None, partition: None, ..letter(9, b"\xff\0\n") };
+    let labelled = labelled(12);
     writer.write(letter(5, "naïve \"line\"\n".as_bytes()), 5).unwrap();
     writer.write(bare.clone(), 9).unwrap();
+    writer.write(labelled.clone(), 12).unwrap();
     assert!(writer.close().is_empty());
-    assert_eq!(proven(&reported), [5, 9]);
+    assert_eq!(proven(&reported), [5, 9, 12]);
     let found: Vec<_> = read(dir.path()).unwrap().map(Result::unwrap).collect();
-    let [Found::Letter(first), Found::Letter(second)] = found.as_slice() else {
+    let [Found::Letter(first), Found::Letter(second), Found::Letter(third)] = found.as_slice()
+    else {
         panic!("{found:?}")
     };
+    assert_eq!(third.letter, labelled);
     assert_eq!(first.letter, letter(5, "naïve \"line\"\n".as_bytes()));
     assert_eq!(second.letter, bare);
     assert_eq!(second.summary().bytes, 3);
@@ -85,6 +98,8 @@ fn letters_are_read_back_as_they_were_written() {
     let text = fs::read_to_string(path(&dir)).unwrap();
     assert!(text.contains(r#""value":"naïve \"line\"\n""#), "{text}");
     assert!(text.contains(r#""value_base64":"/wAK""#), "{text}");
+    let carried = r#""key":"ns/pod","headers":[{"name":"env","value":"prod"},{"name":"raw","value_base64":"/w=="}],"truncated_from":5000,"unfinished":true"#;
+    assert!(text.contains(carried), "{text}");
 }
 
 #[test]
@@ -207,10 +222,13 @@ proptest! {
     #[test]
     fn any_value_survives(value in proptest::collection::vec(any::<u8>(), 0..300), text in ".*") {
         for value in [value, text.into_bytes()] {
-            let line = letter(1, &value).line(0);
+            let key = Some(value.clone());
+            let headers = vec![(String::new(), value.clone())];
+            let letter = Letter { key, headers, ..letter(1, &value) };
+            let line = letter.line(0);
             prop_assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
             let stored = Stored::read(line.trim_ascii_end()).unwrap();
-            prop_assert_eq!(stored.letter, letter(1, &value));
+            prop_assert_eq!(stored.letter, letter);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::settings::DeadLetters;
 /// What may wait to be written: it is held beside the record's own budget. One letter that is
 /// larger goes alone.
 const WAITING_BYTES_MAX: usize = 8 << 20;
-/// What a letter takes besides its value, roughly.
+/// What a letter takes besides its value, key and headers, roughly.
 const LETTER_BYTES: usize = 512;
 /// Enough to make a sync worth it, little enough to keep the buffer small.
 const GROUP_BYTES: usize = 1 << 20;
@@ -89,7 +89,7 @@ impl<T: Send + 'static> Writer<T> {
     /// Hands a letter over, without waiting. Its proof comes with a report.
     #[allow(clippy::result_large_err, reason = "what is refused is handed back")]
     pub fn write(&self, letter: Letter, token: T) -> Result<(), Refused<T>> {
-        let Some(permit) = self.waiting.0.try_take(LETTER_BYTES + letter.value.len()) else {
+        let Some(permit) = self.waiting.0.try_take(LETTER_BYTES + letter.len()) else {
             return Err(Refused::Busy(letter, token));
         };
         let pending = Pending { letter, time_ms: clock::wall_ms(), token, _permit: permit };

@@ -11,22 +11,10 @@ mod tests;
 
 use patterns::Patterns;
 use preset::Machine;
-pub use preset::Preset;
 
-/// What an input says about its events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spec {
-    pub start: Option<String>,
-    pub continues: Option<String>,
-    pub end: Option<String>,
-    pub negate: bool,
-    pub preset: Option<Preset>,
-    pub lines_max: u32,
-    /// Of an event with a newline between its lines. A longer line is an event of its own.
-    pub bytes_max: usize,
-}
+use crate::settings::Multiline;
 
-/// Why a `Spec` makes no `Rules`.
+/// Why settings make no `Rules`.
 #[derive(Debug, thiserror::Error)]
 pub enum Wrong {
     #[error("`{key}` is not a regular expression: {reason}")]
@@ -43,7 +31,7 @@ pub enum Wrong {
 #[derive(Debug, Clone)]
 pub struct Rules {
     kind: Kind,
-    lines_max: u32,
+    lines_max: usize,
     bytes_max: usize,
 }
 
@@ -62,7 +50,7 @@ const ALONE: State = 0;
 /// What is known of the event that is not at its end yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flow {
-    lines: u32,
+    lines: usize,
     bytes: usize,
     state: State,
 }
@@ -77,12 +65,12 @@ pub struct Border {
 }
 
 impl Rules {
-    pub fn new(spec: &Spec) -> Result<Self, Wrong> {
+    pub fn new(spec: &Multiline) -> Result<Self, Wrong> {
         let patterns = [&spec.start, &spec.continues, &spec.end];
         let given = patterns.into_iter().flatten().count();
         let kind = match spec.preset {
             Some(_) if given > 0 || spec.negate => return Err(Wrong::PresetAndPatterns),
-            Some(preset) => Kind::Preset(preset.machine()?),
+            Some(preset) => Kind::Preset(Machine::of(preset)?),
             None if given == 0 => return Err(Wrong::Nothing),
             None if given > 1 && spec.negate => return Err(Wrong::NegateSeveral),
             None => Kind::Patterns(Patterns::new(spec)?),

@@ -2,7 +2,8 @@
 
 use regex::bytes::Regex;
 
-use super::{ALONE, Spec, State, Wrong};
+use super::{ALONE, State, Wrong};
+use crate::settings::Multiline;
 
 /// More lines may belong to the event.
 const OPEN: State = 1;
@@ -27,7 +28,7 @@ impl Pattern {
 }
 
 impl Patterns {
-    pub(super) fn new(spec: &Spec) -> Result<Self, Wrong> {
+    pub(super) fn new(spec: &Multiline) -> Result<Self, Wrong> {
         let pattern = |key, text: &Option<String>| {
             let regex = text.as_deref().map(Regex::new).transpose();
             let regex = regex.map_err(|reason| Wrong::Pattern { key, reason })?;

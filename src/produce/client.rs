@@ -1,6 +1,7 @@
 //! The producer: takes blocks' records, gives back reports.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,24 +69,37 @@ impl Producer {
     /// Hands over the records of `block` from number `from` up to `until`, in order.
     pub fn send(
         &mut self,
-        topic: &str,
         partition: i32,
         slot: Slot,
         block: &Block,
-        mut from: u32,
+        from: u32,
         until: u32,
     ) -> Handed {
-        if block.cut_from.is_some() {
-            return self.send_marked(topic, partition, slot, block, from);
+        let headers = headers(block);
+        let numbers = from..until;
+        match headers {
+            None => self.send_together(partition, slot, block, numbers),
+            Some(headers) => self.send_singly(partition, slot, block, numbers, &headers),
         }
+    }
+
+    fn send_together(
+        &mut self,
+        partition: i32,
+        slot: Slot,
+        block: &Block,
+        numbers: Range<u32>,
+    ) -> Handed {
         let mut handed = Handed::default();
-        let Some(topic) = topic_of(&mut self.topics, &self.client, topic) else {
+        let Some(topic) = topic_of(&mut self.topics, &self.client, &block.label.topic) else {
             handed.stopped = Some(Cause::Missing(RDKafkaErrorCode::InvalidTopic));
             return handed;
         };
-        while from < until && handed.stopped.is_none() {
-            let end = until.min(from.saturating_add(HANDED_OVER_AT_ONCE));
+        let (mut from, key) = (numbers.start, block.label.key.as_deref());
+        while from < numbers.end && handed.stopped.is_none() {
+            let end = numbers.end.min(from.saturating_add(HANDED_OVER_AT_ONCE));
             let records = (from..end).map(|record| Outgoing {
+                key,
                 value: block.record(record),
                 opaque: opaque(slot, record),
             });
@@ -98,27 +112,33 @@ impl Producer {
         handed
     }
 
-    /// The one record of a block that was cut: a header says how long it was.
-    fn send_marked(
-        &mut self,
-        topic: &str,
+    /// What carries headers cannot be handed over by the batch.
+    fn send_singly(
+        &self,
         partition: i32,
         slot: Slot,
         block: &Block,
-        number: u32,
+        numbers: Range<u32>,
+        headers: &OwnedHeaders,
     ) -> Handed {
-        let length = block.cut_from.unwrap_or_default().to_string();
-        let header = Header { key: "tailspool-truncated-from", value: Some(&length) };
-        let record = BaseRecord::<(), [u8], usize>::with_opaque_to(topic, opaque(slot, number))
-            .partition(partition)
-            .payload(block.record(number))
-            .headers(OwnedHeaders::new().insert(header));
-        let result = self
-            .client
-            .send(record)
-            .map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown));
         let mut handed = Handed::default();
-        handed.note(number, result);
+        for number in numbers {
+            let opaque = opaque(slot, number);
+            let mut record =
+                BaseRecord::<[u8], [u8], usize>::with_opaque_to(&block.label.topic, opaque)
+                    .partition(partition)
+                    .payload(block.record(number))
+                    .headers(headers.clone());
+            record.key = block.label.key.as_deref();
+            let result = self.client.send(record).map_err(|(error, _)| {
+                error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)
+            });
+            handed.note(number, result);
+            // What follows must not overtake it.
+            if handed.stopped.is_some() {
+                break;
+            }
+        }
         handed
     }
 
@@ -159,6 +179,26 @@ impl Producer {
     pub fn scout(&self) -> Scout {
         Scout(Arc::downgrade(&self.client))
     }
+}
+
+/// What all records of a block carry; nothing if that is nothing.
+fn headers(block: &Block) -> Option<OwnedHeaders> {
+    let (given, remarks) = (&block.label.headers, block.remarks);
+    if given.is_empty() && remarks.is_empty() {
+        return None;
+    }
+    let mut headers = OwnedHeaders::new_with_capacity(given.len() + 2);
+    for (key, value) in given {
+        headers = headers.insert(Header { key, value: Some(value) });
+    }
+    if let Some(length) = remarks.cut_from {
+        let value = Some(&length.to_string());
+        headers = headers.insert(Header { key: "tailspool-truncated-from", value });
+    }
+    if remarks.unfinished {
+        headers = headers.insert(Header { key: "tailspool-unfinished", value: Some("true") });
+    }
+    Some(headers)
 }
 
 fn topic_of<'a>(

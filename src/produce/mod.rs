@@ -11,6 +11,8 @@ mod native;
 mod proof;
 mod properties;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 pub use cause::{Cause, Verdict};
 pub use client::{CreateError, Handed, Producer, Scout};

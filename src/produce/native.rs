@@ -39,6 +39,7 @@ impl Drop for Topic {
 
 /// One record to hand over.
 pub(super) struct Outgoing<'a> {
+    pub(super) key: Option<&'a [u8]>,
     pub(super) value: &'a [u8],
     pub(super) opaque: usize,
 }
@@ -77,8 +78,8 @@ impl Topic {
         batch.0.clear();
         batch.0.extend(records.map(|record| message(&record)));
         let len = i32::try_from(batch.0.len()).unwrap_or(i32::MAX);
-        // SAFETY: the array has `len` messages whose payloads are borrowed for this call, which
-        // copies them (F_COPY); the topic is alive.
+        // SAFETY: the array has `len` messages whose payloads and keys are borrowed for this
+        // call, which copies them (F_COPY); the topic is alive.
         unsafe {
             sys::rd_kafka_produce_batch(
                 self.raw.as_ptr(),
@@ -103,8 +104,9 @@ fn message(record: &Outgoing<'_>) -> sys::rd_kafka_message_t {
         // Not null even when empty, or the record would be a tombstone.
         payload: record.value.as_ptr().cast_mut().cast(),
         len: record.value.len(),
-        key: std::ptr::null_mut(),
-        key_len: 0,
+        // An empty key is one; none is null.
+        key: record.key.map_or(std::ptr::null_mut(), |key| key.as_ptr().cast_mut().cast()),
+        key_len: record.key.map_or(0, <[u8]>::len),
         offset: 0,
         _private: std::ptr::without_provenance_mut(record.opaque),
     }

@@ -12,8 +12,10 @@ use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
+use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
-use crate::record::{Block, Lineage, Run, Slot, SourceId};
+use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
+use crate::settings::LongLine;
 use crate::tail::{self, Seen};
 
 impl Ship {
@@ -55,23 +57,30 @@ impl Ship {
             && let Some(input) = self.inputs.get(seen.input)
         {
             let pinned = input.partition.pinned();
-            let topic = input.topic.clone();
-            let at = self.way(&seen.lineage, &topic, pinned);
+            let at = self.way(&seen.lineage, &seen.label.topic, pinned);
             self.by_lineage.insert(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
-                way.id = Some(source.lineage);
+            }
+            self.belong(at, source.lineage);
+        }
+        if let Some(floor) = floor {
+            self.resumed.insert(source, seen.from.offset);
+            for at in self.left.get(&seen.lineage).into_iter().flatten() {
+                if let Some(way) = self.ways.get_mut(*at).filter(|way| way.spooled.records > 0) {
+                    way.spooled.floors.insert(source, floor);
+                }
             }
         }
-        if floor.is_some() {
-            self.resumed.insert(source, seen.from.offset);
-        }
-        if let Some(floor) = floor
-            && let Some(way) =
-                self.by_lineage.get(&source.lineage).and_then(|at| self.ways.get_mut(*at))
-            && way.spooled.records > 0
-        {
-            way.spooled.floors.insert(source, floor);
+    }
+
+    /// A reader has seen the lineage of a way, and of those that lead to topics it had before.
+    fn belong(&mut self, at: usize, lineage: LineageId) {
+        let Some(name) = self.ways.get(at).map(|way| way.lineage.clone()) else { return };
+        for at in self.left.get(&name).into_iter().flatten().chain([&at]) {
+            if let Some(way) = self.ways.get_mut(*at) {
+                way.id = Some(lineage);
+            }
         }
     }
 
@@ -112,15 +121,41 @@ impl Ship {
     fn block(&mut self, block: Block) {
         let counters = &self.crew.counters;
         counters.read_bytes.add(block.end.offset.since(block.start.offset));
-        counters.read_records.add(u64::from(block.len()));
+        counters.read_records.add(u64::from(block.len() + block.tally.filtered));
+        counters.filtered.add(u64::from(block.tally.filtered));
+        counters.unparsed_lines.add(u64::from(block.tally.unparsed));
+        counters.malformed_lines.add(u64::from(block.tally.malformed));
         let Some(at) = self.by_lineage.get(&block.source.lineage).copied() else {
             unreachable!("a source is seen before its first block")
         };
-        let Some(records) = NonZeroU32::new(block.len()) else {
-            unreachable!("a block holds a record")
-        };
+        let records = NonZeroU32::new(block.len()).unwrap_or(NonZeroU32::MIN);
         let ticket = self.ledgers.open(block.source, block.start, block.end, records);
-        self.take_in(at, block, ticket);
+        match Filtered::of(&block, ticket) {
+            Ok(proof) => self.settle(proof),
+            Err(ticket) if self.buries(&block, at) => self.bury_long(at, &block, ticket),
+            Err(ticket) => self.take_in(at, block, ticket),
+        }
+    }
+
+    /// Whether it holds a line of which the operator wants no part sent.
+    fn buries(&self, block: &Block, at: usize) -> bool {
+        let Some(way) = self.ways.get(at).filter(|_| block.remarks.cut_from.is_some()) else {
+            return false;
+        };
+        let input = self.inputs.iter().find(|input| input.id == way.lineage.input);
+        input.is_some_and(|input| input.on_long_line == LongLine::DeadLetter)
+    }
+
+    /// What was kept of a line that is too long goes to the dead letters.
+    fn bury_long(&mut self, at: usize, block: &Block, ticket: Ticket) {
+        let Some(way) = self.ways.get(at) else { return };
+        let length = block.remarks.cut_from.unwrap_or_default();
+        let error = format!("a line of {length} bytes is longer than max_line");
+        let letter = letter(way, block, 0, "LINE_TOO_LONG".into(), error);
+        let (lineage, end) = (&way.lineage, letter.end);
+        tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
+        self.burying += 1;
+        self.hand_in(letter, Duty::Fresh(ticket));
     }
 
     /// A block joins its lane: in memory, or in the spool if that is where the lane's end is.
@@ -268,17 +303,7 @@ impl Ship {
         let Some(block) = self.flight.load(slot).block() else {
             unreachable!("what was sent alone is in memory")
         };
-        let letter = Letter {
-            lineage: (*way.lineage).clone(),
-            generation: block.source.generation,
-            start: Some(block.start_of(record)),
-            end: block.end_of(record),
-            topic: way.topic.to_string(),
-            partition: way.partition,
-            reason: cause.name(),
-            error: cause.to_string(),
-            value: block.record(record).to_vec(),
-        };
+        let letter = letter(way, block, record, cause.name(), cause.to_string());
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
         let duty = self.flight.take(slot, record, 1);
@@ -384,5 +409,23 @@ impl Ship {
             }
             Err(error) => tracing::error!(%error, "cannot start a new producer; trying again"),
         }
+    }
+}
+
+/// A record of a way, and why it is not sent.
+fn letter(way: &Way, block: &Block, record: u32, reason: String, error: String) -> Letter {
+    Letter {
+        lineage: (*way.lineage).clone(),
+        generation: block.source.generation,
+        start: Some(block.start_of(record)),
+        end: block.place_of(record),
+        topic: way.topic.to_string(),
+        partition: way.partition,
+        reason,
+        error,
+        value: block.record(record).to_vec(),
+        key: block.label.key.clone(),
+        headers: block.label.headers.clone(),
+        remarks: block.remarks,
     }
 }

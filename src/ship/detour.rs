@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::flight::Spilled;
+use super::way::Staged;
 use super::{FULL_WITHIN, Ship};
 use crate::checkpoint::Change;
 use crate::lane::Lane;
@@ -24,8 +25,9 @@ impl Ship {
             let Some(way) = self.ways.get_mut(at) else { continue };
             way.lane = Lane::with_backlog();
             way.spooled.lane = Some(backlog.id);
-            self.by_lane.insert(backlog.id, at);
             way.spooled.records = backlog.records;
+            self.by_lane.insert(backlog.id, at);
+            self.left.entry(lineage).or_default().push(at);
         }
     }
 
@@ -115,11 +117,16 @@ impl Ship {
         });
         let source = block.source;
         let end = block.end_of(records.end.saturating_sub(1));
-        let before = spooled.staged_to.insert(source.generation, end);
-        // A letter that is not written yet leaves a gap that nobody has closed.
-        let chain = match self.burying {
-            0 => before.unwrap_or(Offset::START),
-            _ => Put::UNCHAINED,
+        let start = block.start_of(records.start);
+        let blind = start == end;
+        let before = spooled.staged_to.insert(source.generation, Staged { end, blind });
+        // A letter that is not written yet leaves a gap that nobody has closed. Of what brought
+        // its source no further, no later place can tell that it is there.
+        let chain = match before {
+            _ if self.burying > 0 => Put::UNCHAINED,
+            Some(before) if before.blind => Put::UNCHAINED,
+            Some(before) => before.end,
+            None => Offset::START,
         };
         spooled.floors.entry(source).or_insert(block.start);
         spooled.records += u64::from(ticket.records());
@@ -275,24 +282,31 @@ impl Ship {
         }
         way.spooled.staged_to.clear();
         let lineage = way.lineage.clone();
-        for (generation, _) in self.crew.acknowledged.remove(&*lineage).into_iter().flatten() {
-            let lineage = (*lineage).clone();
-            self.changes.push(Change::Drained { lineage, generation });
+        let floors = std::mem::take(&mut way.spooled.floors);
+        let left = self.left.get(&lineage).into_iter().flatten();
+        if left.filter_map(|at| self.ways.get(*at)).all(|way| way.spooled.records == 0) {
+            for (generation, _) in self.crew.acknowledged.remove(&*lineage).into_iter().flatten() {
+                let lineage = (*lineage).clone();
+                self.changes.push(Change::Drained { lineage, generation });
+            }
         }
-        for (source, _) in std::mem::take(&mut way.spooled.floors) {
+        for (source, _) in floors {
             if let Some(frontier) = self.ledgers.frontier(source) {
                 self.moved.insert(source, frontier);
             }
-            if self.gone.remove(&source) {
+            if self.floor(source).is_none() && self.gone.remove(&source) {
                 self.ledgers.close(source);
             }
         }
     }
 
-    /// Where what may still have to be replayed of a source begins.
+    /// Where what may still have to be replayed of a source begins, whatever topic it is for.
     pub(super) fn floor(&self, source: SourceId) -> Option<Mark> {
         let at = *self.by_lineage.get(&source.lineage)?;
-        self.ways.get(at)?.spooled.floors.get(&source).copied()
+        let left = self.left.get(&self.ways.get(at)?.lineage).into_iter().flatten();
+        let ways = left.chain([&at]).filter_map(|at| self.ways.get(*at));
+        let floors = ways.filter_map(|way| way.spooled.floors.get(&source));
+        floors.min_by_key(|floor| floor.offset).copied()
     }
 
     pub(super) fn spool_event(&mut self, event: Event) {

@@ -215,7 +215,8 @@ impl Flight {
 /// What librdkafka keeps of the records in flight, of those not settled.
 fn held_bytes(block: &Block, in_flight: u32, unsettled: &Runs) -> usize {
     let in_flight = unsettled.numbers().take(in_flight as usize);
-    in_flight.map(|number| block.record(number).len() + RECORD_OVERHEAD_BYTES).sum()
+    let beside = RECORD_OVERHEAD_BYTES + block.label.cost();
+    in_flight.map(|number| block.record(number).len() + beside).sum()
 }
 
 impl Load {

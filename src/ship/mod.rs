@@ -115,6 +115,8 @@ pub struct Ship {
     by_lineage: HashMap<LineageId, usize>,
     by_name: HashMap<(Arc<Lineage>, Arc<str>), usize>,
     by_lane: HashMap<spool::LaneId, usize>,
+    /// Ways on which earlier runs left a backlog; of a lineage several, if its topic changed.
+    left: HashMap<Arc<Lineage>, Vec<usize>>,
     ledgers: Ledgers,
     flight: Flight,
     topics: Topics,
@@ -187,6 +189,7 @@ impl Ship {
             by_lineage: HashMap::new(),
             by_name: HashMap::new(),
             by_lane: HashMap::new(),
+            left: HashMap::new(),
             ledgers: Ledgers::default(),
             flight: Flight::default(),
             topics: Topics::default(),
@@ -324,7 +327,7 @@ impl Ship {
         let moved = moved.into_values();
         changes.extend(moved.map(|frontier| {
             let floor = self.floor(frontier.source()).unwrap_or(frontier.mark());
-            let is_before = floor.offset < frontier.mark().offset;
+            let is_before = floor.offset <= frontier.mark().offset;
             let acknowledged = if is_before { floor } else { frontier.mark() };
             if let Some(told) = self.told.get(&frontier.source()) {
                 told.tell(acknowledged.offset);

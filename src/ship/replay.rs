@@ -3,7 +3,7 @@
 use super::Ship;
 use crate::clock;
 use crate::lane::Piece;
-use crate::record::{Anchor, Block, Generation, Mark, Offset};
+use crate::record::{Anchor, Block, Generation, Mark, Offset, Tally};
 use crate::spool::{self, Loaded};
 
 /// Questions to the spool that are not answered, of all ways: what may come on top of the budget.
@@ -66,6 +66,8 @@ impl Ship {
         let (Some(spool), Some(way)) = (&self.spool, self.ways.get(at)) else { return false };
         let source = way.source(loaded.id.generation());
         let resumed = self.resumed.get(&source).is_some_and(|from| loaded.id.start() >= *from);
+        // One that ends where reading went on may be of what was not read again.
+        let resumed = resumed && loaded.id.end() > loaded.id.start();
         let opened = self.ledgers.opened(source).is_some_and(|to| to >= loaded.id.end());
         spool.was_recovered(loaded.id) && resumed && opened
     }
@@ -85,16 +87,19 @@ impl Ship {
             return;
         };
         let bytes = loaded.bytes.capacity() + loaded.bytes.len();
-        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * RECORD_COST);
-        let start =
-            loaded.start().unwrap_or(Mark { offset: loaded.id.start(), anchor: Anchor::NONE });
+        let record_cost = RECORD_COST + loaded.label.cost();
+        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * record_cost);
+        let start = loaded.start().unwrap_or(Mark::new(loaded.id.start(), Anchor::NONE));
         let block = Block {
             source,
             start,
-            end: Mark { offset: loaded.id.end(), anchor: Anchor::NONE },
+            end: Mark::new(loaded.id.end(), Anchor::NONE),
             bytes: loaded.bytes,
             records: loaded.records,
-            cut_from: loaded.cut_from,
+            is_ragged: false,
+            tally: Tally::default(),
+            label: loaded.label,
+            remarks: loaded.remarks,
             read_at: clock::now(),
             permit,
         };

@@ -56,7 +56,7 @@ impl Ship {
                 unreachable!("what waits is in memory")
             };
             let (from, until) = (piece.from, piece.until);
-            let handed = self.producer.send(&way.topic, partition, piece.slot, block, from, until);
+            let handed = self.producer.send(partition, piece.slot, block, from, until);
             let taken = handed.done - u32::try_from(handed.refused.len()).unwrap_or(u32::MAX);
             way.lane.handed(handed.done, taken);
             self.shares.handed(way.target(), taken);

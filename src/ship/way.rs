@@ -42,13 +42,20 @@ pub(super) struct Spooled {
     pub(super) unstored: usize,
     /// Puts so far: tells whether anything was staged since a question was asked.
     pub(super) puts: u64,
-    /// The end of what was staged last, for each source of this run.
-    pub(super) staged_to: HashMap<Generation, Offset>,
+    /// What was staged last, for each source of this run.
+    pub(super) staged_to: HashMap<Generation, Staged>,
     /// Where what may still have to be replayed begins, for each source.
     pub(super) floors: HashMap<SourceId, Mark>,
     pub(super) replay: Replay,
     /// Blocks that the spool has no room for; they come after all that is in it.
     pub(super) held: VecDeque<(Block, Ticket)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Staged {
+    pub(super) end: Offset,
+    /// It ended where it began.
+    pub(super) blind: bool,
 }
 
 impl Replay {

@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use super::entry::At;
 use super::lane::Lane;
+use super::payload::Form;
 use super::wire::{Reader, len32};
-use crate::record::{Anchor, Generation, Offset};
+use crate::record::{Anchor, Generation, Offset, Remarks};
 
 pub(super) const MAGIC: [u8; 4] = *b"\xf5TSb";
 /// The fixed part of a header, up to the lane's names.
 const FIXED_LEN: usize = 112;
 /// The header's checksum and the tombstone, behind the names.
 const TAIL_LEN: usize = 8;
-/// Three names of at most 64 KiB.
-pub(super) const HEADER_LEN_MAX: usize = FIXED_LEN + 3 * 65_535 + TAIL_LEN;
+/// Three names, and what is kept for later, of at most 64 KiB each.
+pub(super) const HEADER_LEN_MAX: usize = FIXED_LEN + 4 * 65_535 + TAIL_LEN;
 /// A dead block's tombstone is its header's checksum changed by this: no flipped bit can make it.
 const TOMBSTONE: u32 = 0x5eed_dead;
 
@@ -25,6 +26,8 @@ const END_ANCHORED: u32 = 1 << 1;
 const COPIED: u32 = 1 << 2;
 const CUT: u32 = 1 << 3;
 const PINNED: u32 = 1 << 4;
+const UNFINISHED: u32 = 1 << 5;
+const COLUMNS: u32 = 1 << 6;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
@@ -37,14 +40,17 @@ pub(super) struct Header {
     pub(super) chain: Offset,
     pub(super) seq: u64,
     pub(super) wall_ms: u64,
-    pub(super) cut_from: Option<u64>,
+    pub(super) remarks: Remarks,
     pub(super) partition: Option<i32>,
+    pub(super) form: Form,
     /// Copied forward from an older segment, hence out of the log's order in time.
     pub(super) copied: bool,
     pub(super) records: u32,
     pub(super) payload_len: u32,
     pub(super) payload_crc: u32,
     pub(super) raw_len: u32,
+    /// What a later version may have to say of the block, passed on as it is.
+    pub(super) extension: Vec<u8>,
 }
 
 /// A header as it was found on disk.
@@ -68,12 +74,20 @@ impl Header {
         flag(self.start_anchor.is_some(), START_ANCHORED)
             | flag(self.end_anchor.is_some(), END_ANCHORED)
             | flag(self.copied, COPIED)
-            | flag(self.cut_from.is_some(), CUT)
+            | flag(self.remarks.cut_from.is_some(), CUT)
             | flag(self.partition.is_some(), PINNED)
+            | flag(self.remarks.unfinished, UNFINISHED)
+            | flag(self.form == Form::Columns, COLUMNS)
     }
 
     fn len(&self) -> usize {
-        FIXED_LEN + self.lane.names().iter().map(|name| name.len()).sum::<usize>() + TAIL_LEN
+        FIXED_LEN + self.parts().iter().map(|part| part.len()).sum::<usize>() + TAIL_LEN
+    }
+
+    /// What is behind the fixed part.
+    fn parts(&self) -> [&[u8]; 4] {
+        let [input, path, topic] = self.lane.names();
+        [input, path, topic, &self.extension]
     }
 
     /// The header as it is written at `at`, alive.
@@ -95,16 +109,15 @@ impl Header {
             anchor(self.end_anchor),
             self.chain.0,
             self.wall_ms,
-            self.cut_from.unwrap_or(0),
+            self.remarks.cut_from.unwrap_or(0),
         ];
         out.extend(numbers.iter().flat_map(|value| value.to_le_bytes()));
-        let names = self.lane.names();
-        for name in names {
-            let Ok(len) = u16::try_from(name.len()) else { unreachable!("no name is that long") };
+        let parts = self.parts();
+        for part in parts {
+            let Ok(len) = u16::try_from(part.len()) else { unreachable!("no name is that long") };
             out.extend(len.to_le_bytes());
         }
-        out.extend([0, 0]);
-        out.extend(names.concat());
+        out.extend(parts.concat());
         out.extend(header_crc(at, &out).to_le_bytes());
         out.extend([0; 4]);
         out
@@ -142,8 +155,9 @@ impl Header {
         let (end, end_anchor) = (Offset(reader.u64()?), Anchor(reader.u64()?));
         let (chain, wall_ms, cut_from) = (Offset(reader.u64()?), reader.u64()?, reader.u64()?);
         let lens = [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?];
-        let mut name = |len: u16| reader.bytes(usize::from(len));
-        let lane = Lane::from_names([name(lens[0])?, name(lens[1])?, name(lens[2])?])?;
+        let mut part = |len: u16| reader.bytes(usize::from(len));
+        let lane = Lane::from_names([part(lens[0])?, part(lens[1])?, part(lens[2])?])?;
+        let extension = part(lens[3])?.to_vec();
         let has = |bit: u32| flags & bit != 0;
         Some(Self {
             lane: Arc::new(lane),
@@ -155,13 +169,18 @@ impl Header {
             chain,
             seq,
             wall_ms,
-            cut_from: has(CUT).then_some(cut_from),
+            remarks: Remarks {
+                cut_from: has(CUT).then_some(cut_from),
+                unfinished: has(UNFINISHED),
+            },
             partition: has(PINNED).then_some(partition),
+            form: if has(COLUMNS) { Form::Columns } else { Form::Bare },
             copied: has(COPIED),
             records,
             payload_len,
             payload_crc,
             raw_len,
+            extension,
         })
     }
 }
@@ -227,13 +246,15 @@ pub(super) mod tests {
             chain: Offset(100),
             seq: 17,
             wall_ms: 1_700_000_000_000,
-            cut_from: None,
+            remarks: Remarks { cut_from: None, unfinished: true },
             partition: Some(5),
+            form: Form::Columns,
             copied: false,
             records: 2,
             payload_len: 0,
             payload_crc: 0,
             raw_len: 10,
+            extension: b"later".to_vec(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::error::AppendError;
 use super::index::Change;
 use super::keeper::{Keeper, Trouble};
 use super::log::Appended;
+use super::payload::Form;
 use super::runs::Runs;
 use super::segment::FILE_HEADER_LEN;
 use super::{Event, Put, Spooled, payload};
@@ -105,13 +106,15 @@ impl Keeper {
                     chain: put.chain,
                     seq: id.seq,
                     wall_ms: pending.wall_ms,
-                    cut_from: put.block.cut_from,
+                    remarks: put.block.remarks,
                     partition: put.partition,
+                    form: Form::Columns,
                     copied: false,
                     records: put.records.count(),
                     payload_len: 0,
                     payload_crc: 0,
                     raw_len,
+                    extension: Vec::new(),
                 };
                 pending.draft = Some(Draft::new(header, payload));
             }

@@ -78,7 +78,7 @@ pub(super) struct Coverages(BTreeMap<(Lineage, Generation), Coverage>);
 
 impl Coverages {
     pub(super) fn add(&mut self, lineage: &Lineage, key: Key, place: &Place) {
-        let mark = place.end_anchor.map(|anchor| Mark { offset: key.end, anchor });
+        let mark = place.end_anchor.map(|anchor| Mark::new(key.end, anchor));
         let link = Link { chain: place.chain, end: key.end, mark };
         let source = (lineage.clone(), key.generation);
         self.0
@@ -102,7 +102,7 @@ mod tests {
     use crate::record::Anchor;
 
     fn mark(offset: u64) -> Mark {
-        Mark { offset: Offset(offset), anchor: Anchor(offset) }
+        Mark::new(Offset(offset), Anchor(offset))
     }
 
     fn link(chain: u64, end: u64) -> Link {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::wire::{Reader, put_varint};
+use super::wire::{Reader, put_bytes};
 use crate::record::Lineage;
 
 /// One lineage on its way to one topic.
@@ -34,8 +34,7 @@ impl Lane {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for name in self.names() {
-            put_varint(&mut out, name.len() as u64);
-            out.extend_from_slice(name);
+            put_bytes(&mut out, name);
         }
         out
     }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::block::{Header, Parsed};
 use super::commit::Pending;
@@ -10,9 +11,10 @@ use super::entry::{At, EntryId, Key, Place};
 use super::index::{Change, dir_bytes};
 use super::keeper::Keeper;
 use super::lane::LaneId;
+use super::payload::{Form, Unpacked};
 use super::walk::{read_block, read_some};
 use super::{Event, Loaded, payload};
-use crate::record::Slice;
+use crate::record::Label;
 
 /// What is kept of damaged blocks, for a person to look at.
 const ASIDE_BYTES_MAX: u64 = 16 << 20;
@@ -88,10 +90,11 @@ impl Keeper {
         }
         let raw = payload.and_then(|payload| {
             let raw = payload::decompress(&payload, parsed.header.raw_len)?;
-            Some((payload::slices(&raw, parsed.header.records)?, raw))
+            let Header { records, form, .. } = parsed.header;
+            Some((payload::unpack(&raw, records, form)?, raw))
         });
-        let Some((records, bytes)) = raw else { return Ok(Read::Damaged) };
-        let loaded = loaded(key.id(lane), &parsed, bytes, records, place);
+        let Some((unpacked, bytes)) = raw else { return Ok(Read::Damaged) };
+        let loaded = loaded(key.id(lane), &parsed, bytes, unpacked, place);
         Ok(Read::Whole(Box::new(loaded)))
     }
 
@@ -129,25 +132,37 @@ fn loaded(
     id: EntryId,
     parsed: &Parsed,
     bytes: Vec<u8>,
-    records: Vec<Slice>,
+    unpacked: Unpacked,
     place: &Place,
 ) -> Loaded {
-    let Header { start_anchor, end_anchor, partition, cut_from, wall_ms, .. } = parsed.header;
-    let removed = place.removed.clone();
-    let staged_ms = wall_ms;
-    Loaded { id, start_anchor, end_anchor, partition, cut_from, staged_ms, bytes, records, removed }
+    let header = &parsed.header;
+    let Unpacked { key, headers, records } = unpacked;
+    Loaded {
+        id,
+        start_anchor: header.start_anchor,
+        end_anchor: header.end_anchor,
+        partition: header.partition,
+        label: Arc::new(Label { topic: header.lane.topic.as_str().into(), key, headers }),
+        remarks: header.remarks,
+        staged_ms: header.wall_ms,
+        bytes,
+        records,
+        removed: place.removed.clone(),
+    }
 }
 
 fn from_memory(pending: &Pending) -> Loaded {
     let put = &pending.put;
     let bytes = payload::pack(&put.block, &put.records, pending.id.start);
-    let records = payload::slices(&bytes, put.records.count()).unwrap_or_default();
+    let unpacked = payload::unpack(&bytes, put.records.count(), Form::Columns);
+    let records = unpacked.unwrap_or_default().records;
     Loaded {
         id: pending.id,
         start_anchor: put.start_anchor(),
         end_anchor: put.end_anchor(),
         partition: put.partition,
-        cut_from: put.block.cut_from,
+        label: Arc::clone(&put.block.label),
+        remarks: put.block.remarks,
         staged_ms: pending.wall_ms,
         bytes,
         records,

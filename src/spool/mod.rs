@@ -56,7 +56,7 @@ use crate::clock;
 use crate::dead_letter::DeadLettered;
 use crate::ledger::{Fate, Settlement, Ticket};
 use crate::produce::Delivered;
-use crate::record::{Anchor, Block, Generation, Mark, Offset, Slice};
+use crate::record::{Anchor, Block, Generation, Label, Mark, Offset, Remarks, Slice};
 use crate::settings;
 
 /// Some records of one block, all of one lane.
@@ -145,7 +145,8 @@ pub struct Loaded {
     pub start_anchor: Option<Anchor>,
     pub end_anchor: Option<Anchor>,
     pub partition: Option<i32>,
-    pub cut_from: Option<u64>,
+    pub label: Arc<Label>,
+    pub remarks: Remarks,
     /// When it was staged, in milliseconds since 1970.
     pub staged_ms: u64,
     pub bytes: Vec<u8>,
@@ -157,11 +158,11 @@ pub struct Loaded {
 
 impl Loaded {
     pub fn start(&self) -> Option<Mark> {
-        self.start_anchor.map(|anchor| Mark { offset: self.id.start, anchor })
+        self.start_anchor.map(|anchor| Mark::new(self.id.start, anchor))
     }
 
     pub fn end(&self) -> Option<Mark> {
-        self.end_anchor.map(|anchor| Mark { offset: self.id.end, anchor })
+        self.end_anchor.map(|anchor| Mark::new(self.id.end, anchor))
     }
 }
 
@@ -277,7 +278,7 @@ impl Spool {
         self.next_seq += 1;
         self.reach(put.lane, Some((generation, end)));
         let slices = put.records.numbers().map(|number| put.block.record(number).len() as u64);
-        let bytes = slices.sum::<u64>() + ENTRY_OVERHEAD_BYTES;
+        let bytes = slices.sum::<u64>() + put.block.label.cost() as u64 + ENTRY_OVERHEAD_BYTES;
         self.gauge.stage(bytes);
         self.send(Command::Put(Box::new(Pending::new(id, put, bytes, clock::wall_ms()))));
         id

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::wire::Reader;
 
-pub(super) const FORMAT: u32 = 1;
+/// Blocks say themselves what is new in them since format 1, so those of both may lie side by side.
+pub(super) const FORMAT: u32 = 2;
 pub(super) const FILE_HEADER_LEN: u64 = 32;
 const MAGIC: [u8; 8] = *b"tlspool\n";
 

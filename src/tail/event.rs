@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::record::{Block, Identity, Lineage, Mark, Offset, SourceId};
+use crate::record::{Block, Identity, Label, Lineage, Mark, Offset, SourceId};
 
 /// Everything that leaves the room, in the order in which it happened.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Seen {
     pub source: SourceId,
     pub input: usize,
     pub lineage: Arc<Lineage>,
+    /// The same for all of the lineage.
+    pub label: Arc<Label>,
     pub identity: Identity,
     /// Where it is now, which after a rotation is not where it was matched.
     pub path: PathBuf,

@@ -146,7 +146,8 @@ impl Lineage {
             tracing::warn!(%error, path = %path.display(), "cannot read the end of a file; it is read whole");
             Mark::START
         });
-        let mut source = Source::new(id, candidate.identity, path.clone(), from);
+        let mut source =
+            Source::new(id, candidate.identity, path.clone(), from, self.label.clone());
         source.found(path, &candidate.meta);
         source.home = candidate.home;
         source.file = Some(candidate.file);
@@ -171,7 +172,7 @@ fn is_copy(candidate: &Candidate, source: &mut Source) -> io::Result<bool> {
 /// A place in a file; its start if the file ends before it.
 fn mark_at(file: &File, offset: Offset) -> io::Result<Mark> {
     let anchor = identity::anchor_at(file, offset)?;
-    Ok(anchor.map_or(Mark::START, |anchor| Mark { offset, anchor }))
+    Ok(anchor.map_or(Mark::START, |anchor| Mark::new(offset, anchor)))
 }
 
 /// Where the last line of a file begins, as far as it is within reach.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
 use super::source::{Home, Source, is_absence};
-use crate::record::{self, Generation, Identity, LineageId, Mark, SourceId};
+use crate::record::{self, Generation, Identity, Label, LineageId, Mark, SourceId};
 
 /// How long a file must rest before the beginning of a line at its end counts as a line: when
 /// others wait for it, and when nothing does.
@@ -24,6 +24,8 @@ pub(super) struct Lineage {
     pub(super) input: usize,
     pub(super) name: Arc<record::Lineage>,
     pub(super) gate: Arc<Gate>,
+    /// What its records carry.
+    pub(super) label: Arc<Label>,
     /// Where the file with the name is opened: no symbolic link leads there.
     pub(super) live_path: PathBuf,
     /// Oldest first; the last one has the name, or had it last.
@@ -46,6 +48,10 @@ pub(super) struct Lineage {
 pub(super) struct Patience {
     /// For the end of a line, even in a file that has its name.
     pub(super) partial: Duration,
+    /// For more lines of an event.
+    pub(super) event: Duration,
+    /// There is memory for what was forgotten because there was none.
+    pub(super) may_wake: bool,
     /// For a file that cannot be read while its successors can.
     pub(super) failing: Duration,
 }
@@ -56,6 +62,8 @@ pub(super) enum Next {
     Read(usize),
     /// Its last line will not be finished: send it as it is.
     Finish(usize),
+    /// Its last event will not get more lines.
+    EndEvents(usize),
     /// A file is not where it was to be, or turned out to be another: look at all again.
     Reconcile,
     Idle,
@@ -66,6 +74,7 @@ impl Lineage {
         id: LineageId,
         input: usize,
         name: record::Lineage,
+        label: Arc<Label>,
         next_generation: Generation,
     ) -> Self {
         Self {
@@ -74,6 +83,7 @@ impl Lineage {
             input,
             name: Arc::new(name),
             gate: Arc::default(),
+            label,
             sources: Vec::new(),
             next_generation,
             strangers: Vec::new(),
@@ -93,7 +103,7 @@ impl Lineage {
         path: PathBuf,
     ) {
         let id = SourceId { lineage: self.id, generation };
-        self.sources.push(Source::new(id, identity, path, at));
+        self.sources.push(Source::new(id, identity, path, at, self.label.clone()));
     }
 
     /// Its name leads here now.
@@ -164,9 +174,10 @@ impl Lineage {
             source: source.id,
             input: self.input,
             lineage: self.name.clone(),
+            label: self.label.clone(),
             identity: source.identity,
             path: source.path.clone(),
-            from: source.at,
+            from: source.resume,
             gate: self.gate.clone(),
             acknowledged: source.acknowledged.clone(),
         })
@@ -213,9 +224,20 @@ impl Lineage {
             if source.has_news() {
                 return Next::Read(at);
             }
-            if source.has_partial() {
+            if source.is_rewound {
+                let limit = self.partial_rest(at, last).min(patience.partial).min(patience.event);
+                if source.rest() >= limit && patience.may_wake {
+                    return Next::Read(at);
+                }
+                if at < last {
+                    return Next::Idle;
+                }
+            } else if source.is_waiting() {
                 if source.rest() >= self.partial_rest(at, last).min(patience.partial) {
                     return Next::Finish(at);
+                }
+                if source.has_event() && source.rest() >= patience.event {
+                    return Next::EndEvents(at);
                 }
                 if at < last {
                     return Next::Idle;
@@ -243,6 +265,7 @@ impl Lineage {
             let is_over = source.is_unlinked() && is_followed;
             let limit = if is_over { SUCCEEDED_REST } else { NAMELESS_REST };
             is_at_rest(source)
+                && !source.is_pending()
                 && (source.is_unlinked() || source.home != Home::Named)
                 && source.rest() >= limit.min(close_inactive)
         };

@@ -4,12 +4,14 @@
 //! which they were written, and nothing is read that the memory budget has no room for. Where
 //! files are, and when to look again, is for the caller to say.
 
+mod assembling;
 mod candidate;
 mod event;
 mod identity;
 mod judgement;
 mod limit;
 mod lineage;
+mod manner;
 mod reading;
 mod reconcile;
 mod removal;
@@ -22,11 +24,13 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use event::{Acknowledged, Event, Gate, LostReason, Seen};
 use limit::Limit;
 use lineage::{Lineage, Next, Patience};
+use manner::Manners;
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
@@ -34,11 +38,15 @@ use source::Source;
 use crate::budget::Budget;
 use crate::clock;
 use crate::frame::Rule;
-use crate::record::{self, Generation, Identity, LineageId, Mark};
+use crate::record::{self, Generation, Identity, Label, LineageId, Mark};
 use crate::settings::{self, StartAt};
+use crate::template::{Fallback, Labeller};
 
 /// How long a file that cannot be read holds up those that came after it.
 const FAILING_HOLDS: Duration = Duration::from_mins(1);
+
+/// The share of the memory budget that lines may take on top of it while they are not whole.
+const PENDING_SHARE: usize = 8;
 
 /// What is known of a lineage from an earlier run.
 #[derive(Debug, Clone)]
@@ -100,12 +108,38 @@ pub struct Look<'a> {
 
 struct Input {
     settings: settings::Input,
-    rule: Rule,
     limit: Limit,
+    manners: Manners,
+    labeller: Labeller,
+    /// Said once that there are more topics than there may be.
+    has_too_many_topics: bool,
     /// When all of it was last looked at before this run, or never.
     looked_ms: Option<u64>,
     /// The first look of this run is not complete yet.
     is_first_look: bool,
+}
+
+impl Input {
+    /// What the records of a lineage carry; says if they do not go to the topic they should.
+    fn label(&mut self, lineage: &record::Lineage, real: Option<&Path>) -> Arc<Label> {
+        let (label, fallback) = self.labeller.label(&lineage.path, real);
+        let topic = &*label.topic;
+        match fallback {
+            Some(Fallback::Unknown(field)) => {
+                tracing::warn!(%lineage, field, topic, "the path does not say which topic: lines go to topic_fallback");
+            }
+            Some(Fallback::Illegal(name)) => {
+                tracing::warn!(%lineage, name, topic, "no topic can have this name: lines go to topic_fallback");
+            }
+            Some(Fallback::TooMany(name)) if !self.has_too_many_topics => {
+                self.has_too_many_topics = true;
+                let max = self.settings.labels.topics_max;
+                tracing::warn!(%lineage, name, max, topic, "topics_max is reached: lines of further topics go to topic_fallback");
+            }
+            Some(Fallback::TooMany(_)) | None => {}
+        }
+        label
+    }
 }
 
 /// All files being read.
@@ -118,6 +152,8 @@ pub struct Tail<F> {
     floor: Generation,
     budget: Budget,
     ending: Ending,
+    /// At least what lines take that are not whole, of all files.
+    pending: usize,
     /// All whole lines were read once; the unfinished ones are taken now.
     is_finishing: bool,
     emit: F,
@@ -133,8 +169,10 @@ impl<F: FnMut(Event)> Tail<F> {
         emit: F,
     ) -> Self {
         let input = |settings: &settings::Input| Input {
-            rule: Rule { line_max: settings.max_line_bytes, on_long_line: settings.on_long_line },
             limit: Limit::new(settings.rate_limit, clock::now()),
+            manners: Manners::of(settings),
+            labeller: Labeller::new(&settings.labels),
+            has_too_many_topics: false,
             looked_ms: restored.looked_ms.get(&settings.id).copied(),
             is_first_look: true,
             settings: settings.clone(),
@@ -148,6 +186,7 @@ impl<F: FnMut(Event)> Tail<F> {
             ready: VecDeque::new(),
             budget,
             ending,
+            pending: 0,
             is_finishing: false,
             emit,
         }
@@ -165,7 +204,7 @@ impl<F: FnMut(Event)> Tail<F> {
             Err(error) => return self.cannot_look(look, error),
         };
         let exists = live.is_some() || look.thorough;
-        let Some(at) = self.lineage(look.input, look.path, exists) else { return };
+        let Some(at) = self.lineage(look, exists) else { return };
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
@@ -216,20 +255,24 @@ impl<F: FnMut(Event)> Tail<F> {
         (sources.filter(|source| source.file.is_some()).count(), self.lineages.len())
     }
 
-    fn lineage(&mut self, input: usize, path: &Path, exists: bool) -> Option<usize> {
+    fn lineage(&mut self, look: Look<'_>, exists: bool) -> Option<usize> {
+        let Look { input, path, real, .. } = look;
         if let Some(at) = self.by_name.get(&(input, path.to_owned())) {
             return Some(*at);
         }
-        let settings = self.inputs.get(input)?;
+        let settings = self.inputs.get_mut(input)?;
         let name = record::Lineage { input: settings.settings.id.clone(), path: path.to_owned() };
         let known = self.known.remove(&name);
         if known.is_none() && !exists {
             return None;
         }
+        // A link that is gone still says what it led to.
+        let last = known.as_ref().and_then(|known| known.sources.last());
+        let label = settings.label(&name, real.or(last.map(|source| source.path.as_path())));
         let at = self.lineages.len();
         let id = LineageId(u32::try_from(at).ok()?);
         let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
-        let mut lineage = Lineage::new(id, input, name, next);
+        let mut lineage = Lineage::new(id, input, name, label, next);
         for source in known.into_iter().flat_map(|known| known.sources) {
             lineage.restore(source.generation, source.identity, source.at, source.path);
         }
@@ -261,8 +304,12 @@ impl<F: FnMut(Event)> Tail<F> {
         self.tell(at, outcome);
     }
 
-    fn tell(&mut self, at: usize, outcome: Outcome) {
+    fn tell(&mut self, at: usize, mut outcome: Outcome) {
         let Some(lineage) = self.lineages.get_mut(at) else { return };
+        for (source, _) in &mut outcome.ended {
+            let blocks = source.last_words(&self.budget);
+            blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
+        }
         say_unreadable(lineage, &outcome.errors);
         lineage.events(&outcome.seen, outcome.ended).into_iter().for_each(&mut self.emit);
     }
@@ -334,10 +381,18 @@ impl<F: FnMut(Event)> Tail<F> {
 
     fn patience(&self, input: usize) -> Patience {
         if self.is_finishing {
-            return Patience { partial: Duration::ZERO, failing: Duration::ZERO };
+            let none = Duration::ZERO;
+            return Patience { partial: none, event: none, may_wake: true, failing: none };
         }
-        let partial = self.inputs.get(input).and_then(|input| input.settings.partial_timeout);
-        Patience { partial: partial.unwrap_or(Duration::MAX), failing: FAILING_HOLDS }
+        let settings = self.inputs.get(input).map(|input| &input.settings);
+        let partial = settings.and_then(|settings| settings.partial_timeout);
+        let multiline = settings.and_then(|settings| settings.multiline.as_ref());
+        Patience {
+            partial: partial.unwrap_or(Duration::MAX),
+            event: multiline.map_or(Duration::MAX, |multiline| multiline.timeout),
+            may_wake: self.pending <= self.budget.limit() / PENDING_SHARE,
+            failing: FAILING_HOLDS,
+        }
     }
 
     fn next(&mut self, at: usize) -> Next {
@@ -348,17 +403,43 @@ impl<F: FnMut(Event)> Tail<F> {
         self.lineages.get_mut(at).map_or(Next::Idle, |lineage| lineage.next(patience))
     }
 
+    /// Where lines that are not whole take too much, those of other files are forgotten, unless
+    /// they are about to be shipped.
+    fn bound_pending(&mut self, at: usize) {
+        let limit = self.budget.limit() / PENDING_SHARE;
+        if self.pending <= limit {
+            return;
+        }
+        let sources = |lineage: &Lineage| lineage.sources.iter().map(Source::pending_bytes).sum();
+        self.pending = self.lineages.iter().map::<usize, _>(sources).sum();
+        for other in (0..self.lineages.len()).filter(|other| *other != at) {
+            if self.pending <= limit / 2 {
+                return;
+            }
+            let Some(input) = self.lineages.get(other).map(|lineage| lineage.input) else { return };
+            let patience = self.patience(input).event;
+            let Some(lineage) = self.lineages.get_mut(other) else { return };
+            let before = sources(lineage);
+            let is_due = |source: &Source| source.has_event() && source.rest() >= patience;
+            let waits = |source: &&mut Source| !source.has_news() && !is_due(source);
+            lineage.sources.iter_mut().filter(waits).for_each(Source::rewind);
+            self.pending -= before - sources(lineage);
+        }
+    }
+
     fn advance(
         &mut self,
         at: usize,
         next: &Next,
         siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>,
     ) -> Turn {
+        self.bound_pending(at);
         let (position, step) = match *next {
             Next::Idle => return Turn::Idle,
             Next::Reconcile => (0, Step::Missing),
             Next::Read(position) => (position, self.read(at, position, Source::read)),
             Next::Finish(position) => (position, self.read(at, position, Source::read_partial)),
+            Next::EndEvents(position) => (position, self.read(at, position, Source::end_events)),
         };
         let Some(lineage) = self.lineages.get(at) else { return Turn::Idle };
         match step {
@@ -382,12 +463,21 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(lineage) = self.lineages.get_mut(at) else { return Step::Worked };
         let Some(input) = self.inputs.get_mut(lineage.input) else { return Step::Worked };
         let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
-        let read = source.open().and_then(|()| read(source, input.rule, &self.budget));
+        let waited = source.pending_bytes();
+        let read = source.open().and_then(|()| {
+            let rule = input.manners.apply(source);
+            read(source, rule, &self.budget)
+        });
+        self.pending = (self.pending + source.pending_bytes()).saturating_sub(waited);
         let step = match read {
             Ok(Read::Block(block)) => {
                 let bytes = block.end.offset.since(block.start.offset);
                 input.limit.spend(u64::from(block.len()), bytes, clock::now());
                 (self.emit)(Event::Block(block));
+                Step::Worked
+            }
+            Ok(Read::Blocks(blocks)) => {
+                blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
                 Step::Worked
             }
             Ok(Read::Searching | Read::AtEnd) => Step::Worked,
@@ -411,7 +501,7 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 }
 
-type ReadHow = fn(&mut Source, Rule, &Budget) -> io::Result<Read>;
+type ReadHow = fn(&mut Source, &Rule, &Budget) -> io::Result<Read>;
 
 /// What became of one thing to do.
 enum Step {

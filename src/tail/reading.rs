@@ -2,27 +2,28 @@
 
 use std::io;
 
-use memchr::memchr;
-
 use super::identity;
 use super::source::Source;
 use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::frame::{self, Rule, Stop};
-use crate::record::{Anchor, Block, Mark, Offset, Slice};
+use crate::process::{Flush, Raw};
+use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally};
 use crate::settings::LongLine;
 
 /// The most bytes of one read, and so of one block that is not a single long line.
 const READ_MAX: usize = 256 * 1024;
 /// How much of a long line is searched for its end in one turn.
 const SEARCH_MAX: usize = 4 * 1024 * 1024;
-/// What one record costs beside its bytes: librdkafka's share, and our slice and its proof.
+/// What any record costs beside its bytes: librdkafka's share, and our slice and its proof.
 const RECORD_COST: usize = 192 + 24;
 
 /// What one attempt to read a block brought.
 #[derive(Debug)]
 pub(super) enum Read {
     Block(Block),
+    /// What became whole, in order; nothing, if all of it waits for more.
+    Blocks(Vec<Block>),
     /// Progress, but no block yet: a long line is being searched for its end.
     Searching,
     /// Nothing whole is left; there may be the beginning of a line.
@@ -33,6 +34,16 @@ pub(super) enum Read {
     Truncated,
 }
 
+/// Lines as they lie in the file, one behind the other from where reading stands.
+struct Lines {
+    bytes: Vec<u8>,
+    lines: Vec<Slice>,
+    /// How many bytes of the file they stand for.
+    consumed: u64,
+    /// What is to be said of the one line.
+    remarks: Remarks,
+}
+
 /// The most records of a block made from so many bytes. Bounds what empty lines cost, so that
 /// it can be paid before they are counted.
 fn records_max(bytes: usize) -> usize {
@@ -41,11 +52,12 @@ fn records_max(bytes: usize) -> usize {
 
 impl Source {
     /// Reads on. The file must be open, and [`Source::refresh`]ed.
-    pub(super) fn read(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
+    pub(super) fn read(&mut self, rule: &Rule, budget: &Budget) -> io::Result<Read> {
         if !self.is_intact()? {
             return Ok(Read::Truncated);
         }
         self.read_at = Some(clock::now());
+        self.wake();
         match self.searched > self.at.offset.0 {
             _ if !self.has_news() => Ok(Read::AtEnd),
             true => self.search(rule, budget),
@@ -54,18 +66,39 @@ impl Source {
     }
 
     /// What there is of a line whose end will not come.
-    pub(super) fn read_partial(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
+    pub(super) fn read_partial(&mut self, rule: &Rule, budget: &Budget) -> io::Result<Read> {
         if !self.is_intact()? {
             return Ok(Read::Truncated);
         }
         self.read_at = Some(clock::now());
-        self.long_line(rule, budget, self.unread(), false)
+        if self.wake() {
+            return Ok(Read::Searching);
+        }
+        if self.unread() == 0 {
+            return Ok(self.give_out(Flush::All, budget));
+        }
+        let mut read = self.long_line(rule, budget, self.unread(), false)?;
+        if let Read::Blocks(blocks) = &mut read
+            && let Read::Blocks(last) = self.give_out(Flush::All, budget)
+        {
+            blocks.extend(last);
+        }
+        Ok(read)
     }
 
-    fn read_lines(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
+    /// What would wait for more lines of its event will not.
+    pub(super) fn end_events(&mut self, _: &Rule, budget: &Budget) -> io::Result<Read> {
+        if !self.is_intact()? {
+            return Ok(Read::Truncated);
+        }
+        Ok(self.give_out(Flush::Events, budget))
+    }
+
+    fn read_lines(&mut self, rule: &Rule, budget: &Budget) -> io::Result<Read> {
         let want = usize::try_from(self.unread()).unwrap_or(READ_MAX).min(READ_MAX);
-        let most = records_max(want);
-        let Some(permit) = budget.try_take(2 * want + most * RECORD_COST) else {
+        // What each carries may cost far more than it does itself.
+        let most = (records_max(want) * RECORD_COST / self.record_cost()).max(1);
+        let Some(permit) = budget.try_take(2 * want + most * self.record_cost()) else {
             return Ok(Read::Starved);
         };
         let mut bytes = self.bytes(self.at.offset.0, want)?;
@@ -86,26 +119,30 @@ impl Source {
         if bytes.capacity() > 2 * bytes.len() {
             bytes.shrink_to_fit();
         }
-        self.block(bytes, records, framed.consumed as u64, None, permit)
+        let consumed = framed.consumed as u64;
+        let lines = Lines { bytes, lines: records, consumed, remarks: Remarks::default() };
+        self.take(lines, permit)
     }
 
     /// Looks for the end of a line that did not fit into one read, or was not there yet.
-    fn search(&mut self, rule: Rule, budget: &Budget) -> io::Result<Read> {
+    fn search(&mut self, rule: &Rule, budget: &Budget) -> io::Result<Read> {
         let until = self.size.min(self.searched + SEARCH_MAX as u64);
         while self.searched < until {
-            let want = usize::try_from(until - self.searched).unwrap_or(READ_MAX).min(READ_MAX);
-            let bytes = self.bytes(self.searched, want)?;
-            if let Some(newline) = memchr(b'\n', &bytes) {
-                let end = self.searched + newline as u64;
+            let from = rule.delimiter.search_from(self.searched - self.at.offset.0);
+            let from = self.at.offset.0 + from;
+            let want = usize::try_from(until - from).unwrap_or(READ_MAX).min(READ_MAX);
+            let bytes = self.bytes(from, want)?;
+            if let Some(delimiter) = rule.delimiter.find(&bytes) {
+                let end = from + delimiter as u64;
                 return self.long_line(rule, budget, end - self.at.offset.0, true);
             }
-            if bytes.is_empty() {
+            let searched = from + bytes.len() as u64;
+            if searched <= self.searched {
                 break;
             }
-            self.searched += bytes.len() as u64;
+            self.searched = searched;
             let length = self.searched - self.at.offset.0;
-            // One byte more than a piece must be there: see `frame`.
-            if rule.on_long_line == LongLine::Split && length > rule.line_max as u64 + 1 {
+            if rule.on_long_line == LongLine::Split && length > frame::split_above(rule) as u64 {
                 return self.long_line(rule, budget, length, false);
             }
         }
@@ -115,73 +152,127 @@ impl Source {
     /// The next `length` bytes are a line, or the beginning of one that has not `ended`.
     fn long_line(
         &mut self,
-        rule: Rule,
+        rule: &Rule,
         budget: &Budget,
         length: u64,
         ended: bool,
     ) -> io::Result<Read> {
         let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
-        let Some(permit) = budget.try_take(2 * kept + RECORD_COST) else {
+        let Some(permit) = budget.try_take(2 * kept + self.record_cost()) else {
             return Ok(Read::Starved);
         };
-        let text = match length.checked_sub(1).filter(|_| ended) {
-            Some(last) if self.bytes(self.at.offset.0 + last, 1)? == b"\r" => last,
-            _ => length,
-        };
+        let text = if ended { self.without_return(rule, length)? } else { length };
         if text > rule.line_max as u64 && rule.on_long_line == LongLine::Split {
-            return self.one(rule.line_max, rule.line_max as u64, None, permit);
+            return self.one(rule, rule.line_max as u64, None, permit);
         }
-        self.cut(rule, text, length + u64::from(ended), permit)
+        let delimiter = if ended { rule.delimiter.width() as u64 } else { 0 };
+        self.cut(rule, text, length + delimiter, permit)
+    }
+
+    /// The length of a line without the carriage return that belongs to its delimiter.
+    fn without_return(&self, rule: &Rule, length: u64) -> io::Result<u64> {
+        let tail = length.min(8);
+        let end =
+            self.bytes(self.at.offset.0 + length - tail, usize::try_from(tail).unwrap_or(8))?;
+        Ok(length - (end.len() - rule.delimiter.trim(&end, end.len())) as u64)
     }
 
     /// One line as one record, cut if it is longer than it may be.
-    fn cut(&mut self, rule: Rule, length: u64, whole: u64, permit: Permit) -> io::Result<Read> {
+    fn cut(&mut self, rule: &Rule, length: u64, whole: u64, permit: Permit) -> io::Result<Read> {
         let cut_from = (length > rule.line_max as u64).then_some(length);
-        let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
-        self.one(kept, whole, cut_from, permit)
+        // A line that has its end is longer in the file than in its record.
+        let remarks = Remarks { cut_from, unfinished: whole == length };
+        self.one(rule, length, Some((whole, remarks)), permit)
     }
 
-    /// A block of one record: the next `kept` bytes, standing for `whole` bytes of the file.
+    /// The next `length` bytes are a line, of which no more is taken than may be. It stands for
+    /// `whole` bytes of the file; if that is not said, for what is taken.
     fn one(
         &mut self,
-        kept: usize,
-        whole: u64,
-        cut_from: Option<u64>,
+        rule: &Rule,
+        length: u64,
+        whole: Option<(u64, Remarks)>,
         permit: Permit,
     ) -> io::Result<Read> {
-        let bytes = self.bytes(self.at.offset.0, kept)?;
+        let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
+        // One more, to see whether a character ends there.
+        let mut bytes = self.bytes(self.at.offset.0, kept + 1)?;
         if bytes.len() < kept {
             return Ok(Read::Truncated);
         }
-        if memchr(b'\n', &bytes).is_some() {
+        let is_piece = whole.is_none_or(|(_, remarks)| remarks.cut_from.is_some());
+        let kept = if is_piece { rule.delimiter.piece(&bytes, kept) } else { kept };
+        bytes.truncate(kept);
+        if rule.delimiter.find(&bytes).is_some() {
             // What was searched is no longer what is there.
             self.searched = self.at.offset.0;
             self.is_stirred = true;
             return Ok(Read::Searching);
         }
+        let (consumed, remarks) = whole.unwrap_or((kept as u64, Remarks::default()));
         let to = u32::try_from(kept).unwrap_or(u32::MAX);
-        let records = vec![Slice { from: 0, to, end: whole }];
-        self.block(bytes, records, whole, cut_from, permit)
+        let lines = vec![Slice { from: 0, to, end: consumed }];
+        self.take(Lines { bytes, lines, consumed, remarks }, permit)
     }
 
-    fn block(
-        &mut self,
-        bytes: Vec<u8>,
-        records: Vec<Slice>,
-        consumed: u64,
-        cut_from: Option<u64>,
-        mut permit: Permit,
-    ) -> io::Result<Read> {
+    /// Makes a block of lines, or what the input's recipe makes of them.
+    fn take(&mut self, lines: Lines, permit: Permit) -> io::Result<Read> {
         let start = self.at;
-        let Some(anchor) = self.anchor_after(&bytes, start.offset, consumed)? else {
+        let Some(anchor) = self.anchor_after(&lines.bytes, start.offset, lines.consumed)? else {
             return Ok(Read::Truncated);
         };
-        let end = Mark { offset: start.offset.advance(consumed), anchor };
+        let end = Mark::new(start.offset.advance(lines.consumed), anchor);
+        let Some(assembly) = &mut self.assembly else {
+            self.advance(end);
+            return Ok(Read::Block(self.block(lines, start, end, permit)));
+        };
+        let mut from = start.offset;
+        for line in &lines.lines {
+            let end = start.offset.advance(line.end);
+            let bytes = lines.bytes.get(line.from as usize..line.to as usize);
+            let bytes = bytes.unwrap_or_default();
+            assembly.feed(&Raw { bytes, start: from, end, remarks: lines.remarks });
+            from = end;
+        }
         self.advance(end);
-        permit.resize(bytes.capacity() + bytes.len() + records.len() * RECORD_COST);
-        let read_at = self.read_at.unwrap_or_else(clock::now);
-        let source = self.id;
-        Ok(Read::Block(Block { source, start, end, bytes, records, cut_from, read_at, permit }))
+        Ok(Read::Blocks(self.blocks(Some((start.offset, &lines.bytes)), permit)))
+    }
+
+    /// What waits does so no longer.
+    fn give_out(&mut self, what: Flush, budget: &Budget) -> Read {
+        let record_cost = self.record_cost();
+        let Some(assembly) = &mut self.assembly else { return Read::AtEnd };
+        let Some(permit) = budget.try_take(2 * assembly.bytes() + record_cost) else {
+            return Read::Starved;
+        };
+        assembly.flush(what);
+        Read::Blocks(self.blocks(None, permit))
+    }
+
+    fn block(&self, lines: Lines, start: Mark, end: Mark, mut permit: Permit) -> Block {
+        let Lines { bytes, lines: records, remarks, .. } = lines;
+        permit.resize(bytes.capacity() + bytes.len() + records.len() * self.record_cost());
+        let (source, read_at) = (self.id, self.read_at.unwrap_or_else(clock::now));
+        let (is_ragged, tally) = (false, Tally::default());
+        let label = self.label.clone();
+        Block {
+            source,
+            start,
+            end,
+            bytes,
+            records,
+            is_ragged,
+            tally,
+            label,
+            remarks,
+            read_at,
+            permit,
+        }
+    }
+
+    /// What one of its records costs beside its bytes.
+    pub(super) fn record_cost(&self) -> usize {
+        RECORD_COST + self.label.cost()
     }
 
     /// The anchor of the place `consumed` bytes on; none if the file ends before it.
@@ -199,6 +290,11 @@ impl Source {
         }
         let Some(file) = &self.file else { return Ok(None) };
         identity::anchor_at(file, start.advance(consumed))
+    }
+
+    /// The first two bytes of the file, if it has so many.
+    pub(super) fn begins(&self) -> Option<[u8; 2]> {
+        self.bytes(0, 2).ok()?.try_into().ok()
     }
 
     /// Up to `want` bytes from `offset`; fewer only at the end of the file.

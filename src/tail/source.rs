@@ -15,7 +15,8 @@ use super::event::Acknowledged;
 use super::identity;
 use super::removal::Removal;
 use crate::clock;
-use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
+use crate::process::Assembly;
+use crate::record::{Anchor, Identity, Label, Mark, Offset, SourceId};
 
 /// A file that rested this long may have been truncated and written again meanwhile.
 const RESTED: Duration = Duration::from_millis(100);
@@ -38,13 +39,26 @@ pub(super) enum Home {
     Taken,
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, learned and forgotten by itself"
+)]
 pub(super) struct Source {
     pub(super) id: SourceId,
+    pub(super) label: Arc<Label>,
     pub(super) identity: Identity,
     pub(super) path: PathBuf,
     pub(super) file: Option<File>,
-    /// Everything before it is in a block.
+    /// Everything before it has been read: it is in a block, or waits in the assembly.
     pub(super) at: Mark,
+    /// Where reading would have to go on if what waits in the assembly were gone. All before it,
+    /// and what lies ahead of it as it says, is in a block.
+    pub(super) resume: Mark,
+    /// What becomes of lines, and what of them is not whole; nothing if they are records as they
+    /// are.
+    pub(super) assembly: Option<Box<Assembly>>,
+    /// What was not whole has been forgotten.
+    pub(super) is_rewound: bool,
     /// There is no newline between `at` and here.
     pub(super) searched: u64,
     /// The size when last looked at.
@@ -73,13 +87,23 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(id: SourceId, identity: Identity, path: PathBuf, at: Mark) -> Self {
+    pub(super) fn new(
+        id: SourceId,
+        identity: Identity,
+        path: PathBuf,
+        at: Mark,
+        label: Arc<Label>,
+    ) -> Self {
         Self {
             id,
+            label,
             identity,
             path,
             file: None,
-            at,
+            at: Mark::new(at.offset, at.anchor),
+            resume: at,
+            assembly: None,
+            is_rewound: false,
             searched: at.offset.0,
             size: at.offset.0,
             modified: (0, 0),
@@ -111,6 +135,11 @@ impl Source {
     /// Whether there is something that was not looked at yet.
     pub(super) fn has_news(&self) -> bool {
         self.size > self.searched || self.is_stirred
+    }
+
+    /// The beginning of a line whose end has not been written, or of what takes several lines.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.has_partial() || !self.has_news() && self.is_pending()
     }
 
     /// The beginning of a line whose end has not been written.
@@ -305,6 +334,9 @@ impl Source {
     /// Everything before `end` is in a block now.
     pub(super) fn advance(&mut self, end: Mark) {
         self.at = end;
+        if self.assembly.is_none() {
+            self.resume = end;
+        }
         self.searched = end.offset.0;
         self.remember(end);
     }
@@ -317,7 +349,7 @@ impl Source {
             && self.trail.iter().all(|mark| mark.offset != offset)
             && let Some(anchor) = identity::anchor_at(file, offset)?
         {
-            self.remember(Mark { offset, anchor });
+            self.remember(Mark::new(offset, anchor));
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ impl<F: FnMut(Event)> Tail<F> {
                         return false;
                     }
                 }
-                Next::Read(_) | Next::Reconcile => return false,
+                Next::Read(_) | Next::EndEvents(_) | Next::Reconcile => return false,
             }
         }
     }

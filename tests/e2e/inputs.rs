@@ -93,7 +93,7 @@ fn a_rate_limit_holds_up_no_other_input_and_loses_nothing() {
     scene.write("slow.log", 0);
     scene.write("fast.log", 0);
     let slow = scene.config().input("slow", &scene.site.log("slow.log"), "slow");
-    let config = slow.and("rate_limit", "{bytes: 10}");
+    let config = slow.of_input("rate_limit", "{bytes: 10}");
     let daemon = scene.site.run(&config.input("fast", &scene.site.log("fast.log"), "fast"));
     scene.assert_holds("slow", &[("slow.log", LINES)]);
     scene.assert_holds("fast", &[("fast.log", LINES)]);
@@ -114,7 +114,8 @@ fn a_rotated_file_goes_once_it_is_acknowledged_and_not_while_it_is_spooled() {
     let gone = |name: &str| !scene.site.log(name).exists();
     let config = scene.config().kafka("request.timeout.ms", "1s").kafka("linger.ms", "5");
     let config = config.kafka("delivery.timeout.ms", "2s");
-    let config = config.input("logs", &scene.site.log("*.log"), "logs").and("delete_after", "1ms");
+    let config =
+        config.input("logs", &scene.site.log("*.log"), "logs").of_input("delete_after", "1ms");
     let daemon = scene.site.run(&config);
     scene.write("a.log", 0);
     scene.write("c.log", 0);

@@ -12,6 +12,7 @@ mod chaos;
 mod embedded;
 mod harness;
 mod inputs;
+mod labels;
 mod mock;
 mod outage;
 mod refused;

@@ -48,7 +48,7 @@ pub(crate) fn lines_before(offset: Offset) -> usize {
 }
 
 pub(crate) fn mark(offset: Offset) -> Mark {
-    Mark { offset, anchor: Anchor(offset.0) }
+    Mark::new(offset, Anchor(offset.0))
 }
 
 /// The place of a source among all.

@@ -28,7 +28,7 @@ fn source(lineage: u32, generation: u64) -> SourceId {
 }
 
 fn mark(offset: u64) -> Mark {
-    Mark { offset: Offset(offset), anchor: Anchor(offset.wrapping_mul(0x9E37_79B9_7F4A_7C15)) }
+    Mark::new(Offset(offset), Anchor(offset.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
 }
 
 fn frontier(source: SourceId, offset: u64) -> Frontier {

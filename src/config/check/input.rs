@@ -5,39 +5,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kafka::Checked;
-use super::{World, optional_period, period, topic};
+use super::{World, lines, optional_period, period, topic};
 use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::{NodeId, Scalar, Value};
 use crate::config::section::{Section, planned};
 use crate::config::suggest::{near, quoted};
 use crate::config::units::show_size;
 use crate::settings::{Input, LongLine, Partition, RateLimit, Rotated, StartAt};
+use crate::template::Labels;
 
 const STARTS: &[(&str, StartAt)] = &[("beginning", StartAt::Beginning), ("end", StartAt::End)];
-const LONG_LINES: &[(&str, LongLine)] =
-    &[("truncate", LongLine::Truncate), ("split", LongLine::Split)];
+const LONG_LINES: &[(&str, LongLine)] = &[
+    ("truncate", LongLine::Truncate),
+    ("split", LongLine::Split),
+    ("dead_letter", LongLine::DeadLetter),
+];
 const ROTATED: &[(&str, Rotated)] = &[("auto", Rotated::Auto), ("off", Rotated::Off)];
 const FOLLOWED: &[&str] = &["/var/log/containers", "/var/log/pods"];
 const PARTITIONS_PLANNED: &[&str] = &["key", "sticky", "round_robin", "random"];
-const FORMATS_PLANNED: &[&str] = &["json", "cri", "docker", "container"];
-const PLANNED: &[&str] = &[
-    "skip_empty",
-    "multiline",
-    "stream",
-    "include_lines",
-    "exclude_lines",
-    "processors",
-    "ordering",
-    "key",
-    "headers",
-    "value",
-    "fields",
-    "record_id",
-    "confirm",
-    "output",
-    "topics_max",
-    "topic_fallback",
-];
+const PLANNED: &[&str] =
+    &["processors", "ordering", "value", "fields", "record_id", "confirm", "output"];
 const MAX_LINE: usize = 960 << 10;
 const LINE_MAX: u64 = 1 << 30;
 /// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
@@ -59,8 +46,10 @@ pub(super) fn check(
     let id = id(&s, seen);
     let paths = paths(&s);
     let shown_id = id.as_deref().unwrap_or("input");
-    let topic = s.need("topic", |scalar| topic::name(scalar, &world.host, shown_id));
+    let labels = topic::labels(&s, world, shown_id);
     let excluded = s.list("exclude_paths", parse::glob).unwrap_or_default();
+    let max_line_bytes = max_line(&s, kafka, labels.as_ref());
+    let lines = lines::check(&s, max_line_bytes);
     let input = Input {
         id: id.clone().unwrap_or_default(),
         paths: paths.clone().unwrap_or_default(),
@@ -68,21 +57,26 @@ pub(super) fn check(
         rotated: rotated(&s),
         start_at: s.read("start_at", StartAt::Beginning, parse::choice(STARTS)).value,
         ignore_older: optional_period(&s, "ignore_older", None),
-        max_line_bytes: max_line(&s, kafka),
-        on_long_line: s.read("on_long_line", LongLine::Truncate, on_long_line).value,
+        format: lines.format,
+        encoding: lines.encoding,
+        delimiter: lines.delimiter,
+        skip_empty: lines.skip_empty,
+        multiline: lines.multiline,
+        stream: lines.stream,
+        include_lines: lines.include,
+        exclude_lines: lines.exclude,
+        max_line_bytes,
+        on_long_line: s.read("on_long_line", LongLine::Truncate, parse::choice(LONG_LINES)).value,
         partial_timeout: optional_period(&s, "partial_timeout", None),
         close_inactive: period(&s, "close_inactive", Duration::from_mins(5)),
         delete_after: delete_after(&s),
         rate_limit: rate_limit(&s),
         follow_symlinks: follow_symlinks(&s),
-        topic: topic.clone().unwrap_or_default(),
+        labels: labels.clone().unwrap_or_default(),
         partition: s.read("partition", Partition::File, partition).value,
     };
-    s.read("format", (), |scalar| only(scalar, &["text"], FORMATS_PLANNED));
-    s.read("encoding", (), |scalar| only(scalar, &["utf-8", "UTF-8", "utf8"], &[]));
-    s.read("delimiter", (), |scalar| only(scalar, &["\n"], &[]));
     s.close(|key| planned(PLANNED, key));
-    (id.is_some() && paths.is_some() && topic.is_some()).then_some(input)
+    (id.is_some() && paths.is_some() && labels.is_some()).then_some(input)
 }
 
 fn id(s: &Section<'_>, seen: &mut Seen) -> Option<String> {
@@ -129,13 +123,24 @@ fn rotated(s: &Section<'_>) -> Rotated {
 }
 
 /// The default gives way to a small `max.request.size`; what is asked for does not.
-fn max_line(s: &Section<'_>, kafka: &Checked) -> usize {
+fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize {
     let request = kafka.settings.max_request_size_bytes;
-    let most = request.saturating_sub(FRAMING);
+    let carried = labels.map_or(0, Labels::len_max);
+    let most = request.saturating_sub(FRAMING + carried);
+    if most == 0 && carried > 0 {
+        let at = if s.has("headers") { "headers" } else { "key" };
+        let message = format!(
+            "key and headers may take {carried} bytes: no line fits beside them into \
+             `kafka.max.request.size` ({})",
+            show_size(request as u64)
+        );
+        s.error(s.place_of(at), at, message, None);
+    }
     let max_line = s.read("max_line", MAX_LINE.min(most), parse::length(1..=LINE_MAX));
     if max_line.value > most {
+        let beside = if carried == 0 { "" } else { " beside key and headers" };
         let message = format!(
-            "`max_line` is more than fits into `kafka.max.request.size` ({}): at most {most}",
+            "`max_line` is more than fits into `kafka.max.request.size` ({}){beside}: at most {most}",
             show_size(request as u64)
         );
         s.contradiction("max_line", &[max_line.part(), (None, kafka.request_sound)], message);
@@ -169,13 +174,6 @@ fn rate_limit(s: &Section<'_>) -> RateLimit {
     rate_limit
 }
 
-fn on_long_line(scalar: &Scalar) -> Parsed<LongLine> {
-    if scalar.text == "dead_letter" {
-        return Err(Wrong::new("`dead_letter` is not supported by this version".into()));
-    }
-    parse::choice(LONG_LINES)(scalar)
-}
-
 fn follow_symlinks(s: &Section<'_>) -> Vec<PathBuf> {
     let default = || FOLLOWED.iter().map(PathBuf::from).collect();
     s.list("follow_symlinks", parse::directory).unwrap_or_else(default)
@@ -195,18 +193,4 @@ fn partition(scalar: &Scalar) -> Parsed<Partition> {
         let message = format!("{} is neither `file` nor the number of a partition", scalar.shown());
         Wrong::new(message).suggest(near(text, ["file"]))
     })
-}
-
-/// Keys of which this version knows one value.
-fn only(scalar: &Scalar, taken: &[&str], to_come: &[&str]) -> Parsed<()> {
-    let text = scalar.text.as_str();
-    if taken.contains(&text) {
-        return Ok(());
-    }
-    let shown = scalar.shown();
-    if to_come.contains(&text) {
-        return Err(Wrong::new(format!("{shown} is not supported by this version")));
-    }
-    let message = format!("{shown} is not known to this version");
-    Err(Wrong::new(message).suggest(near(text, taken.iter().copied().take(1))))
 }

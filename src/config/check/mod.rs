@@ -3,6 +3,7 @@
 
 mod input;
 mod kafka;
+mod lines;
 mod names;
 mod security;
 mod topic;

@@ -1,65 +1,111 @@
-//! Topic names and the templates they come from.
+//! What an input's records carry: topic, key, headers, and the templates they come from.
 
-use crate::config::parse::{Parsed, Wrong};
+use super::World;
+use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::Scalar;
+use crate::config::section::Section;
 use crate::config::suggest::{near, quoted};
+use crate::template::{self, Field, Labels, Template, TopicError, check_topic};
 
-/// As in `org.apache.kafka.common.internals.Topic`.
-const NAME_LEN_MAX: usize = 249;
-/// Differ from record to record, and are to come.
-const PER_RECORD: &[&str] =
-    &["path", "file.name", "namespace", "pod", "uid", "container", "restart", "stream", "id"];
+const TOPICS_MAX: i64 = 100;
+/// A cluster has some thousand topics at most, and each has a place in memory here.
+const TOPICS_MAX_MOST: i64 = 10_000;
+const HEADERS_MAX: usize = 100;
+/// Headers that are ours begin so.
+const OWN_HEADERS: &str = "tailspool-";
 
-/// The name that a template gives for an input on this host.
-pub(super) fn name(scalar: &Scalar, host: &str, input: &str) -> Parsed<String> {
-    let name = fill(&scalar.text, host, input)?;
-    if name.is_empty() || name == "." || name == ".." {
-        return Err(Wrong::new(format!("{} cannot be the name of a topic", scalar.shown())));
+pub(super) fn labels(s: &Section<'_>, world: &World<'_>, input: &str) -> Option<Labels> {
+    let bind = |scalar: &Scalar| Ok(template(scalar)?.bind(&world.host, input));
+    let topic = s.need("topic", |scalar| topic(scalar, bind(scalar)?));
+    let fallback = s.read("topic_fallback", None, parse::some(name));
+    let most = s.read("topics_max", TOPICS_MAX, parse::number(1..=TOPICS_MAX_MOST));
+    let key = s.read("key", None, parse::some(bind));
+    let headers = s.map("headers", header, bind).unwrap_or_default();
+    if headers.len() > HEADERS_MAX {
+        let message = format!("`headers` holds more than {HEADERS_MAX}");
+        s.error(s.place_of("headers"), "headers", message, None);
     }
-    if name.len() > NAME_LEN_MAX {
-        let len = name.len();
-        let message = format!("the name has {len} characters; Kafka takes {NAME_LEN_MAX}");
+    let topic = topic?;
+    if topic.constant().is_none() && fallback.value.is_none() && fallback.sound {
+        let message =
+            "`topic` depends on the path, which need not say it: `topic_fallback` is missing";
+        s.error(s.place_of("topic"), "topic", message.into(), None);
+    }
+    Some(Labels {
+        topic,
+        topic_fallback: fallback.value,
+        topics_max: usize::try_from(most.value).unwrap_or(usize::MAX),
+        key: key.value,
+        headers,
+    })
+}
+
+/// A template whose fields are all known.
+fn template(scalar: &Scalar) -> Parsed<Template> {
+    Template::parse(&scalar.text).map_err(|wrong| match wrong {
+        template::Wrong::Unclosed => Wrong::new("`{` without its `}`".into()),
+        template::Wrong::Unopened => {
+            Wrong::new("`}` without its `{`; a brace itself is written twice".into())
+        }
+        template::Wrong::PerRecord(field) => {
+            Wrong::new(format!("{} is not supported by this version", shown(&field)))
+        }
+        template::Wrong::Unknown(field) => {
+            let meant = near(&field, Field::ALL.iter().map(|(name, _)| *name));
+            let meant = meant.map(|field| format!("{{{field}}}"));
+            Wrong::new(format!("{} is no field of a template", shown(&field))).suggest(meant)
+        }
+    })
+}
+
+fn shown(field: &str) -> String {
+    quoted(&format!("{{{field}}}"))
+}
+
+/// What is given of it is for topics; what paths make of it is seen when there is one.
+fn topic(scalar: &Scalar, template: Template) -> Parsed<Template> {
+    if let Some(name) = template.constant() {
+        return legal(scalar, name).map(|()| template);
+    }
+    if template.has(Field::Path) {
+        let message = "`{path}` holds `/`, which is not for topics (only A-Z a-z 0-9 . _ -)";
+        return Err(Wrong::new(message.into()));
+    }
+    let texts = template.texts().filter(|text| !matches!(*text, "." | ".."));
+    for text in texts {
+        legal(scalar, text)?;
+    }
+    Ok(template)
+}
+
+/// The name of a topic.
+fn name(scalar: &Scalar) -> Parsed<String> {
+    legal(scalar, &scalar.text).map(|()| scalar.text.clone())
+}
+
+fn legal(scalar: &Scalar, name: &str) -> Parsed<()> {
+    let message = match check_topic(name) {
+        Ok(()) => return Ok(()),
+        Err(TopicError::NoName) => format!("{} cannot be the name of a topic", scalar.shown()),
+        Err(TopicError::TooLong { len, len_max }) => {
+            format!("the name has {len} characters; Kafka takes {len_max}")
+        }
+        Err(TopicError::Illegal(_)) if scalar.written.is_some() => {
+            format!("{} gives a name that Kafka does not take", scalar.shown())
+        }
+        Err(TopicError::Illegal(c)) => {
+            let (bad, name) = (quoted(&c.to_string()), quoted(name));
+            format!("{bad} in {name} is not for topics (only A-Z a-z 0-9 . _ -)")
+        }
+    };
+    Err(Wrong::new(message))
+}
+
+fn header(name: &Scalar) -> Parsed<String> {
+    let name = parse::text(name)?;
+    if name.starts_with(OWN_HEADERS) {
+        let message = format!("{} begins like what tailspool adds itself", quoted(&name));
         return Err(Wrong::new(message));
     }
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    match name.chars().find(|c| !legal(*c)) {
-        None => Ok(name),
-        Some(_) if scalar.written.is_some() => {
-            let message = format!("{} gives a name that Kafka does not take", scalar.shown());
-            Err(Wrong::new(message))
-        }
-        Some(c) => {
-            let name = quoted(&name);
-            let bad = quoted(&c.to_string());
-            let message = format!("{bad} in {name} is not for topics (only A-Z a-z 0-9 . _ -)");
-            Err(Wrong::new(message))
-        }
-    }
-}
-
-fn fill(template: &str, host: &str, input: &str) -> Parsed<String> {
-    let mut name = String::new();
-    let mut rest = template;
-    while let Some((before, from)) = rest.split_once('{') {
-        name.push_str(before);
-        let unclosed = || Wrong::new("`{` without its `}`".into());
-        let (field, after) = from.split_once('}').ok_or_else(unclosed)?;
-        name.push_str(match field {
-            "host" => host,
-            "input" => input,
-            other => return Err(not_filled(other)),
-        });
-        rest = after;
-    }
-    name.push_str(rest);
     Ok(name)
-}
-
-fn not_filled(field: &str) -> Wrong {
-    let shown = quoted(&format!("{{{field}}}"));
-    if PER_RECORD.contains(&field) || field.starts_with("field:") {
-        return Wrong::new(format!("{shown} is not supported by this version"));
-    }
-    let meant = near(field, ["host", "input"]).map(|field| format!("{{{field}}}"));
-    Wrong::new(format!("{shown} is no field of a topic's name")).suggest(meant)
 }

@@ -247,10 +247,9 @@ const IN_INPUTS: &[(&str, &str)] = &[
     ),
     ("    max_line: 0", "6:15 error: `max_line`: `0` is less than 1, the least possible"),
     (
-        "    on_long_line: dead_letter",
-        "6:19 error: `on_long_line`: `dead_letter` is not supported by this version",
+        "    on_long_line: cut",
+        "6:19 error: `on_long_line`: `cut` is none of truncate, split, dead_letter",
     ),
-    ("    on_long_line: cut", "6:19 error: `on_long_line`: `cut` is none of truncate, split"),
     (
         "    partial_timeout: 5",
         "6:22 warning: `partial_timeout`: a plain number is milliseconds; write `ms` or `s` after it",
@@ -287,11 +286,35 @@ const IN_INPUTS: &[(&str, &str)] = &[
         "    partition: -1",
         "6:16 error: `partition`: `-1` is neither `file` nor the number of a partition",
     ),
-    ("    format: json", "6:13 error: `format`: `json` is not supported by this version"),
-    ("    format: txt", "6:13 error: `format`: `txt` is not known to this version => text"),
-    ("    encoding: latin1", "6:15 error: `encoding`: `latin1` is not known to this version"),
-    ("    delimiter: ';'", "6:16 error: `delimiter`: `;` is not known to this version"),
-    ("    multiline: {start: x}", "6:5 error: `multiline` is not supported by this version"),
+    (
+        "    format: txt",
+        "6:13 error: `format`: `txt` is none of text, json, cri, docker, container => text",
+    ),
+    (
+        "    encoding: latin",
+        "6:15 error: `encoding`: `latin` is no encoding that is known => latin1",
+    ),
+    (
+        "    encoding: shift_jis\n    delimiter: '|'",
+        "7:16 error: `delimiter` cannot be told from parts of other characters in this `encoding`",
+    ),
+    ("    delimiter: ''", "6:16 error: `delimiter`: must not be empty"),
+    (
+        "    stream: stderr",
+        "6:13 error: `stream` is for the logs of containers: `format` is none of container, cri, docker",
+    ),
+    (
+        "    exclude_lines: ['(']",
+        "6:21 error: `exclude_lines`: is not a regular expression: regex parse error:\n    (\n    ^\nerror: unclosed group",
+    ),
+    (
+        "    multiline: {begin: x}",
+        "6:16 error: `multiline` needs `start`, `continue`, `end` or a `preset`\n6:17 error: unknown key `begin`",
+    ),
+    (
+        "    multiline: {preset: jav}",
+        "6:16 error: `multiline` needs `start`, `continue`, `end` or a `preset`\n6:25 error: `preset`: `jav` is none of java, python, go, ruby, dotnet => java",
+    ),
     ("    processors: []", "6:5 error: `processors` is not supported by this version"),
     ("    exclude_path: [x]", "6:5 error: unknown key `exclude_path` => exclude_paths"),
     (
@@ -436,8 +459,8 @@ const IN_THE_WHOLE: &[(&str, &str)] = &[
         "3:33 error: `topic`: ` ` in `a b` is not for topics (only A-Z a-z 0-9 . _ -)\n4:33 error: `topic`: `..` cannot be the name of a topic",
     ),
     (
-        "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{pod}'}\n  - {id: b, paths: [/b], topic: '{hots}'}",
-        "3:33 error: `topic`: `{pod}` is not supported by this version\n4:33 error: `topic`: `{hots}` is no field of a topic's name => {host}",
+        "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{stream}'}\n  - {id: b, paths: [/b], topic: '{hots}'}",
+        "3:33 error: `topic`: `{stream}` is not supported by this version\n4:33 error: `topic`: `{hots}` is no field of a template => {host}",
     ),
     (
         "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{host'}\n  - {id: b, paths: [/b], topic: {host}}",

@@ -123,7 +123,7 @@ fn topics_take_host_and_input() {
     let text = "kafka: {bootstrap.servers: 'k1:9092,k2:9092'}\ninputs:\n  \
                 - {id: a, paths: [/a], topic: '{input}.{host}'}\n  \
                 - {id: b, paths: [/b], topic: ${TOPIC}}\n";
-    let topics: Vec<_> = settings(text).inputs.into_iter().map(|i| i.topic).collect();
+    let topics: Vec<_> = settings(text).inputs.iter().map(|i| i.labels.topic.to_string()).collect();
     assert_eq!(topics, ["a.web-1", "logs.env"]);
 }
 
@@ -154,7 +154,7 @@ fn anchors_and_merge_keys() {
     let text = "kafka: {bootstrap.servers: [k1:1, k2:1]}\ninputs:\n  - &base\n    id: a\n    \
                 paths: [/a]\n    topic: t\n    partition: 1\n  - <<: *base\n    id: b\n    topic: u\n";
     let inputs = settings(text).inputs;
-    assert_eq!((inputs[1].id.as_str(), inputs[1].topic.as_str()), ("b", "u"));
+    assert_eq!((inputs[1].id.as_str(), inputs[1].labels.topic.constant()), ("b", Some("u")));
     assert_eq!(inputs[1].partition, Partition::Number(1));
 }
 

@@ -13,36 +13,7 @@ mod ruby;
 use regex::bytes::Regex;
 
 use super::{ALONE, State, Wrong};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preset {
-    Java,
-    Python,
-    Go,
-    Ruby,
-    Dotnet,
-}
-
-impl Preset {
-    /// By the names that a configuration has for them.
-    pub const ALL: &[(&str, Self)] = &[
-        ("java", Self::Java),
-        ("python", Self::Python),
-        ("go", Self::Go),
-        ("ruby", Self::Ruby),
-        ("dotnet", Self::Dotnet),
-    ];
-
-    pub(super) fn machine(self) -> Result<Machine, Wrong> {
-        Machine::new(match self {
-            Self::Java => java::STEPS,
-            Self::Python => python::STEPS,
-            Self::Go => go::STEPS,
-            Self::Ruby => ruby::STEPS,
-            Self::Dotnet => dotnet::STEPS,
-        })
-    }
-}
+use crate::settings::Preset;
 
 /// No line of the event has been seen yet.
 const NEW: State = ALONE;
@@ -68,6 +39,16 @@ pub(super) struct Machine {
 }
 
 impl Machine {
+    pub(super) fn of(preset: Preset) -> Result<Self, Wrong> {
+        Self::new(match preset {
+            Preset::Java => java::STEPS,
+            Preset::Python => python::STEPS,
+            Preset::Go => go::STEPS,
+            Preset::Ruby => ruby::STEPS,
+            Preset::Dotnet => dotnet::STEPS,
+        })
+    }
+
     fn new(table: &[Step]) -> Result<Self, Wrong> {
         // Logs are bytes, and traces are ASCII where it matters.
         let compile = |step: &Step| {

@@ -3,17 +3,19 @@ mod property;
 mod traces;
 
 use super::*;
+use crate::settings::Preset;
 
 /// Nothing is asked for, and nothing is bounded.
-fn spec() -> Spec {
-    Spec {
+fn spec() -> Multiline {
+    Multiline {
         start: None,
         continues: None,
         end: None,
         negate: false,
         preset: None,
-        lines_max: u32::MAX,
+        lines_max: usize::MAX,
         bytes_max: usize::MAX,
+        timeout: std::time::Duration::MAX,
     }
 }
 

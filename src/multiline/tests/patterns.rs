@@ -2,16 +2,16 @@ use super::*;
 
 /// What a pattern is to match is in the line; events are shown as `line+line line`.
 #[track_caller]
-fn parts(spec: &Spec, expected: &str) {
+fn parts(spec: &Multiline, expected: &str) {
     let rules = Rules::new(spec).unwrap();
     let lines = expected.split([' ', '+']).map(str::as_bytes);
     let found: Vec<_> = events(&rules, lines).iter().map(|event| event.join(&b'+')).collect();
     assert_eq!(String::from_utf8(found.join(&b' ')).unwrap(), expected);
 }
 
-fn with(start: &str, continues: &str, end: &str) -> Spec {
+fn with(start: &str, continues: &str, end: &str) -> Multiline {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    Spec { start: some(start), continues: some(continues), end: some(end), ..spec() }
+    Multiline { start: some(start), continues: some(continues), end: some(end), ..spec() }
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn with_all_three_an_event_closes_at_its_end_or_where_nothing_continues() {
 
 #[test]
 fn negation_turns_the_one_pattern_round() {
-    let negated = |spec| Spec { negate: true, ..spec };
+    let negated = |spec| Multiline { negate: true, ..spec };
     parts(&negated(with("c", "", "")), "a+c+c b x+c");
     parts(&negated(with("", "s", "")), "s+a s+b+c s");
     // A backslash at the end of a line continues it.
@@ -61,20 +61,20 @@ fn negation_turns_the_one_pattern_round() {
 
 #[test]
 fn a_bound_ends_the_event_and_what_follows_begins_another() {
-    let lines = |spec| Spec { lines_max: 3, ..spec };
+    let lines = |spec| Multiline { lines_max: 3, ..spec };
     parts(&lines(with("s", "", "")), "s+a+b c+d+e f s+a s");
     parts(&lines(with("", "c", "")), "a+c+c c+c b");
     parts(&lines(with("s", "c", "")), "s+c+c c+c+c c x");
     parts(&lines(with("s", "", "e")), "s+a+b c e s+e");
-    let bytes = |spec| Spec { bytes_max: 8, ..spec };
+    let bytes = |spec| Multiline { bytes_max: 8, ..spec };
     parts(&bytes(with("s", "", "")), "s+234+67 s+234 6789 s23456789 a s");
-    parts(&Spec { lines_max: 1, ..with("s", "", "") }, "s a b s");
-    parts(&Spec { lines_max: 0, bytes_max: 0, ..with("s", "", "") }, "s a b s");
+    parts(&Multiline { lines_max: 1, ..with("s", "", "") }, "s a b s");
+    parts(&Multiline { lines_max: 0, bytes_max: 0, ..with("s", "", "") }, "s a b s");
 }
 
 #[test]
 fn an_event_that_is_full_ends_at_once() {
-    let rules = Rules::new(&Spec { lines_max: 2, bytes_max: 9, ..with("s", "", "") }).unwrap();
+    let rules = Rules::new(&Multiline { lines_max: 2, bytes_max: 9, ..with("s", "", "") }).unwrap();
     let mut flow = Flow::default();
     assert_eq!(see(&rules, &mut flow, b"s"), Border { begins: true, ends: false });
     assert_eq!(see(&rules, &mut flow, b"a"), Border { begins: false, ends: true });
@@ -92,12 +92,12 @@ fn patterns_match_bytes_that_are_not_utf_8() {
 
 #[test]
 fn a_spec_that_contradicts_itself_is_refused() {
-    let told = |spec: Spec| Rules::new(&spec).unwrap_err().to_string();
-    let java = Spec { preset: Some(Preset::Java), ..spec() };
+    let told = |spec: Multiline| Rules::new(&spec).unwrap_err().to_string();
+    let java = Multiline { preset: Some(Preset::Java), ..spec() };
     assert!(told(spec()).contains("needs"));
-    assert!(told(Spec { negate: true, ..spec() }).contains("needs"));
-    assert!(told(Spec { start: Some("s".into()), ..java.clone() }).contains("preset"));
-    assert!(told(Spec { negate: true, ..java }).contains("preset"));
-    assert!(told(Spec { negate: true, ..with("s", "c", "") }).contains("negate"));
+    assert!(told(Multiline { negate: true, ..spec() }).contains("needs"));
+    assert!(told(Multiline { start: Some("s".into()), ..java.clone() }).contains("preset"));
+    assert!(told(Multiline { negate: true, ..java }).contains("preset"));
+    assert!(told(Multiline { negate: true, ..with("s", "c", "") }).contains("negate"));
     assert!(told(with("", "(", "")).starts_with("`continue` is not a regular expression"));
 }

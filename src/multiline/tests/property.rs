@@ -38,7 +38,7 @@ const LINES: &[&str] = &[
     "      indented",
 ];
 
-fn any_spec() -> impl Strategy<Value = Spec> {
+fn any_spec() -> impl Strategy<Value = Multiline> {
     let presets: Vec<Preset> = Preset::ALL.iter().map(|(_, preset)| *preset).collect();
     let pattern = || option::of(select(&[r"^\S", r"^\s", "a", "e$", r"^\d", ":", "^$"][..]));
     let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -48,11 +48,12 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             let given = [start, continues, end].into_iter().flatten().count();
             let is_right = given == 1 || (given > 1 && !negate);
             let (start, continues, end) = (owned(start), owned(continues), owned(end));
-            is_right.then(|| Spec { start, continues, end, negate, ..spec() })
+            is_right.then(|| Multiline { start, continues, end, negate, ..spec() })
         });
-    let preset = select(presets).prop_map(|preset| Spec { preset: Some(preset), ..spec() });
-    let bounds = (prop_oneof![Just(u32::MAX), 1u32..6], prop_oneof![Just(usize::MAX), 1usize..200]);
-    (prop_oneof![patterns, preset], bounds).prop_map(|(spec, (lines_max, bytes_max))| Spec {
+    let preset = select(presets).prop_map(|preset| Multiline { preset: Some(preset), ..spec() });
+    let bounds =
+        (prop_oneof![Just(usize::MAX), 1usize..6], prop_oneof![Just(usize::MAX), 1usize..200]);
+    (prop_oneof![patterns, preset], bounds).prop_map(|(spec, (lines_max, bytes_max))| Multiline {
         lines_max,
         bytes_max,
         ..spec
@@ -71,7 +72,7 @@ proptest! {
         let events = events(&rules, lines.iter().map(Vec::as_slice));
         prop_assert_eq!(events.concat(), lines.iter().map(Vec::as_slice).collect::<Vec<_>>());
         for event in events.iter().filter(|event| event.len() > 1) {
-            prop_assert!(event.len() <= spec.lines_max as usize);
+            prop_assert!(event.len() <= spec.lines_max);
             prop_assert!(event.join(&b'\n').len() <= spec.bytes_max);
         }
     }
@@ -89,7 +90,7 @@ proptest! {
 
     #[test]
     fn without_bounds_an_event_ends_where_the_patterns_say(spec in any_spec(), lines in lines()) {
-        let spec = Spec { lines_max: u32::MAX, bytes_max: usize::MAX, ..spec };
+        let spec = Multiline { lines_max: usize::MAX, bytes_max: usize::MAX, ..spec };
         prop_assume!(spec.preset.is_none());
         let holds = |pattern: &Option<String>, line: &[u8]| {
             let regex = pattern.as_ref().map(|text| regex::bytes::Regex::new(text).unwrap());

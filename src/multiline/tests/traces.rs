@@ -4,7 +4,7 @@ use super::*;
 
 #[track_caller]
 fn parts(preset: Preset, expected: &str) {
-    let rules = Rules::new(&Spec { preset: Some(preset), ..spec() }).unwrap();
+    let rules = Rules::new(&Multiline { preset: Some(preset), ..spec() }).unwrap();
     let expected: Vec<&str> = expected.trim_matches('\n').split("\n§\n").collect();
     let lines = expected.iter().flat_map(|event| event.split('\n')).map(str::as_bytes);
     let found = events(&rules, lines);
@@ -466,7 +466,7 @@ well
 #[test]
 fn lines_that_are_no_trace_are_not_held_back() {
     for (name, preset) in Preset::ALL {
-        let rules = Rules::new(&Spec { preset: Some(*preset), ..spec() }).unwrap();
+        let rules = Rules::new(&Multiline { preset: Some(*preset), ..spec() }).unwrap();
         for line in ["", "2026-11-21 09:00:00 INFO well", "  indented", "{\"a\": 1}", "GET / 200"] {
             let border = see(&rules, &mut Flow::default(), line.as_bytes());
             assert_eq!(border, Border { begins: true, ends: true }, "{name}: {line}");

@@ -30,27 +30,32 @@ fn newer_format_is_not_touched() {
     segment::write_newer(dir.path(), 9);
     let before = fs::read(segment::path(dir.path(), 1)).unwrap();
     let refused = Stepped::try_open(dir.path(), &settings(MIB)).err();
-    assert!(matches!(refused, Some(OpenError::Newer { found: 2, .. })), "{refused:?}");
+    assert!(matches!(refused, Some(OpenError::Newer { found: 3, .. })), "{refused:?}");
     assert!(matches!(list(dir.path()), Err(OpenError::Newer { .. })));
     assert_eq!(fs::read(segment::path(dir.path(), 1)).unwrap(), before);
     assert!(dir.path().join("state").exists());
 }
 
-#[test]
-fn format_1_is_read_for_ever() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spool-1");
-    if std::env::var_os("TAILSPOOL_WRITE_FIXTURES").is_some() {
-        write_fixture(&fixture);
-    }
+/// What was written by a version of this format, opened.
+fn fixture(name: &str) -> (tempfile::TempDir, Stepped) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let dir = tempfile::tempdir().unwrap();
     copy_dir(&fixture, dir.path());
-    let mut stepped = Stepped::open(dir.path(), MIB);
+    let stepped = Stepped::open(dir.path(), MIB);
+    assert_eq!(stepped.recovered.damaged_blocks, 0);
+    (dir, stepped)
+}
+
+#[test]
+fn format_1_is_read_for_ever() {
+    let (_dir, mut stepped) = fixture("spool-1");
     let backlogs = &stepped.recovered.lanes;
     let found: Vec<_> = backlogs.iter().map(|b| (b.lane.clone(), b.id, b.records)).collect();
     assert_eq!(found.len(), 2);
     for (name, id, records) in found {
         let (entries, _) = stepped.replay(id);
         let first = contents(&entries[0]);
+        assert_eq!(*entries[0].label, Label::to("logs".into()));
         if name == lane(1) {
             assert_eq!(records, 3);
             assert_eq!(first, [(b"one".to_vec(), 1004), (b"".to_vec(), 1005)]);
@@ -64,23 +69,68 @@ fn format_1_is_read_for_ever() {
             assert_eq!(entries[0].end(), Some(mark(11)));
         }
     }
-    assert_eq!(stepped.recovered.damaged_blocks, 0);
     let coverage = &stepped.recovered.coverage;
     let first = coverage.iter().find(|c| c.generation.0 == 7).unwrap();
     assert_eq!(first.advance(mark(1000)), mark(1005));
 }
 
+#[test]
+fn a_cut_line_of_format_1_still_says_so() {
+    let (_dir, mut stepped) = fixture("spool-1-cut");
+    let id = stepped.spool.lane(lane(1));
+    let (entries, _) = stepped.replay(id);
+    assert_eq!(contents(&entries[0]), [(b"begins".to_vec(), 1007)]);
+    assert_eq!(entries[0].remarks, Remarks { cut_from: Some(5000), unfinished: false });
+}
+
+/// What lives of an old segment is copied into one of the present format.
+#[test]
+fn blocks_of_format_1_may_be_copied_forward() {
+    let (dir, mut stepped) = fixture("spool-1");
+    let id = stepped.spool.lane(lane(1));
+    let (before, _) = stepped.replay(id);
+    stepped.keeper.accounts.get_mut(&1).unwrap().live_bytes = 0;
+    stepped.tick();
+    assert_eq!(stepped.segments(), [2]);
+    let check = |stepped: &mut Stepped| {
+        let (after, _) = stepped.replay(id);
+        let found = after.iter().map(|l| (l.id, contents(l))).collect::<Vec<_>>();
+        assert_eq!(found, before.iter().map(|l| (l.id, contents(l))).collect::<Vec<_>>());
+    };
+    check(&mut stepped);
+    drop(stepped);
+    check(&mut Stepped::open(dir.path(), MIB));
+}
+
+#[test]
+fn format_2_is_read_for_ever() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spool-2");
+    if std::env::var_os("TAILSPOOL_WRITE_FIXTURES").is_some() {
+        write_fixture(&path);
+    }
+    let (_dir, mut stepped) = fixture("spool-2");
+    let id = stepped.spool.lane(lane(1));
+    let (entries, _) = stepped.replay(id);
+    let [first, last] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!((&*first.label, first.remarks), (&label(), Remarks::default()));
+    assert_eq!(contents(first), [(b"one".to_vec(), 1004), (b"".to_vec(), 1005)]);
+    assert_eq!((first.start(), first.end()), (Some(mark(1000)), Some(mark(1005))));
+    let remarks = Remarks { cut_from: Some(5000), unfinished: true };
+    assert_eq!((&*last.label, last.remarks), (&Label::to("logs".into()), remarks));
+    assert_eq!(contents(last), [(b"two".to_vec(), 1009)]);
+}
+
 fn write_fixture(dir: &Path) {
     let work = tempfile::tempdir().unwrap();
     let mut stepped = Stepped::open(work.path(), MIB);
-    let lanes = [1, 2].map(|number| stepped.spool.lane(lane(number)));
-    let dead = stepped.spool.stage(whole(lanes[0], &block(6, 0, &[b"delivered"])));
-    stepped.spool.stage(whole(lanes[0], &block(7, 1000, &[b"one", b""])));
-    stepped.spool.stage(whole(lanes[0], &block(8, 0, &[b"two"])));
-    let part = run(1, 2);
-    stepped.spool.stage(put(lanes[1], &block(0, 0, &[b"sent", b"three"]), part));
-    stepped.turn();
-    stepped.remove(dead, 0, 1);
+    let lane = stepped.spool.lane(lane(1));
+    let block = |start, lines: &[&[u8]]| Arc::into_inner(block(7, start, lines)).unwrap();
+    let remarks = Remarks { cut_from: Some(5000), unfinished: true };
+    let label = Arc::new(Label::to("logs".into()));
+    let last = Block { label, remarks, ..block(1005, &[b"two"]) };
+    for block in [block(1000, &[b"one", b""]), last] {
+        stepped.spool.stage(whole(lane, &Arc::new(block)));
+    }
     stepped.turn();
     fs::create_dir_all(dir).unwrap();
     fs::copy(segment::path(work.path(), 1), segment::path(dir, 1)).unwrap();

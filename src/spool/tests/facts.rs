@@ -37,7 +37,7 @@ fn records_come_back_as_they_were() {
     let loaded = heard.wait_loaded();
     assert_eq!(loaded.id, id);
     assert_eq!((loaded.start(), loaded.end()), (Some(block.start), Some(block.end)));
-    assert_eq!(loaded.partition, Some(3));
+    assert_eq!((loaded.partition, &*loaded.label), (Some(3), &label()));
     let records = [(0, "first".into()), (2, b"third\xff".to_vec()), (3, "fourth".into())];
     let records = records.map(|(number, bytes)| (bytes, block.end_of(number).0));
     assert_eq!(contents(&loaded), records);
@@ -62,6 +62,7 @@ fn nothing_is_proven_before_the_sync() {
     // It can be replayed all the same, and in order.
     let (entries, _) = stepped.replay(lane);
     assert_eq!(entries.iter().map(|loaded| loaded.id).collect::<Vec<_>>(), [first]);
+    assert_eq!((&*entries[0].label, contents(&entries[0])), (&label(), vec![(b"one".to_vec(), 4)]));
 
     let said = stepped.tick();
     assert_eq!(stored(&said), 1);

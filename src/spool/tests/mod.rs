@@ -34,8 +34,14 @@ pub(super) fn lane(number: u32) -> Lane {
     Lane { lineage: Lineage { input: "app".into(), path }, topic: "logs".into() }
 }
 
+/// What all test blocks carry.
+pub(super) fn label() -> Label {
+    let headers = vec![("env".into(), b"prod".to_vec()), ("raw".into(), b"\xff".to_vec())];
+    Label { topic: "logs".into(), key: Some(b"ns/pod".to_vec()), headers }
+}
+
 pub(super) fn mark(offset: u64) -> Mark {
-    Mark { offset: Offset(offset), anchor: Anchor(offset ^ 0xabcd) }
+    Mark::new(Offset(offset), Anchor(offset ^ 0xabcd))
 }
 
 /// A block of whole lines from `start` on.
@@ -55,7 +61,10 @@ pub(super) fn block(generation: u64, start: u64, lines: &[&[u8]]) -> Arc<Block> 
         end: mark(start + end),
         bytes,
         records,
-        cut_from: None,
+        is_ragged: false,
+        tally: crate::record::Tally::default(),
+        label: Arc::new(label()),
+        remarks: Remarks::default(),
         read_at: clock::now(),
         permit: Budget::new(1 << 20, || {}).try_take(1).unwrap(),
     })

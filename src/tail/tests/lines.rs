@@ -141,8 +141,26 @@ fn a_long_line_is_cut_and_says_what_it_was() {
     bench.write("app.log", format!("short\n{}\r\nnext\n", "x".repeat(5000)));
     bench.ship();
     assert_eq!(bench.texts(), ["short", &"x".repeat(1024), "next"]);
-    let cut: Vec<_> = bench.heard.borrow().lines.iter().map(|line| line.cut_from).collect();
+    let cut: Vec<_> = bench.heard.borrow().lines.iter().map(|line| line.remarks.cut_from).collect();
     assert_eq!(cut, [None, Some(5000), None]);
+}
+
+#[test]
+fn a_line_without_its_end_says_so_and_is_alone() {
+    let split = crate::settings::Input { on_long_line: LongLine::Split, ..input() };
+    for (settings, last) in [(input(), 1024), (split, 5000 % 1024)] {
+        let mut bench = Bench::with(settings, Ending::Follow);
+        bench.write("app.log", format!("whole\n\n{}", "x".repeat(5000)));
+        bench.ship();
+        bench.rotate();
+        bench.ship();
+        bench.wait(6);
+        let lines = bench.heard.borrow().lines.clone();
+        let (unfinished, others) = lines.split_last().unwrap();
+        assert!(unfinished.remarks.unfinished);
+        assert_eq!(unfinished.text.len(), last);
+        assert!(others.iter().all(|line| line.remarks.is_empty()), "{others:?}");
+    }
 }
 
 fn long_text() -> String {
@@ -164,7 +182,7 @@ fn a_line_of_ten_megabytes_is_one_cut_record_wherever_we_were_interrupted() {
         let lines = bench.heard.borrow().lines.clone();
         let texts: Vec<&str> = lines.iter().map(|line| &*line.text).collect();
         assert_eq!(texts, ["before", &text[7..7 + 1024], "after"]);
-        assert_eq!(lines[1].cut_from, Some(10 << 20));
+        assert_eq!(lines[1].remarks.cut_from, Some(10 << 20));
     }
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock;
-use crate::settings::{LongLine, Partition, RateLimit, Rotated, StartAt};
+use crate::settings::{Input, Rotated};
 
 /// Directories to play in, and one input to begin with.
 struct Bed {
@@ -65,23 +65,7 @@ impl Bed {
 }
 
 fn input(id: &str) -> Input {
-    Input {
-        id: id.to_owned(),
-        paths: Vec::new(),
-        exclude_paths: Vec::new(),
-        rotated: Rotated::Auto,
-        start_at: StartAt::Beginning,
-        delete_after: None,
-        ignore_older: None,
-        max_line_bytes: 1024,
-        on_long_line: LongLine::Truncate,
-        partial_timeout: None,
-        close_inactive: Duration::from_mins(5),
-        rate_limit: RateLimit::default(),
-        follow_symlinks: Vec::new(),
-        topic: "logs".to_owned(),
-        partition: Partition::File,
-    }
+    Input { id: id.to_owned(), ..Input::example() }
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

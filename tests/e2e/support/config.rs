@@ -37,9 +37,9 @@ impl Config {
         self
     }
 
-    /// More of the last input.
-    pub(crate) fn and(mut self, key: &str, yaml: &str) -> Self {
-        self.inputs.last_mut().expect("there is an input").push(pair(key, &yaml));
+    /// One more key of the last input.
+    pub(crate) fn of_input(mut self, key: &str, yaml: &str) -> Self {
+        self.inputs.last_mut().expect("an input").push(pair(key, &yaml));
         self
     }
 

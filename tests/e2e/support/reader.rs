@@ -25,6 +25,7 @@ pub(crate) struct Reader {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) partition: i32,
+    pub(crate) key: Option<Vec<u8>>,
     pub(crate) payload: Vec<u8>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
@@ -138,5 +139,10 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
         let owned = |value: Option<&[u8]>| value.unwrap_or_default().to_vec();
         headers.iter().map(|header| (header.key.to_owned(), owned(header.value))).collect()
     });
-    Record { partition: message.partition(), payload: payload(message).to_vec(), headers }
+    Record {
+        partition: message.partition(),
+        key: message.key().map(<[u8]>::to_vec),
+        payload: payload(message).to_vec(),
+        headers,
+    }
 }

@@ -1,0 +1,86 @@
+//! Handing over, to brokers that are not there.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::budget::Budget;
+use crate::clock;
+use crate::record::{
+    Block, Generation, Label, LineageId, Mark, Offset, Remarks, Slice, Slot, SourceId, Tally,
+};
+
+/// What librdkafka queues at most with the least memory.
+const QUEUED_MAX: u32 = 1000;
+
+fn producer() -> Producer {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tailspool.yaml");
+    let text = "kafka: {bootstrap.servers: 'localhost:1', max.request.size: 2000}\ninputs: [{id: a, paths: [/a], topic: t, max_line: 1000}]\n";
+    std::fs::write(&path, text).unwrap();
+    let loaded = crate::config::load(&path).map_err(|error| error.to_string()).unwrap();
+    let mut kafka = loaded.settings.kafka;
+    kafka.buffer_memory_bytes = 1;
+    Producer::new(&kafka).unwrap()
+}
+
+/// A block of records of one byte, but for those at `large`.
+fn block(records: u32, large: &[u32], label: Label, remarks: Remarks) -> Block {
+    let (mut bytes, mut slices) = (Vec::new(), Vec::new());
+    for number in 0..records {
+        let from = u32::try_from(bytes.len()).unwrap();
+        bytes.resize(bytes.len() + if large.contains(&number) { 3000 } else { 1 }, b'x');
+        let to = u32::try_from(bytes.len()).unwrap();
+        slices.push(Slice { from, to, end: u64::from(to) });
+    }
+    Block {
+        source: SourceId { lineage: LineageId(0), generation: Generation::FIRST },
+        start: Mark::START,
+        end: Mark { offset: Offset(bytes.len() as u64), ..Mark::START },
+        bytes,
+        records: slices,
+        is_ragged: false,
+        tally: Tally::default(),
+        label: Arc::new(label),
+        remarks,
+        read_at: clock::now(),
+        permit: Budget::new(1 << 20, || {}).take_now(1),
+    }
+}
+
+fn plain() -> Label {
+    Label { key: Some(b"key".to_vec()), ..Label::to("t".into()) }
+}
+
+fn headed() -> Label {
+    Label { headers: vec![("env".into(), b"prod".to_vec())], ..plain() }
+}
+
+/// Together or one by one: what was taken, what was refused and what was not reached is the same.
+#[test]
+fn handing_over_ends_at_a_full_queue_and_not_at_a_refused_record() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    for label in [plain(), headed()] {
+        let mut producer = producer();
+        let first = block(300, &[7, 299], label.clone(), Remarks::default());
+        let handed = producer.send(0, Slot(0), &first, 5, 300);
+        assert_eq!((handed.done, handed.stopped), (295, None), "{label:?}");
+        let refused: Vec<_> = handed.refused.iter().map(|(record, _)| *record).collect();
+        assert_eq!(refused, [7, 299]);
+        assert!(handed.refused.iter().all(|(_, cause)| cause.name() == "MESSAGE_TOO_LARGE"));
+        let taken = 293;
+        let second = block(1200, &[1100], label.clone(), Remarks::default());
+        let handed = producer.send(0, Slot(1), &second, 0, 1200);
+        assert_eq!((handed.done, handed.refused.len()), (QUEUED_MAX - taken, 0), "{label:?}");
+        assert!(matches!(handed.stopped, Some(Cause::Passing(_))), "{:?}", handed.stopped);
+    }
+}
+
+#[test]
+fn a_record_with_remarks_that_is_too_large_is_refused_by_itself() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let remarks = Remarks { cut_from: Some(9000), unfinished: false };
+    let handed = producer().send(0, Slot(0), &block(1, &[0], plain(), remarks), 0, 1);
+    assert_eq!((handed.done, handed.refused.len(), handed.stopped), (1, 1, None));
+}

@@ -1,0 +1,163 @@
+//! What an input's recipe makes of the lines of a source, as blocks.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::identity;
+use super::source::Source;
+use crate::budget::{Budget, Permit};
+use crate::clock;
+use crate::process::{Assembly, Flush, Made, Out, Place, Recipe};
+use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally};
+
+/// Bytes of the file, and where they begin in it.
+type Window<'a> = Option<(Offset, &'a [u8])>;
+
+impl Source {
+    /// From now on lines become what the recipe makes of them.
+    pub(super) fn follow(&mut self, recipe: &Arc<Recipe>) {
+        if self.assembly.is_none() {
+            self.assembly = Some(Box::new(Assembly::resume(recipe.clone(), self.resume)));
+        }
+    }
+
+    /// Forgets what is not whole. It is read again once there is more of it, or no reason to wait
+    /// any longer.
+    pub(super) fn rewind(&mut self) {
+        if self.is_pending() && self.file.is_some() {
+            self.assembly = None;
+            self.at = Mark::new(self.resume.offset, self.resume.anchor);
+            self.searched = self.size;
+            self.is_rewound = true;
+        }
+    }
+
+    /// Reads on from where it was rewound to. Returns whether it was.
+    pub(super) fn wake(&mut self) -> bool {
+        if self.is_rewound {
+            self.searched = self.at.offset.0;
+        }
+        std::mem::take(&mut self.is_rewound)
+    }
+
+    /// Memory that is taken by what is not whole.
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| assembly.bytes())
+    }
+
+    /// Lines of it were read that are in no block.
+    pub(super) fn is_pending(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.is_pending())
+    }
+
+    /// Some of these are whole, if no line follows that belongs to them.
+    pub(super) fn has_event(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.has_event())
+    }
+
+    /// What was read of a source that is over, and is not whole.
+    pub(super) fn last_words(&mut self, budget: &Budget) -> Vec<Block> {
+        let record_cost = self.record_cost();
+        let Some(assembly) = self.assembly.as_mut().filter(|assembly| assembly.is_pending()) else {
+            return Vec::new();
+        };
+        let permit = budget.take_now(2 * assembly.bytes() + record_cost);
+        assembly.flush(Flush::All);
+        self.blocks(None, permit)
+    }
+
+    /// Makes blocks of what came out of the assembly.
+    pub(super) fn blocks(&mut self, window: Window<'_>, mut permit: Permit) -> Vec<Block> {
+        let Some(assembly) = &mut self.assembly else { return Vec::new() };
+        let mut out = assembly.take();
+        let last = assembly.place(self.at.offset);
+        let mut runs = out.runs();
+        if runs.is_empty() {
+            if last.offset == self.resume.offset {
+                assembly.put_back(out.tally);
+                return Vec::new();
+            }
+            runs.push(0..0);
+        }
+        let record_cost = self.record_cost();
+        let cost = |bytes: usize, records: usize| 2 * bytes + records * record_cost;
+        permit.resize(cost(out.bytes.len(), out.records.len()));
+        let end_of = |run: &Range<usize>| out.records.get(run.end.wrapping_sub(1)).map(|m| m.place);
+        let places: Vec<Place> = runs
+            .iter()
+            .skip(1)
+            .zip(&runs)
+            .filter_map(|(_, run)| end_of(run))
+            .chain([last])
+            .collect();
+        let mut blocks = Vec::with_capacity(runs.len());
+        for (run, place) in runs.into_iter().zip(places) {
+            // Where a place cannot be recognised, reading goes on from the one before.
+            let end = self.mark_at(place, window).unwrap_or(self.resume);
+            let (bytes, made) = part(&mut out, &run);
+            let permit = permit.split(cost(bytes.len(), made.len()));
+            blocks.push(self.pack(bytes, &made, end, permit));
+            self.resume = end;
+        }
+        if let Some(block) = blocks.last_mut() {
+            block.tally = out.tally;
+        }
+        blocks
+    }
+
+    /// One block, from where reading would go on to `end`.
+    fn pack(&self, bytes: Vec<u8>, made: &[Made], end: Mark, permit: Permit) -> Block {
+        let base = made.first().map_or(0, |first| first.from);
+        let start = self.resume;
+        let place = |at: usize| u32::try_from(at - base).unwrap_or(u32::MAX);
+        let slice = |made: &Made| Slice {
+            from: place(made.from),
+            to: place(made.to),
+            end: made.end.0.saturating_sub(start.offset.0),
+        };
+        let is_whole = |made: &Made| made.place.offset == made.end;
+        let is_ragged = made.split_last().is_some_and(|(_, others)| !others.iter().all(is_whole));
+        Block {
+            source: self.id,
+            start,
+            end,
+            bytes,
+            records: made.iter().map(slice).collect(),
+            is_ragged,
+            tally: Tally::default(),
+            label: self.label.clone(),
+            remarks: made.first().map_or(Remarks::default(), |made| made.remarks),
+            read_at: self.read_at.unwrap_or_else(clock::now),
+            permit,
+        }
+    }
+
+    /// How a place is recognised; nothing if the file does not tell.
+    fn mark_at(&self, place: Place, window: Window<'_>) -> Option<Mark> {
+        let Place { offset, ahead } = place;
+        if let Some(known) = [self.resume, self.at].into_iter().find(|mark| mark.offset == offset) {
+            return Some(Mark { ahead, ..known });
+        }
+        let before = window.and_then(|(start, bytes)| {
+            let length = usize::try_from(offset.0.checked_sub(start.0)?).ok()?;
+            bytes.get(..length).filter(|bytes| bytes.len() >= Anchor::WINDOW)
+        });
+        if let Some(before) = before {
+            return Some(Mark { offset, anchor: identity::anchor_of(before), ahead });
+        }
+        let anchor = identity::anchor_at(self.file.as_ref()?, offset).ok().flatten()?;
+        Some(Mark { offset, anchor, ahead })
+    }
+}
+
+/// The bytes of a run of records. Those of the only one are not copied.
+fn part(out: &mut Out, run: &Range<usize>) -> (Vec<u8>, Vec<Made>) {
+    let made = out.records.get(run.clone()).unwrap_or_default().to_vec();
+    if made.len() == out.records.len() {
+        let mut bytes = std::mem::take(&mut out.bytes);
+        bytes.shrink_to_fit();
+        return (bytes, made);
+    }
+    let (from, to) = (made.first().map_or(0, |m| m.from), made.last().map_or(0, |m| m.to));
+    (out.bytes.get(from..to).unwrap_or_default().to_vec(), made)
+}
