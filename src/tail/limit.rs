@@ -5,9 +5,36 @@
 
 use std::time::{Duration, Instant};
 
+use super::lineage::Next;
+use super::{Event, Tail};
+use crate::clock;
 use crate::settings::RateLimit;
 
 const NS_PER_SECOND: u128 = 1_000_000_000;
+
+impl<F: FnMut(Event)> Tail<F> {
+    /// There is something to read, and its input has had its share.
+    pub(super) fn is_over_limit(&self, at: usize, next: &Next) -> bool {
+        let (Next::Read(position) | Next::Finish(position)) = next else { return false };
+        let Some(lineage) = self.lineages.get(at) else { return false };
+        let holds = lineage.sources.get(*position).is_some_and(|source| source.unread() > 0);
+        holds && self.is_limited(lineage.input)
+    }
+
+    pub(super) fn is_limited(&self, input: usize) -> bool {
+        let limit = self.inputs.get(input).map(|input| &input.limit);
+        limit.is_some_and(|limit| !limit.wait(clock::now()).is_zero())
+    }
+
+    /// How long it is until something that waits only for its input's `rate_limit` may be read.
+    pub fn limited_for(&self) -> Option<Duration> {
+        let lineages = self.ready.iter().filter_map(|at| self.lineages.get(*at));
+        let open = lineages.filter(|lineage| !lineage.gate.is_closed());
+        let inputs = open.filter_map(|lineage| self.inputs.get(lineage.input));
+        let waits = inputs.map(|input| input.limit.wait(clock::now()));
+        waits.filter(|wait| *wait > Duration::ZERO).min()
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Limit {
@@ -71,7 +98,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock;
 
     fn bytes(per_second: u64) -> RateLimit {
         RateLimit { records: None, bytes: Some(per_second) }

@@ -357,28 +357,6 @@ impl<F: FnMut(Event)> Tail<F> {
         if self.ready.is_empty() { Turn::Idle } else { Turn::Starved }
     }
 
-    /// There is something to read, and its input has had its share.
-    fn is_over_limit(&self, at: usize, next: &Next) -> bool {
-        let (Next::Read(position) | Next::Finish(position)) = next else { return false };
-        let Some(lineage) = self.lineages.get(at) else { return false };
-        let holds = lineage.sources.get(*position).is_some_and(|source| source.unread() > 0);
-        holds && self.is_limited(lineage.input)
-    }
-
-    fn is_limited(&self, input: usize) -> bool {
-        let limit = self.inputs.get(input).map(|input| &input.limit);
-        limit.is_some_and(|limit| !limit.wait(clock::now()).is_zero())
-    }
-
-    /// How long it is until something that waits only for its input's `rate_limit` may be read.
-    pub fn limited_for(&self) -> Option<Duration> {
-        let lineages = self.ready.iter().filter_map(|at| self.lineages.get(*at));
-        let open = lineages.filter(|lineage| !lineage.gate.is_closed());
-        let inputs = open.filter_map(|lineage| self.inputs.get(lineage.input));
-        let waits = inputs.map(|input| input.limit.wait(clock::now()));
-        waits.filter(|wait| *wait > Duration::ZERO).min()
-    }
-
     fn patience(&self, input: usize) -> Patience {
         if self.is_finishing {
             let none = Duration::ZERO;
@@ -401,30 +379,6 @@ impl<F: FnMut(Event)> Tail<F> {
         };
         let patience = self.patience(input);
         self.lineages.get_mut(at).map_or(Next::Idle, |lineage| lineage.next(patience))
-    }
-
-    /// Where lines that are not whole take too much, those of other files are forgotten, unless
-    /// they are about to be shipped.
-    fn bound_pending(&mut self, at: usize) {
-        let limit = self.budget.limit() / PENDING_SHARE;
-        if self.pending <= limit {
-            return;
-        }
-        let sources = |lineage: &Lineage| lineage.sources.iter().map(Source::pending_bytes).sum();
-        self.pending = self.lineages.iter().map::<usize, _>(sources).sum();
-        for other in (0..self.lineages.len()).filter(|other| *other != at) {
-            if self.pending <= limit / 2 {
-                return;
-            }
-            let Some(input) = self.lineages.get(other).map(|lineage| lineage.input) else { return };
-            let patience = self.patience(input).event;
-            let Some(lineage) = self.lineages.get_mut(other) else { return };
-            let before = sources(lineage);
-            let is_due = |source: &Source| source.has_event() && source.rest() >= patience;
-            let waits = |source: &&mut Source| !source.has_news() && !is_due(source);
-            lineage.sources.iter_mut().filter(waits).for_each(Source::rewind);
-            self.pending -= before - sources(lineage);
-        }
     }
 
     fn advance(

@@ -1,8 +1,8 @@
 //! What only time brings, and how reading ends.
 
-use super::lineage::Next;
+use super::lineage::{Lineage, Next};
 use super::source::Source;
-use super::{Ending, Event, Step, Tail};
+use super::{Ending, Event, PENDING_SHARE, Step, Tail};
 
 /// How many files at rest may stay open; what is beyond is opened again when it grows.
 const RESTING_OPEN_MAX: usize = 512;
@@ -31,6 +31,30 @@ impl<F: FnMut(Event)> Tail<F> {
         let closed = gone.len() + lineage.close(close_inactive, excess);
         gone.into_iter().map(|source| Event::Gone(source.id)).for_each(&mut self.emit);
         closed
+    }
+
+    /// Where lines that are not whole take too much, those of other files are forgotten, unless
+    /// they are about to be shipped.
+    pub(super) fn bound_pending(&mut self, at: usize) {
+        let limit = self.budget.limit() / PENDING_SHARE;
+        if self.pending <= limit {
+            return;
+        }
+        let sources = |lineage: &Lineage| lineage.sources.iter().map(Source::pending_bytes).sum();
+        self.pending = self.lineages.iter().map::<usize, _>(sources).sum();
+        for other in (0..self.lineages.len()).filter(|other| *other != at) {
+            if self.pending <= limit / 2 {
+                return;
+            }
+            let Some(input) = self.lineages.get(other).map(|lineage| lineage.input) else { return };
+            let patience = self.patience(input).event;
+            let Some(lineage) = self.lineages.get_mut(other) else { return };
+            let before = sources(lineage);
+            let is_due = |source: &Source| source.has_event() && source.rest() >= patience;
+            let waits = |source: &&mut Source| !source.has_news() && !is_due(source);
+            lineage.sources.iter_mut().filter(waits).for_each(Source::rewind);
+            self.pending -= before - sources(lineage);
+        }
     }
 
     /// With [`Ending::AtEnd`]: takes unfinished last lines too, and says that all is read.

@@ -16,6 +16,7 @@ use super::super::{
     Acknowledged, Ending, Event, Gate, Known, KnownSource, Look, LostReason, Restored, Seen, Tail,
     Turn,
 };
+use super::siblings;
 use crate::budget::Budget;
 use crate::clock;
 use crate::record::{Block, Generation, Identity, Label, Lineage, Mark, Remarks, SourceId};
@@ -458,23 +459,6 @@ pub(super) fn acknowledged(mut kept: Kept, mut choose: impl FnMut(usize) -> usiz
         place.marks.truncate(choose(last).min(last) + 1);
     }
     kept
-}
-
-/// The files beside `live` that may have had its name.
-fn siblings(live: &Path) -> Vec<PathBuf> {
-    let name = live.file_name().unwrap().to_str().unwrap();
-    let mut found: Vec<PathBuf> = fs::read_dir(live.parent().unwrap())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            let other = path.file_name().unwrap().to_str().unwrap();
-            let added = other.strip_prefix(name).unwrap_or_default();
-            added.starts_with(['.', '-'])
-                && path.extension().is_none_or(|extension| extension != "gz")
-        })
-        .collect();
-    found.sort();
-    found
 }
 
 fn tail(
