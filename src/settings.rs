@@ -85,6 +85,8 @@ pub struct Input {
     pub exclude_paths: Vec<String>,
     pub rotated: Rotated,
     pub start_at: StartAt,
+    /// What was not written to for this long when it is first met is read from its end on.
+    pub ignore_older: Option<Duration>,
     pub format: Format,
     /// A name that `encoding_rs` knows.
     pub encoding: String,
@@ -102,6 +104,9 @@ pub struct Input {
     pub on_long_line: LongLine,
     pub partial_timeout: Option<Duration>,
     pub close_inactive: Duration,
+    /// A rotated file is removed this long after all of it was acknowledged.
+    pub delete_after: Option<Duration>,
+    pub rate_limit: RateLimit,
     /// Directories below which symbolic links are followed.
     pub follow_symlinks: Vec<PathBuf>,
     /// Topic, key and headers of its records.
@@ -119,6 +124,7 @@ impl Input {
             exclude_paths: Vec::new(),
             rotated: Rotated::Auto,
             start_at: StartAt::Beginning,
+            ignore_older: None,
             format: Format::Text,
             encoding: "utf-8".into(),
             delimiter: "\n".into(),
@@ -132,6 +138,8 @@ impl Input {
             on_long_line: LongLine::Truncate,
             partial_timeout: None,
             close_inactive: Duration::from_mins(5),
+            delete_after: None,
+            rate_limit: RateLimit::default(),
             follow_symlinks: Vec::new(),
             labels: Labels::plain("logs"),
             partition: Partition::File,
@@ -167,6 +175,13 @@ pub enum Value {
         /// What leaves room for the rest of a record in a request.
         value_max: usize,
     },
+}
+
+/// The most that is read of an input in a second; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RateLimit {
+    pub records: Option<u64>,
+    pub bytes: Option<u64>,
 }
 
 /// What a line of a file looks like.

@@ -2,12 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::Path;
 
+use super::part::Part;
 use super::problem::{Problem, Severity};
 use super::raw::{Node, NodeId, Value};
-use super::source::Source;
-use super::yaml::Found;
+use super::source::Spot;
 
 /// More than this nobody reads, and each costs a walk through the document.
 const PROBLEMS_MAX: usize = 100;
@@ -79,13 +78,8 @@ impl Report {
         self.known.borrow_mut().extend(keys);
     }
 
-    /// Every problem, in the order of the file, each once.
-    pub(super) fn place(
-        self,
-        find: impl Fn(NodeId) -> Found,
-        source: &Source<'_>,
-        file: &Path,
-    ) -> Vec<Problem> {
+    /// Every problem, in the order of the files, each once.
+    pub(super) fn place(self, parts: &[Part<'_>]) -> Vec<Problem> {
         let secrets = self.secrets.into_inner();
         let mut drafts = self.drafts.into_inner();
         let beyond = drafts.len().saturating_sub(PROBLEMS_MAX);
@@ -93,35 +87,53 @@ impl Report {
         drafts.sort_by_key(|draft| (draft.severity, draft.node));
         drafts.truncate(PROBLEMS_MAX);
 
-        let mut found = HashMap::new();
-        let mut find =
-            |node: NodeId| -> Found { found.entry(node).or_insert_with(|| find(node)).clone() };
-        let mut problems = Vec::new();
+        let mut places = Places { parts, found: HashMap::new() };
+        let mut ordered = Vec::new();
         for draft in drafts {
-            let spot = source.spot(find(draft.node));
+            let Some((number, part, spot)) = places.find(draft.node) else { continue };
             let mut message = draft.message;
-            if let Some(first) = draft.first {
-                let line = source.spot(find(first)).line;
-                message = format!("{message}, first on line {line}");
+            if let Some((other, there, first)) = draft.first.and_then(|first| places.find(first)) {
+                message = format!("{message}, first on line {}", first.line);
+                if other != number {
+                    message = format!("{message} of {}", there.file.display());
+                }
             }
-            problems.push(Problem {
+            let problem = Problem {
                 severity: draft.severity,
-                file: file.into(),
+                file: part.file.into(),
                 line: spot.line,
                 column: spot.column,
                 key: redact(draft.key, &secrets),
                 message: redact(message, &secrets),
                 suggestion: draft.suggestion.map(|s| redact(s, &secrets)),
-                excerpt: source.excerpt(&spot, &secrets),
-            });
+                excerpt: part.source.excerpt(&spot, &secrets),
+            };
+            ordered.push((number, problem));
         }
-        problems.sort_by_key(|p| (p.line, p.column));
-        problems.dedup_by(|b, a| (a.line, a.column, &a.message) == (b.line, b.column, &b.message));
+        ordered.sort_by_key(|(number, p)| (*number, p.line, p.column));
+        ordered.dedup_by(|(n, b), (m, a)| {
+            (*m, a.line, a.column, &a.message) == (*n, b.line, b.column, &b.message)
+        });
+        let mut problems: Vec<_> = ordered.into_iter().map(|(_, problem)| problem).collect();
         if let (Some(last), true) = (problems.last().cloned(), beyond > 0) {
             let message = format!("{beyond} more problems are not shown");
             problems.push(Problem { message, suggestion: None, excerpt: None, ..last });
         }
         problems
+    }
+}
+
+/// Where nodes are written. To find one is a walk through its document.
+struct Places<'p, 't> {
+    parts: &'p [Part<'t>],
+    found: HashMap<NodeId, Spot>,
+}
+
+impl<'p, 't> Places<'p, 't> {
+    fn find(&mut self, node: NodeId) -> Option<(usize, &'p Part<'t>, Spot)> {
+        let (number, part) = self.parts.iter().enumerate().find(|(_, part)| node < part.after())?;
+        let spot = self.found.entry(node).or_insert_with(|| part.source.spot(part.find(node)));
+        Some((number, part, spot.clone()))
     }
 }
 

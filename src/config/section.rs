@@ -74,6 +74,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The root of another file.
+    pub(super) fn beside(&self, root: &'a Node) -> Self {
+        Self::open(self.report, root, String::new())
+    }
+
     /// The sections of a list; `None` if there is no list.
     pub(super) fn children(&self, name: &'static str) -> Option<Vec<Self>> {
         let path = self.path_of(name);

@@ -14,6 +14,7 @@ use super::raw::{Entry, Node, NodeId, Value};
 /// A YAML text that was read without a syntax error.
 pub(super) struct Document<'t> {
     text: &'t str,
+    first: NodeId,
     shape: Vec<Shape>,
 }
 
@@ -32,24 +33,25 @@ pub(super) struct Found {
 }
 
 impl<'t> Document<'t> {
-    pub(super) fn parse(text: &'t str) -> Result<(Self, Node), SyntaxError> {
+    /// Its nodes are numbered from `first` on.
+    pub(super) fn parse(text: &'t str, first: NodeId) -> Result<(Self, Node), SyntaxError> {
         let mut documents = serde_yaml::Deserializer::from_str(text);
-        let mut survey = Walk { next: 0, shape: Vec::new(), goal: Goal::Survey };
-        if let Some(first) = documents.next() {
-            Step(&mut survey).deserialize(first).map_err(|e| syntax(&e))?;
+        let mut survey = Walk::new(first, Vec::new(), Goal::Survey);
+        if let Some(document) = documents.next() {
+            Step(&mut survey).deserialize(document).map_err(|e| syntax(&e))?;
         }
         if let Some(second) = documents.next() {
-            let mut walk = Walk { next: 0, shape: Vec::new(), goal: Goal::find(NodeId(0)) };
+            let mut walk = Walk::new(first, Vec::new(), Goal::find(first));
             let place = Step(&mut walk).deserialize(second).err().and_then(|e| e.location());
             let at = place.map_or(0, |l| l.index());
             return Err(SyntaxError { message: "a second document begins here".into(), at });
         }
         // The survey knows scalars only as YAML types them; `0x1F` and `1.10` are wanted as they
         // are written.
-        let document = Self { text, shape: survey.shape };
+        let document = Self { text, first, shape: survey.shape };
         let mut read = document.walk(Goal::Read);
-        let first = serde_yaml::Deserializer::from_str(text);
-        let root = Step(&mut read).deserialize(first).map_err(|e| syntax(&e))?;
+        let again = serde_yaml::Deserializer::from_str(text);
+        let root = Step(&mut read).deserialize(again).map_err(|e| syntax(&e))?;
         Ok((document, root))
     }
 
@@ -63,7 +65,12 @@ impl<'t> Document<'t> {
     }
 
     fn walk(&self, goal: Goal) -> Walk {
-        Walk { next: 0, shape: self.shape.clone(), goal }
+        Walk::new(self.first, self.shape.clone(), goal)
+    }
+
+    /// The number after those of its nodes.
+    pub(super) fn after(&self) -> NodeId {
+        NodeId(self.first.0 + self.shape.len())
     }
 }
 
@@ -88,6 +95,7 @@ enum Shape {
 /// One way through the document. Nodes are numbered in the order they are met, so that every
 /// walk gives a node the same number.
 struct Walk {
+    first: NodeId,
     next: usize,
     shape: Vec<Shape>,
     goal: Goal,
@@ -106,10 +114,19 @@ impl Goal {
 }
 
 impl Walk {
+    fn new(first: NodeId, shape: Vec<Shape>, goal: Goal) -> Self {
+        Self { first, next: first.0, shape, goal }
+    }
+
+    fn place(&self, id: NodeId) -> usize {
+        id.0 - self.first.0
+    }
+
     fn arrive<E: de::Error>(&mut self, id: NodeId, text: Option<&str>) -> Result<(), E> {
         match &mut self.goal {
             Goal::Survey => {
-                if let (Some(shape), Some(_)) = (self.shape.get_mut(id.0), text) {
+                let place = self.place(id);
+                if let (Some(shape), Some(_)) = (self.shape.get_mut(place), text) {
                     *shape = Shape::Scalar;
                 }
             }
@@ -134,7 +151,7 @@ impl<'de> DeserializeSeed<'de> for Step<'_> {
         if matches!(self.0.goal, Goal::Survey) {
             self.0.shape.push(Shape::Other);
         }
-        let scalar = self.0.shape.get(id.0) == Some(&Shape::Scalar);
+        let scalar = self.0.shape.get(self.0.place(id)) == Some(&Shape::Scalar);
         let visitor = Visitor { walk: self.0, id };
         if scalar { from.deserialize_str(visitor) } else { from.deserialize_any(visitor) }
     }
@@ -231,7 +248,7 @@ mod tests {
     use super::*;
 
     fn offsets(text: &str) -> Vec<(usize, Option<String>)> {
-        let (document, _) = Document::parse(text).expect("is YAML");
+        let (document, _) = Document::parse(text, NodeId(0)).expect("is YAML");
         let found = (0..document.shape.len()).map(|n| document.find(NodeId(n)));
         found.map(|f| (f.at, f.scalar)).collect()
     }
@@ -253,6 +270,17 @@ mod tests {
     }
 
     #[test]
+    fn nodes_of_several_documents_have_their_own_numbers() {
+        let text = "[a, {b: c}]";
+        let (one, root) = Document::parse(text, NodeId(0)).expect("is YAML");
+        let (two, other) = Document::parse(text, one.after()).expect("is YAML");
+        assert_eq!((root.id, other.id, two.after()), (NodeId(0), NodeId(5), NodeId(10)));
+        for node in 0..5 {
+            assert_eq!(one.find(NodeId(node)).at, two.find(NodeId(node + 5)).at);
+        }
+    }
+
+    #[test]
     fn an_alias_is_found_at_its_anchor() {
         let found = offsets("a: &x {b: 1}\nc: *x\n");
         assert_eq!(found[3].0, found[7].0);
@@ -260,18 +288,18 @@ mod tests {
 
     #[test]
     fn a_second_document_is_refused_where_it_begins() {
-        let error = Document::parse("a: 1\n---\nb: 2\n").err().expect("is refused");
+        let error = Document::parse("a: 1\n---\nb: 2\n", NodeId(0)).err().expect("is refused");
         assert_eq!(error.at, 9);
     }
 
     #[test]
     fn endless_aliases_end() {
-        assert!(Document::parse("&a [*a]").is_err());
+        assert!(Document::parse("&a [*a]", NodeId(0)).is_err());
         let level = |n: usize| {
             format!("a{}: &a{} [{}]\n", n + 1, n + 1, vec![format!("*a{n}"); 9].join(", "))
         };
         let bomb: String = (0..9).map(level).collect();
         let bomb = format!("a0: &a0 x\n{bomb}");
-        assert!(Document::parse(&bomb).is_err());
+        assert!(Document::parse(&bomb, NodeId(0)).is_err());
     }
 }

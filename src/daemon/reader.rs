@@ -207,7 +207,8 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
     fn rest(&self) {
         let scan = self.scan_every().saturating_sub(self.scanned.elapsed());
         let sweep = SWEEP_EVERY.saturating_sub(self.swept.elapsed());
-        thread::park_timeout(scan.min(sweep).max(Duration::from_millis(1)));
+        let limited = self.tail.limited_for().unwrap_or(Duration::MAX);
+        thread::park_timeout(scan.min(sweep).min(limited).max(Duration::from_millis(1)));
     }
 
     fn look(&mut self, input: usize, path: &Path, real: Option<&Path>) {

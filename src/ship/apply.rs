@@ -40,6 +40,9 @@ impl Ship {
 
     fn seen(&mut self, seen: Seen) {
         let source = seen.source;
+        if self.inputs.iter().any(|input| input.delete_after.is_some()) {
+            self.told.insert(source, seen.acknowledged.clone());
+        }
         self.changes.push(Change::Known {
             source,
             lineage: seen.lineage.clone(),
@@ -98,6 +101,7 @@ impl Ship {
     }
 
     fn gone(&mut self, source: SourceId) {
+        self.told.remove(&source);
         let Some(way) = self.ways.of(source.lineage).and_then(|at| self.ways.get(at)) else {
             return;
         };

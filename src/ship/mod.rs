@@ -152,6 +152,8 @@ pub struct Ship {
     resumed: HashMap<SourceId, Offset>,
     /// Sources that the next start reads again from what was acknowledged.
     fallen: HashSet<SourceId>,
+    /// Who wants to know up to where a source is acknowledged; none if no input removes files.
+    told: HashMap<SourceId, Arc<tail::Acknowledged>>,
     /// Inputs all of which has been looked at in this run.
     looked: HashSet<String>,
     deadlines_at: Instant,
@@ -211,6 +213,7 @@ impl Ship {
             gone: HashSet::new(),
             fallen: HashSet::new(),
             resumed: HashMap::new(),
+            told: HashMap::new(),
             looked: HashSet::new(),
             deadlines_at: clock::now(),
             asked: 0,
@@ -323,6 +326,9 @@ impl Ship {
             let floor = self.floor(frontier.source()).unwrap_or(frontier.mark());
             let is_before = floor.offset <= frontier.mark().offset;
             let acknowledged = if is_before { floor } else { frontier.mark() };
+            if let Some(told) = self.told.get(&frontier.source()) {
+                told.tell(acknowledged.offset);
+            }
             Change::Moved { frontier, acknowledged }
         }));
         // Last: nothing may be said about them afterwards.

@@ -77,10 +77,14 @@ impl Sighting {
     /// since but last written to before is a copy, or was unpacked.
     pub(super) fn is_young(&self, looked_ms: Option<u64>) -> bool {
         let Some(looked_ms) = looked_ms else { return true };
-        let modified_ms =
-            i128::from(self.meta.mtime()) * 1000 + i128::from(self.meta.mtime_nsec()) / 1_000_000;
+        let modified_ms = self.modified_ms();
         let born_ms = self.identity.born_ns.map_or(modified_ms, |ns| i128::from(ns / 1_000_000));
         born_ms.min(modified_ms) + SLACK_MS >= i128::from(looked_ms)
+    }
+
+    /// When it was last written to, in wall milliseconds.
+    pub(super) fn modified_ms(&self) -> i128 {
+        i128::from(self.meta.mtime()) * 1000 + i128::from(self.meta.mtime_nsec()) / 1_000_000
     }
 
     /// Sorts files of one lineage oldest first. Those of the same tick of the file system's clock

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::record::{Block, Identity, Label, Lineage, LineageId, Mark, SourceId};
+use crate::record::{Block, Identity, Label, Lineage, LineageId, Mark, Offset, SourceId};
 
 /// Everything that leaves the room, in the order in which it happened.
 #[derive(Debug)]
@@ -50,6 +50,7 @@ pub struct Seen {
     /// From where it will be read, if it was not known yet.
     pub from: Mark,
     pub gate: Arc<Gate>,
+    pub acknowledged: Arc<Acknowledged>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,21 @@ impl LostReason {
             Self::Truncated => "truncated",
             Self::Deleted => "deleted",
         }
+    }
+}
+
+/// Up to where a source is acknowledged, and not only spooled. Those who ship tell it, for readers
+/// that remove files.
+#[derive(Debug, Default)]
+pub struct Acknowledged(AtomicU64);
+
+impl Acknowledged {
+    pub fn tell(&self, until: Offset) {
+        self.0.store(until.0, Ordering::Release);
+    }
+
+    pub fn offset(&self) -> Offset {
+        Offset(self.0.load(Ordering::Acquire))
     }
 }
 

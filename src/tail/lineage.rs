@@ -226,6 +226,7 @@ impl Lineage {
             path: source.path.clone(),
             from: source.resume,
             gate: self.gate.clone(),
+            acknowledged: source.acknowledged.clone(),
         })
     }
 
@@ -235,7 +236,12 @@ impl Lineage {
 
     /// It has a name that is not the lineage's.
     pub(super) fn is_rotated(&self, source: &Source) -> bool {
-        source.home == Home::Named && source.path != self.live_path() && !source.has_matched_name()
+        source.is_rotated_from(self.live_path())
+    }
+
+    /// Something was seen that has not been read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.sources.iter().any(|source| source.size > source.searched)
     }
 
     /// The last one that holds something, empty ones left aside: all before it are followed.

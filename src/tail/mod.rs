@@ -12,13 +12,16 @@ mod descriptors;
 mod event;
 mod hole;
 mod identity;
+mod input;
 mod judgement;
+mod limit;
 mod lineage;
 mod lineages;
 mod manner;
 mod owner;
 mod reading;
 mod reconcile;
+mod removal;
 mod source;
 mod sweep;
 #[cfg(test)]
@@ -28,11 +31,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use descriptors::Descriptors;
-pub use event::{Event, Gate, LostReason, Seen};
+pub use event::{Acknowledged, Event, Gate, LostReason, Seen};
+use input::Input;
+use limit::Limit;
 use lineage::{Again, Lineage, Next, Patience};
 use lineages::Lineages;
 use manner::Manners;
@@ -42,10 +46,11 @@ use reconcile::{From, Outcome, Since};
 use source::Source;
 
 use crate::budget::Budget;
+use crate::clock;
 use crate::frame::Rule;
-use crate::record::{self, Generation, Identity, Label, Mark};
+use crate::record::{self, Generation, Identity, Mark};
 use crate::settings::{self, StartAt};
-use crate::template::{Fallback, Labeller};
+use crate::template::Labeller;
 
 /// How long a file that cannot be read holds up those that came after it.
 const FAILING_HOLDS: Duration = Duration::from_mins(1);
@@ -115,41 +120,6 @@ pub struct Look<'a> {
     pub listed_ms: Option<u64>,
 }
 
-struct Input {
-    settings: settings::Input,
-    manners: Manners,
-    labeller: Labeller,
-    /// Said once that there are more topics than there may be.
-    has_too_many_topics: bool,
-    /// When all of it was last looked at before this run, or never.
-    looked_ms: Option<u64>,
-    /// The first look of this run is not complete yet.
-    is_first_look: bool,
-}
-
-impl Input {
-    /// What the records of a lineage carry; says if they do not go to the topic they should.
-    fn label(&mut self, lineage: &record::Lineage, real: Option<&Path>) -> Arc<Label> {
-        let (label, fallback) = self.labeller.label(&lineage.path, real);
-        let topic = &*label.topic;
-        match fallback {
-            Some(Fallback::Unknown(field)) => {
-                tracing::warn!(%lineage, field, topic, "the path does not say which topic: lines go to topic_fallback");
-            }
-            Some(Fallback::Illegal(name)) => {
-                tracing::warn!(%lineage, name, topic, "no topic can have this name: lines go to topic_fallback");
-            }
-            Some(Fallback::TooMany(name)) if !self.has_too_many_topics => {
-                self.has_too_many_topics = true;
-                let max = self.settings.labels.topics_max;
-                tracing::warn!(%lineage, name, max, topic, "topics_max is reached: lines of further topics go to topic_fallback");
-            }
-            Some(Fallback::TooMany(_)) | None => {}
-        }
-        label
-    }
-}
-
 /// All files being read.
 pub struct Tail<F> {
     inputs: Vec<Input>,
@@ -178,6 +148,7 @@ impl<F: FnMut(Event)> Tail<F> {
         emit: F,
     ) -> Self {
         let input = |settings: &settings::Input| Input {
+            limit: Limit::new(settings.rate_limit, clock::now()),
             manners: Manners::of(settings),
             labeller: Labeller::new(&settings.labels),
             has_too_many_topics: false,
@@ -274,13 +245,17 @@ impl<F: FnMut(Event)> Tail<F> {
 
     fn since(&self, input: usize) -> Since {
         let Some(input) = self.inputs.get(input) else {
-            return Since { looked_ms: None, new: From::Beginning };
+            return Since { looked_ms: None, new: From::Beginning, ignored_ms: None };
         };
         // What was there at the very first look of all may be left out.
         let ends = input.settings.start_at == StartAt::End;
         let is_first = input.is_first_look && input.looked_ms.is_none();
         let new = if ends && is_first { From::End } else { From::Beginning };
-        Since { looked_ms: input.looked_ms, new }
+        let ignored_ms = input.settings.ignore_older.map(|age| {
+            let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            clock::wall_ms().saturating_sub(age_ms)
+        });
+        Since { looked_ms: input.looked_ms, new, ignored_ms }
     }
 
     fn reconcile(&mut self, at: usize, siblings: &[PathBuf]) {
@@ -302,6 +277,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.again = if is_short { Again::Soon } else { Again::Asked };
         for (source, _) in &mut outcome.ended {
+            self.owners.remove(lineage.input, &source.identity, at);
             let blocks = source.last_words(&self.budget);
             blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
         }
@@ -327,12 +303,19 @@ impl<F: FnMut(Event)> Tail<F> {
     pub fn turn(&mut self, siblings: impl Fn(usize, &Path) -> Vec<PathBuf>) -> Turn {
         for _ in 0..self.ready.len() {
             let Some(at) = self.ready.pop_front() else { break };
-            let Some(lineage) = self.lineages.get_mut(at) else { continue };
-            if lineage.gate.is_closed() {
+            let Some(lineage) = self.lineages.get(at) else { continue };
+            // Known without asking the file system again, as long as others have their turns.
+            let waits = lineage.has_unread() && self.is_limited(lineage.input);
+            if waits || lineage.gate.is_closed() {
                 self.ready.push_back(at);
                 continue;
             }
-            match self.advance(at, &siblings) {
+            let next = self.next(at);
+            if self.is_over_limit(at, &next) {
+                self.ready.push_back(at);
+                continue;
+            }
+            match self.advance(at, &next, &siblings) {
                 Turn::Worked => {
                     self.ready.push_back(at);
                     return Turn::Worked;
@@ -375,33 +358,14 @@ impl<F: FnMut(Event)> Tail<F> {
         self.lineages.get_mut(at).map_or(Next::Idle, |lineage| lineage.next(patience))
     }
 
-    /// Where lines that are not whole take too much, those of other files are forgotten, unless
-    /// they are about to be shipped.
-    fn bound_pending(&mut self, at: usize) {
-        let limit = self.budget.limit() / PENDING_SHARE;
-        if self.pending <= limit {
-            return;
-        }
-        let sources = |lineage: &Lineage| lineage.sources.iter().map(Source::pending_bytes).sum();
-        self.pending = self.lineages.iter().map::<usize, _>(sources).sum();
-        for other in (0..self.lineages.len()).filter(|other| *other != at) {
-            if self.pending <= limit / 2 {
-                return;
-            }
-            let Some(input) = self.lineages.get(other).map(|lineage| lineage.input) else { return };
-            let patience = self.patience(input).event;
-            let Some(lineage) = self.lineages.get_mut(other) else { return };
-            let before = sources(lineage);
-            let is_due = |source: &Source| source.has_event() && source.rest() >= patience;
-            let waits = |source: &&mut Source| !source.has_news() && !is_due(source);
-            lineage.sources.iter_mut().filter(waits).for_each(Source::rewind);
-            self.pending -= before - sources(lineage);
-        }
-    }
-
-    fn advance(&mut self, at: usize, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Turn {
+    fn advance(
+        &mut self,
+        at: usize,
+        next: &Next,
+        siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>,
+    ) -> Turn {
         self.bound_pending(at);
-        let (position, step) = match self.next(at) {
+        let (position, step) = match *next {
             Next::Idle => return Turn::Idle,
             Next::Reconcile => (0, Step::Missing),
             Next::Read(position) => (position, self.read(at, position, Source::read)),
@@ -447,7 +411,7 @@ impl<F: FnMut(Event)> Tail<F> {
             self.make_room();
         }
         let Some(lineage) = self.lineages.get_mut(at) else { return Step::Worked };
-        let Some(input) = self.inputs.get(lineage.input) else { return Step::Worked };
+        let Some(input) = self.inputs.get_mut(lineage.input) else { return Step::Worked };
         let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
         let waited = source.pending_bytes();
         let read = source.open().and_then(|()| {
@@ -457,6 +421,8 @@ impl<F: FnMut(Event)> Tail<F> {
         self.pending = (self.pending + source.pending_bytes()).saturating_sub(waited);
         let step = match read {
             Ok(Read::Block(block)) => {
+                let bytes = block.end.offset.since(block.start.offset);
+                input.limit.spend(u64::from(block.len()), bytes, clock::now());
                 (self.emit)(Event::Block(block));
                 Step::Worked
             }

@@ -39,6 +39,14 @@ impl Owners {
         owners
     }
 
+    /// A lineage has no part in a file any more.
+    pub(super) fn remove(&mut self, input: usize, identity: &Identity, lineage: usize) {
+        let key = (input, identity.ino);
+        if matches!(self.0.get(&key), Some(Owner::Lineage(owner)) if *owner == lineage) {
+            self.0.remove(&key);
+        }
+    }
+
     pub(super) fn insert(&mut self, input: usize, identity: &Identity, lineage: usize) {
         self.0.insert((input, identity.ino), Owner::Lineage(lineage));
     }

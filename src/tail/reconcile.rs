@@ -27,6 +27,18 @@ pub(super) struct Since {
     /// then.
     pub(super) looked_ms: Option<u64>,
     pub(super) new: From,
+    /// What was last written before this is not begun, in wall milliseconds.
+    pub(super) ignored_ms: Option<u64>,
+}
+
+impl Since {
+    /// From where a file that is new to us is read.
+    fn new_from(&self, found: &Sighting) -> From {
+        match self.ignored_ms {
+            Some(ignored_ms) if found.modified_ms() < i128::from(ignored_ms) => From::End,
+            _ => self.new,
+        }
+    }
 }
 
 /// What must be told.
@@ -64,11 +76,13 @@ impl Lineage {
             let is_new = sighting.is_ours
                 || self.departed.has(&sighting.identity)
                 || sighting.is_young(since.looked_ms) && !strangers.iter().any(is_it);
+            let new = if sighting.is_ours { From::Beginning } else { since.new_from(&sighting) };
             let at = self.sources.len() - usize::from(is_live_known);
-            self.judge(&sighting, at, is_new.then_some(since.new), &mut outcome);
+            self.judge(&sighting, at, is_new.then_some(new), &mut outcome);
         }
         if let Some(live) = live {
-            self.take_live(&live, since.new, &mut outcome);
+            let new = since.new_from(&live);
+            self.take_live(&live, new, &mut outcome);
         }
         self.bury(&mut outcome);
         self.listing = outcome.errors.is_empty().then(|| self.listing_of(siblings));

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use super::candidate::Candidate;
+use super::event::Acknowledged;
 use super::hole::Hole;
 use super::identity;
+use super::removal::Removal;
 use crate::clock;
 use crate::process::Assembly;
 use crate::record::{Anchor, Identity, Label, Mark, Offset, SourceId};
@@ -96,6 +98,8 @@ pub(super) struct Source {
     pub(super) read_at: Option<Instant>,
     /// Since when it cannot be read, and when it was last tried.
     failing: Option<(Instant, Instant)>,
+    pub(super) acknowledged: Arc<Acknowledged>,
+    pub(super) removal: Removal,
 }
 
 impl Source {
@@ -133,7 +137,14 @@ impl Source {
             changed_at: clock::now(),
             read_at: None,
             failing: None,
+            acknowledged: Arc::default(),
+            removal: Removal::default(),
         }
+    }
+
+    /// It has a name that is not `live`.
+    pub(super) fn is_rotated_from(&self, live: &Path) -> bool {
+        self.home == Home::Named && self.path != live && !self.has_matched_name()
     }
 
     /// Bytes of it that are in no block yet, a hole left aside.

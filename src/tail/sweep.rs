@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use super::lineage::{Again, Next};
+use super::lineage::{Again, Lineage, Next};
 use super::source::Source;
-use super::{Ending, Event, Step, Tail};
+use super::{Ending, Event, PENDING_SHARE, Step, Tail};
 use crate::record;
 
 impl<F: FnMut(Event)> Tail<F> {
     /// Lets go of files that nobody will write to any more, closes those at rest, and sees to
-    /// what is due. Call it about once a second.
+    /// what is due. Removes files that are to go. Call it about once a second.
     ///
     /// Returns the names that are over, with their inputs.
     pub fn sweep(&mut self) -> Vec<(usize, Arc<record::Lineage>)> {
+        self.remove_settled();
         let mut over = Vec::new();
         for at in self.lineages.take_awake() {
             let is_due = !matches!(self.next(at), Next::Idle);
@@ -41,7 +42,10 @@ impl<F: FnMut(Event)> Tail<F> {
         let close_inactive = input.settings.close_inactive;
         let gone = lineage.let_go(close_inactive);
         lineage.close(close_inactive);
-        gone.into_iter().map(|source| Event::Gone(source.id)).for_each(&mut self.emit);
+        for source in gone {
+            self.owners.remove(lineage.input, &source.identity, at);
+            (self.emit)(Event::Gone(source.id));
+        }
         self.count_open(at);
     }
 
@@ -51,6 +55,32 @@ impl<F: FnMut(Event)> Tail<F> {
         self.floor = self.floor.max(lineage.next_generation);
         (self.emit)(Event::Over(lineage.id));
         Some((lineage.input, lineage.name))
+    }
+
+    /// Where lines that are not whole take too much, those of other files are forgotten, unless
+    /// they are about to be shipped.
+    pub(super) fn bound_pending(&mut self, at: usize) {
+        let limit = self.budget.limit() / PENDING_SHARE;
+        if self.pending <= limit {
+            return;
+        }
+        let sources = |lineage: &Lineage| lineage.sources.iter().map(Source::pending_bytes).sum();
+        self.pending = self.lineages.iter().map::<usize, _>(sources).sum();
+        for other in (0..self.lineages.end()).filter(|other| *other != at) {
+            if self.pending <= limit / 2 {
+                return;
+            }
+            let Some(input) = self.lineages.get(other).map(|lineage| lineage.input) else {
+                continue;
+            };
+            let patience = self.patience(input).event;
+            let Some(lineage) = self.lineages.get_mut(other) else { continue };
+            let before = sources(lineage);
+            let is_due = |source: &Source| source.has_event() && source.rest() >= patience;
+            let waits = |source: &&mut Source| !source.has_news() && !is_due(source);
+            lineage.sources.iter_mut().filter(waits).for_each(Source::rewind);
+            self.pending -= before - sources(lineage);
+        }
     }
 
     /// With [`Ending::AtEnd`]: takes unfinished last lines too, and says that all is read.

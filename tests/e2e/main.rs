@@ -12,6 +12,7 @@ mod chaos;
 mod containers;
 mod embedded;
 mod harness;
+mod inputs;
 mod labels;
 mod logrotate;
 mod many;

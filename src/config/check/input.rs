@@ -11,7 +11,7 @@ use crate::config::raw::{NodeId, Scalar, Value};
 use crate::config::section::{Section, planned};
 use crate::config::suggest::{near, quoted};
 use crate::config::units::show_size;
-use crate::settings::{Input, LongLine, Partition, Rotated, StartAt};
+use crate::settings::{Input, LongLine, Partition, RateLimit, Rotated, StartAt};
 use crate::template::Labels;
 
 const STARTS: &[(&str, StartAt)] = &[("beginning", StartAt::Beginning), ("end", StartAt::End)];
@@ -23,21 +23,14 @@ const LONG_LINES: &[(&str, LongLine)] = &[
 const ROTATED: &[(&str, Rotated)] = &[("auto", Rotated::Auto), ("off", Rotated::Off)];
 const FOLLOWED: &[&str] = &["/var/log/containers", "/var/log/pods"];
 const PARTITIONS_PLANNED: &[&str] = &["key", "sticky", "round_robin", "random"];
-const PLANNED: &[&str] = &[
-    "ignore_older",
-    "rate_limit",
-    "processors",
-    "ordering",
-    "record_id",
-    "delete_after",
-    "confirm",
-    "output",
-];
+const PLANNED: &[&str] = &["processors", "ordering", "record_id", "confirm", "output"];
 const MAX_LINE: usize = 960 << 10;
 const LINE_MAX: u64 = 1 << 30;
 /// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
 /// and the header that marks a line as cut.
 const FRAMING: usize = 256;
+/// Bytes a second that no file system delivers.
+const RATE_MAX: u64 = 1 << 40;
 const ID_LEN_MAX: usize = 200;
 
 /// Ids so far, and where they are.
@@ -62,6 +55,7 @@ pub(super) fn check(
         exclude_paths: excluded,
         rotated: rotated(&s),
         start_at: s.read("start_at", StartAt::Beginning, parse::choice(STARTS)).value,
+        ignore_older: optional_period(&s, "ignore_older", None),
         format: lines.format,
         encoding: lines.encoding,
         delimiter: lines.delimiter,
@@ -75,6 +69,8 @@ pub(super) fn check(
         on_long_line: s.read("on_long_line", LongLine::Truncate, parse::choice(LONG_LINES)).value,
         partial_timeout: optional_period(&s, "partial_timeout", None),
         close_inactive: period(&s, "close_inactive", Duration::from_mins(5)),
+        delete_after: delete_after(&s),
+        rate_limit: rate_limit(&s),
         follow_symlinks: follow_symlinks(&s),
         labels: labels.clone().unwrap_or_default(),
         partition: s.read("partition", Partition::File, partition).value,
@@ -156,6 +152,32 @@ fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize 
         s.contradiction("max_line", &[max_line.part(), (None, kafka.request_sound)], message);
     }
     max_line.value
+}
+
+/// What was passed over looks like what was acknowledged: both lie before the place.
+fn delete_after(s: &Section<'_>) -> Option<Duration> {
+    let delete_after = optional_period(s, "delete_after", None);
+    let is_end = |scalar: &Scalar| Ok(scalar.text == "end");
+    let passed_over = [
+        (s.read("start_at", false, is_end).value, "start_at: end"),
+        (s.has("ignore_older"), "ignore_older"),
+    ];
+    for (_, other) in passed_over.iter().filter(|(given, _)| delete_after.is_some() && *given) {
+        let message = format!("`delete_after` would remove what `{other}` has passed over");
+        s.error(s.place_of("delete_after"), "delete_after", message, None);
+    }
+    delete_after
+}
+
+fn rate_limit(s: &Section<'_>) -> RateLimit {
+    let limit = s.child("rate_limit");
+    let records = |scalar: &Scalar| Ok(parse::number(1..=i64::MAX)(scalar)?.unsigned_abs());
+    let rate_limit = RateLimit {
+        records: limit.read("records", None, parse::some(records)).value,
+        bytes: limit.read("bytes", None, parse::some(parse::size(1..=RATE_MAX))).value,
+    };
+    limit.close(|_| None);
+    rate_limit
 }
 
 fn follow_symlinks(s: &Section<'_>) -> Vec<PathBuf> {

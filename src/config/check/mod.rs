@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::include::Included;
 use super::parse;
 use super::raw::Node;
 use super::report::Report;
@@ -50,11 +51,18 @@ const LOG_LEVELS: &[(&str, &str)] = &[
     ("debug", "debug"),
     ("trace", "trace"),
 ];
-const PLANNED: &[&str] = &["outputs", "include", "schema_registry", "http"];
+const PLANNED: &[&str] = &["outputs", "schema_registry", "http"];
 
 /// The settings; not to be used if an error was reported.
-pub(super) fn settings(root: &Node, world: &World<'_>, report: &Report) -> Settings {
+pub(super) fn settings(
+    root: &Node,
+    included: &Included,
+    world: &World<'_>,
+    report: &Report,
+) -> Settings {
     let top = Section::open(report, root, String::new());
+    // Those files have been read.
+    top.has("include");
     let state_dir = PathBuf::from("/var/lib/tailspool");
     let second = Duration::from_secs(1);
     let kafka = kafka::check(&top, world);
@@ -63,7 +71,7 @@ pub(super) fn settings(root: &Node, world: &World<'_>, report: &Report) -> Setti
         shutdown_grace: period(&top, "shutdown_grace", 10 * second),
         checkpoint_interval: period(&top, "checkpoint_interval", second),
         forget_after: period(&top, "forget_after", 7 * DAY),
-        inputs: inputs(&top, &kafka, world),
+        inputs: inputs(&top, included, &kafka, world),
         spool: spool(&top, &kafka),
         dead_letters: dead_letters(&top),
         log: log(&top),
@@ -99,18 +107,28 @@ fn optional_period(
 
 fn inputs(
     top: &Section<'_>,
+    included: &Included,
     kafka: &kafka::Checked,
     world: &World<'_>,
 ) -> Vec<crate::settings::Input> {
-    let sections = top.children("inputs");
+    let own = top.children("inputs");
     let given = top.find("inputs");
     // What is no list has been reported as that.
-    if sections.as_ref().map_or(given.is_none(), Vec::is_empty) {
+    let has_none = own.as_ref().map_or(given.is_none(), Vec::is_empty);
+    let mut sections: Vec<_> = own.into_iter().flatten().collect();
+    for root in &included.roots {
+        let file = top.beside(root);
+        sections.extend(file.children("inputs").into_iter().flatten());
+        file.close(|key| {
+            Some(format!("`{key}`: an included file holds `inputs` and nothing else"))
+        });
+    }
+    if has_none && sections.is_empty() && !included.are_missing {
         top.lacks("inputs", "no inputs: there is nothing to ship".into());
     }
     let mut seen = HashMap::new();
     let check = |section: Section<'_>| input::check(section, kafka, world, &mut seen);
-    sections.into_iter().flatten().filter_map(check).collect()
+    sections.into_iter().filter_map(check).collect()
 }
 
 fn spool(top: &Section<'_>, kafka: &kafka::Checked) -> Spool {

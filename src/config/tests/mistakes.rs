@@ -259,6 +259,21 @@ const IN_INPUTS: &[(&str, &str)] = &[
         "6:21 error: `close_inactive`: `5 min` is not a duration (500ms, 30s, 5m, 2h, 7d)",
     ),
     (
+        "    ignore_older: 2 weeks",
+        "6:19 error: `ignore_older`: `2 weeks` is not a duration (500ms, 30s, 5m, 2h, 7d)",
+    ),
+    (
+        "    start_at: end\n    delete_after: 1d\n    ignore_older: 7d",
+        "7:19 error: `delete_after` would remove what `start_at: end` has passed over\n7:19 error: `delete_after` would remove what `ignore_older` has passed over",
+    ),
+    (
+        "    rate_limit: 1MiB",
+        "6:17 error: `inputs[0].rate_limit` takes a mapping (`key: value`), not a single value",
+    ),
+    ("    rate_limit: {byte: 1}", "6:18 error: unknown key `byte` => bytes"),
+    ("    rate_limit: {bytes: 0}", "6:25 error: `bytes`: `0` is less than 1, the least possible"),
+    ("    rate_limit: {records: 1KiB}", "6:27 error: `records`: `1KiB` is not a whole number"),
+    (
         "    follow_symlinks: [pods]",
         "6:23 error: `follow_symlinks`: `pods` is not an absolute path",
     ),
@@ -336,7 +351,23 @@ const AT_THE_TOP: &[(&str, &str)] = &[
         "checkpoint_interval: ''",
         "3:22 error: `checkpoint_interval`: `` is not a duration (500ms, 30s, 5m, 2h, 7d)",
     ),
-    ("include: x", "3:1 error: `include` is not supported by this version"),
+    (
+        "include: {a: b}",
+        "3:10 error: `include` takes a single value, not a mapping; what begins with `{` needs quotes",
+    ),
+    (
+        "include: '*/x.yaml'",
+        "3:10 error: `include`: `*/x.yaml` has a wildcard in a directory's name",
+    ),
+    (
+        "include: conf.d/",
+        "3:10 error: `include`: `conf.d/` names a directory, not files => conf.d/*.yaml",
+    ),
+    ("include: [no-such-*.yaml]", "3:11 warning: `include`: no file matches no-such-*.yaml"),
+    (
+        "include: /no/such/dir/*",
+        "3:10 error: `include`: cannot list /no/such/dir/*: No such file or directory (os error 2)",
+    ),
     ("http: {listen: x}", "3:1 error: `http` is not supported by this version"),
     ("kafka: {}", "3:1 error: duplicate key `kafka`, first on line 1"),
     ("spool: 1GiB", "3:8 error: `spool` takes a mapping (`key: value`), not a single value"),

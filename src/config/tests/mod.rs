@@ -1,5 +1,6 @@
 //! The room through its door: a text goes in, settings or problems come out.
 
+mod includes;
 mod labels;
 mod mistakes;
 mod places;

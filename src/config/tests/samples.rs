@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{Fixed, load};
 use crate::config::check::{self, World};
-use crate::config::raw::finish;
+use crate::config::include::Included;
+use crate::config::raw::{NodeId, finish};
 use crate::config::report::Report;
 use crate::config::yaml::Document;
 
@@ -39,11 +40,11 @@ inputs:
 
 #[test]
 fn the_full_sample_has_every_key() {
-    let (_, root) = Document::parse(FULL).expect("is YAML");
+    let (_, root) = Document::parse(FULL, NodeId(0)).expect("is YAML");
     let world = World { vars: &Fixed(&[]), host: "h".into(), exposed: false };
     let report = Report::default();
     let root = finish(root, world.vars, &report);
-    check::settings(&root, &world, &report);
+    check::settings(&root, &Included::default(), &world, &report);
     let known = report.known.borrow();
     assert!(known.len() > 50);
     for key in known.iter() {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{lines, load, with_input, with_kafka, with_top};
-use crate::settings::{Acks, Compression, Kafka, Partition, Rotated, Settings, WhenFull};
+use crate::settings::{
+    Acks, Compression, Kafka, Partition, RateLimit, Rotated, Settings, WhenFull,
+};
 
 fn settings(text: &str) -> Settings {
     load(text).map_err(|e| e.to_string()).expect("is right").settings
@@ -104,6 +106,16 @@ fn inputs() {
     assert_eq!(input.partial_timeout, Some(Duration::from_secs(5)));
     assert!(input.follow_symlinks.is_empty());
     assert_eq!(input.exclude_paths, ["*.tmp"]);
+}
+
+#[test]
+fn an_input_says_what_is_too_old_and_how_fast_it_is_read() {
+    let text = with_input("    ignore_older: 2d\n    rate_limit: {records: 500, bytes: 1MiB}");
+    let input = &settings(&text).inputs[0];
+    assert_eq!(input.ignore_older, Some(Duration::from_hours(48)));
+    assert_eq!(input.rate_limit, RateLimit { records: Some(500), bytes: Some(1 << 20) });
+    let input = &settings(&with_input("    rate_limit: {records: ~}")).inputs[0];
+    assert_eq!((input.ignore_older, input.rate_limit), (None, RateLimit::default()));
 }
 
 #[test]

@@ -12,11 +12,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use start::acknowledged;
 use start::{siblings, tail};
 use tempfile::TempDir;
 
 use super::super::{
-    Ending, Event, Gate, Known, KnownSource, Look, LostReason, Restored, Seen, Tail, Turn,
+    Acknowledged, Ending, Event, Gate, Known, KnownSource, Look, LostReason, Restored, Seen, Tail,
+    Turn,
 };
 use crate::budget::Budget;
 use crate::clock;
@@ -67,6 +69,7 @@ pub(super) struct Heard {
     kept: Kept,
     names: HashMap<SourceId, Key>,
     gates: HashMap<PathBuf, Arc<Gate>>,
+    proofs: HashMap<Key, Arc<Acknowledged>>,
     /// In the order in which they came. A crash takes back what was not acknowledged.
     pub(super) lines: Vec<Line>,
     /// The same, but nothing is taken back.
@@ -115,6 +118,7 @@ impl Heard {
     fn seen(&mut self, seen: Seen) {
         let key = (seen.lineage.path.clone(), seen.source.generation);
         self.gates.insert(seen.lineage.path.clone(), seen.gate);
+        self.proofs.insert(key.clone(), seen.acknowledged);
         let known = self.names.insert(seen.source, key.clone());
         assert!(known.is_none_or(|known| known == key));
         let marks = vec![seen.from];
@@ -219,6 +223,14 @@ impl Bench {
         let heard = Rc::new(RefCell::new(Heard { is_plain, ..Heard::default() }));
         let tail = tail(&input, ending, &budget, &heard, &Kept::default());
         Self { dir, names, input, ending, budget, tail, heard }
+    }
+
+    /// All that was read is acknowledged.
+    pub(super) fn acknowledge(&self) {
+        let heard = self.heard.borrow();
+        for (key, proof) in &heard.proofs {
+            proof.tell(heard.kept.places[key].at().offset);
+        }
     }
 
     /// Starts over with another bound on memory.
@@ -452,6 +464,7 @@ impl Bench {
         heard.lines.retain(acknowledged);
         heard.names.clear();
         heard.gates.clear();
+        heard.proofs.clear();
         let tail = tail(&self.input, self.ending, &self.budget, &self.heard, &kept);
         heard.kept = kept;
         drop(heard);
@@ -482,13 +495,4 @@ impl Bench {
     pub(super) fn gone(&self) -> usize {
         self.heard.borrow().kept.places.values().filter(|place| place.gone).count()
     }
-}
-
-/// The state of a daemon to which Kafka had acknowledged less than it had read.
-pub(super) fn acknowledged(mut kept: Kept, mut choose: impl FnMut(usize) -> usize) -> Kept {
-    for place in kept.places.values_mut().filter(|place| !place.gone) {
-        let last = place.marks.len() - 1;
-        place.marks.truncate(choose(last).min(last) + 1);
-    }
-    kept
 }

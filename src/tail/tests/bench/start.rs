@@ -51,3 +51,15 @@ pub(super) fn tail(
     let emit: Emit = Box::new(move |event| heard.borrow_mut().hear(event));
     Tail::new(std::slice::from_ref(input), restored, budget.clone(), ending, emit)
 }
+
+/// The state of a daemon to which Kafka had acknowledged less than it had read.
+pub(in super::super) fn acknowledged(
+    mut kept: Kept,
+    mut choose: impl FnMut(usize) -> usize,
+) -> Kept {
+    for place in kept.places.values_mut().filter(|place| !place.gone) {
+        let last = place.marks.len() - 1;
+        place.marks.truncate(choose(last).min(last) + 1);
+    }
+    kept
+}
