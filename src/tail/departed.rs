@@ -3,17 +3,27 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::{Duration, Instant};
 
 use super::candidate::Candidate;
 use super::identity;
 use super::source::{Home, Source};
+use crate::clock;
 use crate::record::{Identity, Mark};
 
-/// So many of the latest are remembered.
+/// So many of the latest are remembered, for so long: where files come and go, most of those
+/// that are not found were deleted.
 const REMEMBERED_MAX: usize = 8;
+const REMEMBERED: Duration = Duration::from_hours(1);
 
 #[derive(Default)]
-pub(super) struct Departed(VecDeque<(Identity, Mark)>);
+pub(super) struct Departed(VecDeque<One>);
+
+struct One {
+    identity: Identity,
+    at: Mark,
+    since: Instant,
+}
 
 impl Departed {
     pub(super) fn take_leave(&mut self, source: &Source) {
@@ -26,18 +36,29 @@ impl Departed {
         if self.0.len() == REMEMBERED_MAX {
             self.0.pop_front();
         }
-        self.0.push_back((identity, at));
+        self.0.push_back(One { identity, at, since: clock::now() });
     }
 
     pub(super) fn has(&self, identity: &Identity) -> bool {
-        self.0.iter().any(|(known, _)| known.is_same_file(identity))
+        self.0.iter().any(|known| known.identity.is_same_file(identity))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets those that were gone for long.
+    pub(super) fn expire(&mut self) {
+        self.0.retain(|known| clock::since(known.since) < REMEMBERED);
     }
 
     /// Where to go on in a file that came back and still is what was read of it.
     pub(super) fn welcome(&mut self, file: &Candidate) -> io::Result<Option<Mark>> {
-        let is_it = |(known, _): &(Identity, Mark)| known.is_same_file(&file.identity);
+        let is_it = |known: &One| known.identity.is_same_file(&file.identity);
         let Some(position) = self.0.iter().rposition(is_it) else { return Ok(None) };
-        let Some((known, at)) = self.0.remove(position) else { return Ok(None) };
+        let Some(One { identity: known, at, .. }) = self.0.remove(position) else {
+            return Ok(None);
+        };
         let is_intact =
             identity::begins_alike(&file.file, &known)? && identity::holds(&file.file, at)?;
         Ok(is_intact.then_some(at))

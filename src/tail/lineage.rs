@@ -338,12 +338,15 @@ impl Lineage {
 
     /// Files of its own, or others beside its name.
     pub(super) fn has_files(&self) -> bool {
-        !self.sources.is_empty() || self.listing != Some(LISTING_EMPTY)
+        !self.sources.is_empty() || self.listing != Some(LISTING_EMPTY) || !self.departed.is_empty()
     }
 
-    /// It has no file, and nothing beside its name could be one.
+    /// It has no file, nothing beside its name could be one, and none is expected back.
     pub(super) fn is_over(&self) -> bool {
-        self.sources.is_empty() && !self.has_live && self.listing == Some(LISTING_EMPTY)
+        self.sources.is_empty()
+            && !self.has_live
+            && self.listing == Some(LISTING_EMPTY)
+            && self.departed.is_empty()
     }
 }
 

@@ -189,6 +189,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(at) = self.lineage(look, exists) else { return };
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
+        lineage.departed.expire();
         lineage.foreign = foreign;
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {

@@ -42,6 +42,9 @@ impl<F: FnMut(Event)> Tail<F> {
                     && let Some(lineage) = self.lineages.get_mut(at)
                 {
                     lineage.remove(&identity);
+                    // It is open now, until whoever may still write to it had time to.
+                    self.count_open(at);
+                    self.lineages.rouse(at);
                 }
             }
         }
