@@ -121,7 +121,9 @@ impl Scene {
             .output()
             .expect("logrotate is installed: scripts/prepare test");
         let said = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "logrotate: {said}");
+        // A name with the second in it is there for one rotation in each.
+        let is_too_soon = said.contains("already exists, skipping rotation");
+        assert!(run.status.success() || is_too_soon, "logrotate: {said}");
     }
 
     fn crash(&mut self) {

@@ -438,7 +438,7 @@ fn overfill(test: &str, when_full: &str) -> Overfull {
 
 /// The `records=` of a line of the log.
 fn records_in(line: &str) -> u64 {
-    let number = line.split("records=").nth(1).and_then(|rest| rest.split(' ').next());
+    let number = line.split(" records=").nth(1).and_then(|rest| rest.split(' ').next());
     number.map_or(0, |number| number.parse().expect("a number of records"))
 }
 
