@@ -4,6 +4,7 @@ mod check;
 mod dead_letters;
 mod demo;
 mod exit;
+mod heap;
 mod log;
 mod run;
 mod spool;
@@ -124,6 +125,7 @@ enum Output {
 
 /// Runs the command that `args` name, and returns what the process should exit with.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    heap::share();
     let command = match Cli::try_parse_from(args) {
         Ok(cli) => cli.command,
         Err(error) => {
