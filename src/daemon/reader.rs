@@ -229,6 +229,7 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             tracing::warn!(%path, error = %problem.error, "a file that matches cannot be shipped");
         }
         let mut there = Names::default();
+        let is_whole = Whole(Cell::new(true));
         let found = std::mem::take(&mut scan.found);
         for Members { input, path, real, siblings: listed } in Lineages::of(found) {
             there.insert(input, &path);
@@ -237,7 +238,7 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             let look = Look { input, path: &path, real, thorough: true, listed_ms };
             // What is asked for again is wanted as it is now.
             let listed = Cell::new(Some(listed));
-            let siblings = || listed.take().unwrap_or_else(|| siblings(watch, input, &path));
+            let siblings = || listed.take().unwrap_or_else(|| is_whole.list(watch, input, &path));
             self.tail.look(look, siblings);
             if !self.attend(&mut busy) {
                 return;
@@ -255,13 +256,14 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
                     &self.watch,
                     Look { input, path: &path, real: None, thorough: true, listed_ms: None },
                 );
-                self.tail.look(look, || siblings(watch, input, &path));
+                self.tail.look(look, || is_whole.list(watch, input, &path));
                 if !self.attend(&mut busy) {
                     return;
                 }
             }
             // What is born and rotated where we could not look must not count as old later.
-            let is_complete = scan.unseen.iter().all(|(unseen, _)| *unseen != input);
+            let is_complete =
+                is_whole.0.get() && scan.unseen.iter().all(|(unseen, _)| *unseen != input);
             self.tail.looked(input, is_complete.then_some(began_ms));
         }
         self.scan_took = busy.pause();
@@ -364,9 +366,29 @@ fn is_readable(found: &Found) -> bool {
     found.compressed.is_none()
 }
 
+/// Whether all that was asked for in a scan could be listed.
+struct Whole(Cell<bool>);
+
+impl Whole {
+    fn list(&self, watch: &Watch, input: usize, path: &Path) -> Vec<PathBuf> {
+        let listed = watch.siblings(input, path);
+        // A directory that is gone holds nothing.
+        let is_absence = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        };
+        let is_listed = listed.as_ref().err().is_none_or(is_absence);
+        self.0.set(self.0.get() && is_listed);
+        readable(path, listed)
+    }
+}
+
 /// Files beside a live name that may have had it.
 fn siblings(watch: &Watch, input: usize, path: &Path) -> Vec<PathBuf> {
-    match watch.siblings(input, path) {
+    readable(path, watch.siblings(input, path))
+}
+
+fn readable(path: &Path, listed: io::Result<Vec<Found>>) -> Vec<PathBuf> {
+    match listed {
         Ok(found) => {
             found.iter().filter(|found| is_readable(found)).map(|f| f.real().to_owned()).collect()
         }
