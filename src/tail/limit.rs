@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::lineage::Next;
 use super::{Event, Tail};
 use crate::clock;
+use crate::record::Block;
 use crate::settings::RateLimit;
 
 const NS_PER_SECOND: u128 = 1_000_000_000;
@@ -54,8 +55,13 @@ impl Limit {
         buckets.map(|bucket| bucket.wait(now)).max().unwrap_or_default()
     }
 
-    /// So much was read.
-    pub(super) fn spend(&mut self, records: u64, bytes: u64, now: Instant) {
+    /// This was read.
+    pub(super) fn pay_for(&mut self, block: &Block) {
+        let bytes = block.end.offset.since(block.start.offset);
+        self.spend(u64::from(block.len()), bytes, clock::now());
+    }
+
+    fn spend(&mut self, records: u64, bytes: u64, now: Instant) {
         for (bucket, amount) in [(&mut self.records, records), (&mut self.bytes, bytes)] {
             if let Some(bucket) = bucket {
                 bucket.spend(amount, now);

@@ -422,12 +422,12 @@ impl<F: FnMut(Event)> Tail<F> {
         self.pending = (self.pending + source.pending_bytes()).saturating_sub(waited);
         let step = match read {
             Ok(Read::Block(block)) => {
-                let bytes = block.end.offset.since(block.start.offset);
-                input.limit.spend(u64::from(block.len()), bytes, clock::now());
+                input.limit.pay_for(&block);
                 (self.emit)(Event::Block(block));
                 Step::Worked
             }
             Ok(Read::Blocks(blocks)) => {
+                blocks.iter().for_each(|block| input.limit.pay_for(block));
                 blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
                 Step::Worked
             }

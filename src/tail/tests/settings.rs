@@ -70,11 +70,16 @@ fn what_is_in_a_begun_file_after_a_truncation_is_read_whatever_its_age() {
 
 #[test]
 fn a_rate_limit_slows_its_input_and_drops_nothing() {
-    for rate_limit in [
-        RateLimit { records: Some(1000), bytes: None },
-        RateLimit { records: None, bytes: Some(5000) },
+    let plain = Vec::new;
+    let filtered = || vec!["never".to_owned()];
+    for (rate_limit, exclude_lines) in [
+        (RateLimit { records: Some(1000), bytes: None }, plain()),
+        (RateLimit { records: None, bytes: Some(5000) }, plain()),
+        (RateLimit { records: Some(1000), bytes: None }, filtered()),
+        (RateLimit { records: None, bytes: Some(5000) }, filtered()),
     ] {
-        let mut bench = Bench::with(Input { rate_limit, ..input() }, Ending::Follow);
+        let settings = Input { exclude_lines, rate_limit, ..input() };
+        let mut bench = Bench::with(settings, Ending::Follow);
         bench.also("web.log");
         // A block of so many lines is the smallest that is read at once.
         for _ in 0..5 {
