@@ -84,7 +84,11 @@ impl Lineage {
                 if !is_rotated && is_copy(candidate, source)? {
                     return Ok(Kin::Copy);
                 }
-                continue;
+                // While they were compared, the original may have been truncated.
+                if is_rotated || !was_truncated(source) {
+                    continue;
+                }
+                source.home = Home::Taken;
             }
             let is_taken = source.home == Home::Taken;
             // A copy was complete before its original was truncated.
@@ -167,6 +171,11 @@ impl Lineage {
         self.sources.reserve_exact(1);
         self.sources.insert_mut(at, source)
     }
+}
+
+fn was_truncated(source: &mut Source) -> bool {
+    source.refresh();
+    source.is_stirred && matches!(source.verify(), Ok(false))
 }
 
 /// Whether a candidate was copied from a source that can be read.
