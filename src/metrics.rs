@@ -51,4 +51,5 @@ pub struct Counters {
 pub struct LostBytes {
     pub truncated: Counter,
     pub deleted: Counter,
+    pub damaged: Counter,
 }

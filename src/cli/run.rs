@@ -65,6 +65,7 @@ fn sum_up(counters: &Counters) {
         dropped = counters.dropped.get(),
         lost_truncated_bytes = lost.truncated.get(),
         lost_deleted_bytes = lost.deleted.get(),
+        lost_damaged_bytes = lost.damaged.get(),
         "counted in all"
     );
 }

@@ -17,7 +17,7 @@ use crate::budget::Budget;
 use crate::clock;
 use crate::settings::Input;
 use crate::tail::{self, Ending, Look, Restored, Tail, Turn};
-use crate::watch::{Found, GlobError, Mode, Watch};
+use crate::watch::{Compressed, Found, GlobError, Mode, Watch};
 
 /// How often everything is looked at although nothing was heard: hints get lost. Less often where
 /// there is so much that it would take more than a thousandth of the time.
@@ -139,13 +139,25 @@ struct Round<F, S> {
     /// What the last scan took, without what was done in between.
     scan_took: Duration,
     swept: Instant,
+    /// Of files that are compressed in a way we cannot undo.
+    has_warned: bool,
 }
 
 impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
     fn new(watch: Watch, tail: Tail<F>, inputs: usize, ending: Ending, is_stopped: S) -> Self {
         let (scanned, swept) = (clock::now(), clock::now());
-        let (wants_scan, scan_took) = (true, Duration::ZERO);
-        Self { watch, tail, inputs, ending, is_stopped, wants_scan, scanned, scan_took, swept }
+        Self {
+            watch,
+            tail,
+            inputs,
+            ending,
+            is_stopped,
+            wants_scan: true,
+            scanned,
+            scan_took: Duration::ZERO,
+            swept,
+            has_warned: false,
+        }
     }
 
     fn run(&mut self) {
@@ -228,6 +240,7 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             let path = problem.path.display();
             tracing::warn!(%path, error = %problem.error, "a file that matches cannot be shipped");
         }
+        self.warn_of_unreadable(&scan.found);
         let mut there = Names::default();
         let is_whole = Whole(Cell::new(true));
         let found = std::mem::take(&mut scan.found);
@@ -267,6 +280,15 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             self.tail.looked(input, is_complete.then_some(began_ms));
         }
         self.scan_took = busy.pause();
+    }
+
+    fn warn_of_unreadable(&mut self, found: &[Found]) {
+        let unreadable = found.iter().find(|found| !is_readable(found));
+        if let Some(found) = unreadable.filter(|_| !self.has_warned) {
+            self.has_warned = true;
+            let path = found.path.display();
+            tracing::warn!(%path, "files compressed with bzip2 or xz are not read");
+        }
     }
 
     /// Within a scan: sees to what else there is to do, if that has waited. False if that is to
@@ -320,6 +342,7 @@ fn owner(found: &Found) -> (usize, &OsStr) {
 
 impl Lineages {
     fn of(mut found: Vec<Found>) -> Self {
+        found.retain(is_readable);
         found.sort_unstable_by(|a, b| owner(a).cmp(&owner(b)));
         Self(found)
     }
@@ -336,7 +359,7 @@ impl Iterator for Lineages {
         while let Some(found) = self.0.pop_if(is_member) {
             if found.sibling_of.is_none() {
                 members.real = found.real;
-            } else if is_readable(&found) {
+            } else {
                 members.siblings.push(found.real.unwrap_or(found.path));
             }
         }
@@ -361,9 +384,11 @@ impl Names {
     }
 }
 
-/// Compressed files are copies of what was read before they were made.
 fn is_readable(found: &Found) -> bool {
-    found.compressed.is_none()
+    match found.compressed {
+        None | Some(Compressed::Gzip | Compressed::Zstd) => true,
+        Some(Compressed::Bzip2 | Compressed::Xz) => false,
+    }
 }
 
 /// Whether all that was asked for in a scan could be listed.

@@ -136,6 +136,7 @@ impl Ship {
         match reason {
             LostReason::Truncated => lost.truncated.add(bytes),
             LostReason::Deleted => lost.deleted.add(bytes),
+            LostReason::Damaged => lost.damaged.add(bytes),
         }
     }
 

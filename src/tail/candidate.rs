@@ -1,19 +1,24 @@
 //! A file that may be of a lineage, and has not been met under its identity.
 
 use std::cmp::Reverse;
-use std::fs::{File, Metadata};
+use std::collections::HashSet;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::content::Content;
+use super::packed::Packing;
 use super::source::Home;
 use super::{identity, source};
 use crate::record::Identity;
 
 /// A file born or written to this much before the last look counts as new since: file systems
 /// take their times from a clock that may stand still for some milliseconds.
-const SLACK_MS: i128 = 100;
+pub(super) const SLACK_MS: u64 = 100;
+/// What may be cut off a time that is in whole seconds.
+pub(super) const TIME_CUT_MS: u64 = 1000;
 
 /// It was seen, but not opened yet.
 pub(super) struct Sighting {
@@ -23,7 +28,7 @@ pub(super) struct Sighting {
     pub(super) home: Home,
     /// It is one of ours that was empty, or holds something else now; its file if it is open.
     pub(super) is_ours: bool,
-    pub(super) file: Option<File>,
+    pub(super) file: Option<Content>,
 }
 
 /// It was opened.
@@ -33,7 +38,7 @@ pub(super) struct Candidate {
     /// Without its head.
     pub(super) identity: Identity,
     pub(super) home: Home,
-    pub(super) file: File,
+    pub(super) file: Content,
 }
 
 impl Sighting {
@@ -50,17 +55,24 @@ impl Sighting {
     }
 
     /// What one of ours holds now that it was truncated, although it has no name any more.
-    pub(super) fn of_orphan(file: File, path: PathBuf) -> io::Result<Self> {
+    pub(super) fn of_orphan(file: Content, path: PathBuf) -> io::Result<Self> {
         let meta = file.metadata()?;
         let (identity, file) = (identity::of(&meta), Some(file));
         Ok(Self { path, meta, identity, home: Home::Nameless, is_ours: true, file })
     }
 
+    /// The same, held open in case it loses its name before it can be judged.
+    pub(super) fn hold(mut self) -> io::Result<Option<Self>> {
+        let Some(candidate) = self.open()? else { return Ok(None) };
+        self.file = Some(candidate.file);
+        Ok(Some(self))
+    }
+
     /// Opens it, unless it is; nothing if it is not there any more.
     pub(super) fn open(&self) -> io::Result<Option<Candidate>> {
         let file = match &self.file {
-            Some(file) => file.try_clone(),
-            None => source::open(&self.path),
+            Some(file) => file.reopen(),
+            None => Content::open(&self.path),
         };
         match file {
             Ok(file) => {
@@ -77,35 +89,120 @@ impl Sighting {
     /// since but last written to before is a copy, or was unpacked.
     pub(super) fn is_young(&self, looked_ms: Option<u64>) -> bool {
         let Some(looked_ms) = looked_ms else { return true };
-        let modified_ms = self.modified_ms();
-        let born_ms = self.identity.born_ns.map_or(modified_ms, |ns| i128::from(ns / 1_000_000));
-        born_ms.min(modified_ms) + SLACK_MS >= i128::from(looked_ms)
+        let born_ms = self.identity.born_ns.map(|ns| i128::from(ns / 1_000_000));
+        is_since(born_ms, self.modified_ms(), looked_ms)
     }
 
-    /// When it was last written to, in wall milliseconds.
+    pub(super) fn stamp(&self) -> (u64, i64, i64) {
+        stamp_of(&self.meta)
+    }
+
+    /// By its name: it may be compressed.
+    pub(super) fn is_packed(&self) -> bool {
+        Packing::of(&self.path).is_some()
+    }
+
+    /// Its time may not tell when it was last written to: some who compress give the file the time
+    /// of what it was made of, some that in whole seconds, others leave it at their own.
+    fn has_vague_time(&self) -> bool {
+        let modified = (self.meta.mtime(), self.meta.mtime_nsec());
+        let modified_ns = i128::from(modified.0) * 1_000_000_000 + i128::from(modified.1);
+        let is_own = |born| modified_ns >= i128::from(born);
+        self.is_packed() && (modified.1 == 0 || self.identity.born_ns.is_some_and(is_own))
+    }
+
+    /// Its file name without what compressing adds.
+    fn stem(&self) -> &[u8] {
+        let name = self.path.file_name().unwrap_or_default().as_bytes();
+        let ending = [&b".gz"[..], b".zst"].into_iter().find_map(|end| name.strip_suffix(end));
+        ending.unwrap_or(name)
+    }
+
+    /// When it was last written to, in wall milliseconds; at the latest, if that is vague.
     pub(super) fn modified_ms(&self) -> i128 {
-        i128::from(self.meta.mtime()) * 1000 + i128::from(self.meta.mtime_nsec()) / 1_000_000
+        let modified = (self.meta.mtime(), self.meta.mtime_nsec());
+        modified_ms(modified, self.is_packed())
     }
 
     /// Sorts files of one lineage oldest first. Those of the same tick of the file system's clock
-    /// go by name: `.2` is older than `.1`, and one date than another.
-    pub(super) fn age(&self) -> impl Ord + use<> {
-        let name = self.path.file_name().unwrap_or_default().as_bytes();
-        let is_digit = |byte: &&u8| byte.is_ascii_digit();
-        let digits = name.get(name.len() - name.iter().rev().take_while(is_digit).count()..);
-        let number = digits.filter(|digits| digits.len() < 6).and_then(|digits| {
-            let digits = std::str::from_utf8(digits).ok()?;
-            digits.parse().ok()
-        });
+    /// go by birth, if that is the log's and not of what it was compressed to, and then by name:
+    /// `.2` is older than `.1`, and one date than another.
+    fn age(&self, are_births_known: bool) -> impl Ord + use<> {
         let written = (self.meta.mtime(), self.meta.mtime_nsec());
-        (written, self.identity.born_ns, Reverse(number.unwrap_or(0_u32)), name.to_vec())
+        let born_ns = self.identity.born_ns.filter(|_| are_births_known);
+        let number = number(self.stem()).unwrap_or_default();
+        (written, born_ns, Reverse(number), self.stem().to_vec())
     }
+}
+
+/// A time of last writing in wall milliseconds. zstd gives what it makes that of the original, but
+/// in whole seconds.
+pub(super) fn modified_ms((seconds, nanoseconds): (i64, i64), is_packed: bool) -> i128 {
+    let is_cut = is_packed && nanoseconds == 0;
+    let vague_ms = if is_cut { i128::from(TIME_CUT_MS) } else { 0 };
+    i128::from(seconds) * 1000 + i128::from(nanoseconds) / 1_000_000 + vague_ms
+}
+
+/// Whether a file's times, in wall milliseconds, are since a look.
+pub(super) fn is_since(born_ms: Option<i128>, modified_ms: i128, looked_ms: u64) -> bool {
+    born_ms.unwrap_or(modified_ms).min(modified_ms) + i128::from(SLACK_MS) >= i128::from(looked_ms)
+}
+
+/// Length and time, which change when a file does.
+pub(super) fn stamp_of(meta: &Metadata) -> (u64, i64, i64) {
+    (meta.len(), meta.mtime(), meta.mtime_nsec())
+}
+
+/// What a name ends in, if that is a small number.
+fn number(stem: &[u8]) -> Option<u32> {
+    let digits = digits(stem);
+    let digits = Some(digits).filter(|digits| digits.len() < 6)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn digits(stem: &[u8]) -> &[u8] {
+    let count = stem.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    stem.get(stem.len() - count..).unwrap_or_default()
+}
+
+/// Files of one lineage, oldest first. One that is being compressed comes before what it is
+/// compressed to.
+pub(super) fn sort(sightings: &mut Vec<Sighting>) {
+    let names: HashSet<PathBuf> = sightings.iter().map(|sighting| sighting.path.clone()).collect();
+    let is_copy = |sighting: &mut Sighting| {
+        sighting.is_packed() && names.contains(&sighting.path.with_extension(""))
+    };
+    let copies: Vec<Sighting> = sightings.extract_if(.., is_copy).collect();
+    sort_by_age(sightings);
+    for copy in copies {
+        let original = copy.path.with_extension("");
+        let at = sightings.iter().position(|sighting| sighting.path == original);
+        sightings.insert(at.map_or(0, |at| at + 1), copy);
+    }
+}
+
+/// Where the time of one says only when it was compressed, those go by name whose names are
+/// numbered or dated; what is called otherwise comes after them.
+fn sort_by_age(sightings: &mut Vec<Sighting>) {
+    let are_births_known = !sightings.iter().any(Sighting::is_packed);
+    let is_vague = sightings.iter().any(Sighting::has_vague_time);
+    let mut named: Vec<Sighting> = Vec::new();
+    if is_vague {
+        named = sightings.extract_if(.., |it| number(it.stem()).is_some()).collect();
+        named.sort_by_cached_key(|it| Reverse(number(it.stem())));
+        if named.is_empty() {
+            named = sightings.extract_if(.., |it| digits(it.stem()).len() >= 6).collect();
+            named.sort_by_cached_key(|it| it.stem().to_vec());
+        }
+    }
+    sightings.sort_by_cached_key(|sighting| sighting.age(are_births_known));
+    sightings.splice(0..0, named);
 }
 
 impl Candidate {
     /// Whether it holds the beginning of `original`, or all of it. Long files are compared in
     /// places.
-    pub(super) fn is_copy_of(&self, original: &File) -> io::Result<bool> {
+    pub(super) fn is_copy_of(&self, original: &Content) -> io::Result<bool> {
         let len = self.meta.len();
         Ok(len > 0
             && len <= original.metadata()?.len()

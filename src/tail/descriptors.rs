@@ -25,12 +25,14 @@ const OPEN_MAX_DEFAULT: usize = 512;
 pub(super) struct Descriptors {
     pub(super) open: usize,
     pub(super) open_max: usize,
+    /// How many files are being unpacked.
+    pub(super) unpacking: usize,
     is_short: bool,
 }
 
 impl Descriptors {
     pub(super) fn new() -> Self {
-        Self { open: 0, open_max: OPEN_MAX_DEFAULT, is_short: false }
+        Self { open: 0, open_max: OPEN_MAX_DEFAULT, unpacking: 0, is_short: false }
     }
 }
 
@@ -52,6 +54,9 @@ impl<F: FnMut(Event)> Tail<F> {
         let now = lineage.sources.iter().filter(|source| source.file.is_some()).count();
         let before = std::mem::replace(&mut lineage.open, now);
         self.descriptors.open = self.descriptors.open + now - before;
+        let now = lineage.packed().filter(|packed| packed.is_busy()).count();
+        let before = std::mem::replace(&mut lineage.unpacking, now);
+        self.descriptors.unpacking = self.descriptors.unpacking + now - before;
     }
 
     /// Before a file is opened.

@@ -59,6 +59,8 @@ pub enum LostReason {
     Truncated,
     /// Deleted while nothing of ours held it open.
     Deleted,
+    /// Compressed, and it cannot be unpacked.
+    Damaged,
 }
 
 impl LostReason {
@@ -66,6 +68,7 @@ impl LostReason {
         match self {
             Self::Truncated => "truncated",
             Self::Deleted => "deleted",
+            Self::Damaged => "damaged",
         }
     }
 }

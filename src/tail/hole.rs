@@ -13,6 +13,7 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
 use super::Event;
+use super::content::Content;
 use super::reading::{READ_MAX, Read, SEARCH_MAX};
 use super::source::Source;
 use crate::frame::Rule;
@@ -121,7 +122,8 @@ impl Source {
     /// The next place from `offset` on that is not a hole to the file system: the end of the file
     /// if there is none, `offset` itself where that cannot be told.
     fn data_from(&self, offset: u64) -> io::Result<u64> {
-        let Some(file) = &self.file else { return Ok(offset) };
+        // What was compressed has no holes left, only NULs.
+        let Some(Content::Plain(file)) = &self.file else { return Ok(offset) };
         match rustix::fs::seek(file.as_fd(), SeekFrom::Data(offset)) {
             Ok(data) => Ok(data.max(offset)),
             Err(Errno::NXIO) => Ok(self.size.max(offset)),

@@ -1,13 +1,14 @@
 //! Reads from a file what tells it from others: who it is, how it begins, what stands before a
 //! place in it.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::time::UNIX_EPOCH;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::content::Content;
 use crate::record::{Anchor, Identity, Mark, Offset};
 
 /// Who a file is, without its head.
@@ -24,10 +25,10 @@ pub(super) fn of(meta: &Metadata) -> Identity {
 
 /// Reads the head of a file as far as there is one, or `len` bytes of it. NULs behind something
 /// else may not have been written yet, and are no part of it.
-pub(super) fn head(file: &File, len: u32) -> io::Result<(u32, u64)> {
+pub(super) fn head(file: &Content, len: u32) -> io::Result<(u32, u64)> {
     let mut bytes = [0; Identity::HEAD_MAX as usize];
     let window = bytes.get_mut(..len as usize).unwrap_or_default();
-    let read = read_up_to(file, window, 0)?;
+    let read = file.read_up_to(window, 0)?;
     let written =
         bytes.iter().take(read).rposition(|byte| *byte != 0).map_or(read, |last| last + 1);
     let head = bytes.get(..written).unwrap_or_default();
@@ -35,7 +36,7 @@ pub(super) fn head(file: &File, len: u32) -> io::Result<(u32, u64)> {
 }
 
 /// Whether the file still begins as it did when `identity` was taken.
-pub(super) fn begins_alike(file: &File, identity: &Identity) -> io::Result<bool> {
+pub(super) fn begins_alike(file: &Content, identity: &Identity) -> io::Result<bool> {
     Ok(identity.head_len == 0
         || head(file, identity.head_len)? == (identity.head_len, identity.head_hash))
 }
@@ -50,29 +51,29 @@ pub(super) fn anchor_of(bytes_before: &[u8]) -> Anchor {
 }
 
 /// Reads the anchor of a place from the file; none if the file ends before it.
-pub(super) fn anchor_at(file: &File, offset: Offset) -> io::Result<Option<Anchor>> {
+pub(super) fn anchor_at(file: &Content, offset: Offset) -> io::Result<Option<Anchor>> {
     let mut bytes = [0; Anchor::WINDOW];
     let len = usize::try_from(offset.0).unwrap_or(usize::MAX).min(Anchor::WINDOW);
     let window = bytes.get_mut(..len).unwrap_or_default();
-    let read = read_up_to(file, window, offset.0 - len as u64)?;
+    let read = file.read_up_to(window, offset.0 - len as u64)?;
     Ok((read == len).then(|| anchor_of(bytes.get(..len).unwrap_or_default())))
 }
 
 /// The same of a file's end; none if it ends in what may not have been written yet.
-pub(super) fn anchor_at_end(file: &File, size: Offset) -> io::Result<Option<Anchor>> {
+pub(super) fn anchor_at_end(file: &Content, size: Offset) -> io::Result<Option<Anchor>> {
     let mut last = [0];
     let before = Offset(size.0.saturating_sub(1));
-    let is_written = read_up_to(file, &mut last, before.0)? == 1 && last != [0];
+    let is_written = file.read_up_to(&mut last, before.0)? == 1 && last != [0];
     if is_written { anchor_at(file, size) } else { Ok(None) }
 }
 
 /// Whether what stands before `mark` is what stood there when it was taken.
-pub(super) fn holds(file: &File, mark: Mark) -> io::Result<bool> {
+pub(super) fn holds(file: &Content, mark: Mark) -> io::Result<bool> {
     Ok(anchor_at(file, mark.offset)? == Some(mark.anchor))
 }
 
 /// Whether two files hold the same in their first `len` bytes, going by windows spread over them.
-pub(super) fn same_beginning(one: &File, other: &File, len: u64) -> io::Result<bool> {
+pub(super) fn same_beginning(one: &Content, other: &Content, len: u64) -> io::Result<bool> {
     const WINDOW: usize = 4096;
     const WINDOWS: u64 = 16;
     let last = len.saturating_sub(WINDOW as u64);
@@ -84,7 +85,7 @@ pub(super) fn same_beginning(one: &File, other: &File, len: u64) -> io::Result<b
         let (Some(ours), Some(theirs)) = (ours.get_mut(..want), theirs.get_mut(..want)) else {
             break;
         };
-        let read = (read_up_to(one, ours, from)?, read_up_to(other, theirs, from)?);
+        let read = (one.read_up_to(ours, from)?, other.read_up_to(theirs, from)?);
         if read != (want, want) || ours != theirs {
             return Ok(false);
         }
@@ -95,26 +96,10 @@ pub(super) fn same_beginning(one: &File, other: &File, len: u64) -> io::Result<b
     Ok(true)
 }
 
-fn read_up_to(file: &File, mut buffer: &mut [u8], mut at: u64) -> io::Result<usize> {
-    let mut total = 0;
-    while !buffer.is_empty() {
-        match file.read_at(buffer, at) {
-            Ok(0) => break,
-            Ok(n) => {
-                total += n;
-                at += n as u64;
-                buffer = buffer.get_mut(n..).unwrap_or_default();
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(total)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::os::unix::fs::FileExt as _;
 
     use super::*;
 
@@ -123,23 +108,25 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let text: Vec<u8> = (0..200).collect();
         file.write_all(&text).unwrap();
+        let content = Content::Plain(file);
         for end in [0, 1, 63, 64, 65, 200] {
-            let read = anchor_at(&file, Offset(end as u64)).unwrap().unwrap();
+            let read = anchor_at(&content, Offset(end as u64)).unwrap().unwrap();
             assert_eq!(read, anchor_of(&text[..end]), "{end}");
         }
-        assert_eq!(anchor_at(&file, Offset(201)).unwrap(), None);
+        assert_eq!(anchor_at(&content, Offset(201)).unwrap(), None);
     }
 
     #[test]
     fn a_head_grows_and_is_still_recognised() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"short").unwrap();
+        let content = Content::Plain(file.try_clone().unwrap());
         let mut identity = of(&file.metadata().unwrap());
-        (identity.head_len, identity.head_hash) = head(&file, Identity::HEAD_MAX).unwrap();
+        (identity.head_len, identity.head_hash) = head(&content, Identity::HEAD_MAX).unwrap();
         assert_eq!(identity.head_len, 5);
         file.write_all(b" and longer").unwrap();
-        assert!(begins_alike(&file, &identity).unwrap());
+        assert!(begins_alike(&content, &identity).unwrap());
         file.write_at(b"X", 0).unwrap();
-        assert!(!begins_alike(&file, &identity).unwrap());
+        assert!(!begins_alike(&content, &identity).unwrap());
     }
 }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::limit::Limit;
 use super::manner::Manners;
+use crate::clock;
 use crate::record::{self, Label};
 use crate::settings;
 use crate::template::{Fallback, Labeller};
@@ -16,10 +18,24 @@ pub(super) struct Input {
     pub(super) labeller: Labeller,
     /// Said once that there are more topics than there may be.
     pub(super) has_too_many_topics: bool,
-    /// When all of it was last looked at before this run, or never.
-    pub(super) looked_ms: Option<u64>,
+    pub(super) looked: Looked,
     /// The first look of this run is not complete yet.
     pub(super) is_first_look: bool,
+}
+
+/// When all of an input was last looked at: when that began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Looked {
+    /// In wall milliseconds, earlier runs included.
+    pub(super) ms: Option<u64>,
+    pub(super) at: Option<Instant>,
+}
+
+impl Looked {
+    pub(super) fn since(ms: u64) -> Self {
+        let ago = Duration::from_millis(clock::wall_ms().saturating_sub(ms));
+        Self { ms: Some(ms), at: clock::now().checked_sub(ago) }
+    }
 }
 
 impl Input {

@@ -1,12 +1,14 @@
 //! What a file is that has not been met under its identity: a copy, the rest of what was lost,
 //! or a generation of its own.
 
-use std::fs::File;
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use super::candidate::{Candidate, Sighting};
+use super::content::Content;
 use super::identity;
+use super::inquiry::Judged;
 use super::lineage::Lineage;
 use super::reconcile::{From, Outcome};
 use super::source::{Home, Likeness, Source};
@@ -14,7 +16,7 @@ use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
 
 /// Files that are no part of the lineage are remembered up to this many; what is beyond goes by
 /// its age alone.
-const STRANGERS_MAX: usize = 1000;
+pub(super) const STRANGERS_MAX: usize = 1000;
 
 /// What a candidate has to do with those we know.
 enum Kin {
@@ -36,9 +38,13 @@ impl Lineage {
         at: usize,
         new: Option<From>,
         outcome: &mut Outcome,
-    ) {
+    ) -> Judged {
         if new.is_none() && !self.sources.iter().any(Source::is_homeless) {
-            return self.ignore(sighting.identity);
+            self.ignore(sighting.identity);
+            return Judged::Done;
+        }
+        if sighting.is_packed() {
+            return self.judge_packed(sighting, at, new, outcome);
         }
         let judged = sighting.open().and_then(|candidate| {
             let Some(candidate) = candidate else { return Ok(None) };
@@ -58,9 +64,10 @@ impl Lineage {
             (Ok(Some(_)), _) => self.ignore(sighting.identity),
             (Err(error), _) => outcome.errors.push((sighting.path.clone(), error)),
         }
+        Judged::Done
     }
 
-    fn ignore(&mut self, identity: Identity) {
+    pub(super) fn ignore(&mut self, identity: Identity) {
         if self.strangers.len() < STRANGERS_MAX {
             self.strangers.push(identity);
         }
@@ -107,7 +114,7 @@ impl Lineage {
         Ok(Kin::None)
     }
 
-    fn continue_in(&mut self, at: usize, copy: Candidate, outcome: &mut Outcome) {
+    pub(super) fn continue_in(&mut self, at: usize, copy: Candidate, outcome: &mut Outcome) {
         let Some(source) = self.sources.get_mut(at) else { return };
         let path = copy.path.clone();
         match source.move_to(copy) {
@@ -141,7 +148,7 @@ impl Lineage {
         self.adopt_from(candidate, at, from, outcome)
     }
 
-    fn adopt_from(
+    pub(super) fn adopt_from(
         &mut self,
         candidate: Candidate,
         at: usize,
@@ -159,11 +166,13 @@ impl Lineage {
         });
         let mut source =
             Source::new(id, candidate.identity, path.clone(), from, self.label.clone());
+        source.file = Some(candidate.file);
         source.found(path, &candidate.meta);
         source.home = candidate.home;
-        source.file = Some(candidate.file);
         // Its head and its end are taken down. If that fails, so will reading it.
-        if let Err(error) = source.grow_head().and_then(|_| source.verify()) {
+        let known = source.grow_head().and_then(|_| source.verify());
+        source.rest_packed();
+        if let Err(error) = known.or_else(later) {
             tracing::debug!(%error, path = %source.path.display(), "cannot read a file's head");
         }
         outcome.seen.push(id);
@@ -178,6 +187,11 @@ fn was_truncated(source: &mut Source) -> bool {
     source.is_stirred && matches!(source.verify(), Ok(false))
 }
 
+/// What is compressed may need more than one turn.
+fn later(error: io::Error) -> io::Result<bool> {
+    if error.kind() == io::ErrorKind::WouldBlock { Ok(true) } else { Err(error) }
+}
+
 /// Whether a candidate was copied from a source that can be read.
 fn is_copy(candidate: &Candidate, source: &mut Source) -> io::Result<bool> {
     // What is not there now cannot be compared.
@@ -188,17 +202,24 @@ fn is_copy(candidate: &Candidate, source: &mut Source) -> io::Result<bool> {
 }
 
 /// A place in a file; its start if the file ends before it.
-fn mark_at(file: &File, offset: Offset) -> io::Result<Mark> {
+fn mark_at(file: &Content, offset: Offset) -> io::Result<Mark> {
     let anchor = identity::anchor_at(file, offset)?;
     Ok(anchor.map_or(Mark::START, |anchor| Mark::new(offset, anchor)))
 }
 
 /// Where the last line of a file begins, as far as it is within reach.
 fn last_line_start(candidate: &Candidate) -> io::Result<Mark> {
+    if let Some(packed) = candidate.file.packed() {
+        // Only at the very first start, and nothing but unpacking tells where it ends.
+        while packed.end().is_none() {
+            packed.reach(u64::MAX).or_else(|error| later(error).map(drop))?;
+        }
+        return mark_at(&candidate.file, Offset(packed.extent()));
+    }
     let mut bytes = vec![0; 64 * 1024];
     let size = candidate.meta.len();
     let from = size.saturating_sub(bytes.len() as u64);
-    let read = candidate.file.read_at(&mut bytes, from)?;
+    let read = candidate.file.read_up_to(&mut bytes, from)?;
     let newline = bytes.get(..read).and_then(|bytes| memchr::memrchr(b'\n', bytes));
     let offset = match newline {
         Some(at) => from + at as u64 + 1,
@@ -206,4 +227,11 @@ fn last_line_start(candidate: &Candidate) -> io::Result<Mark> {
         None => size,
     };
     mark_at(&candidate.file, Offset(offset))
+}
+
+impl Source {
+    /// Whether a file of these times was last written to before this one was.
+    fn outdates(&self, meta: &Metadata) -> bool {
+        (meta.mtime(), meta.mtime_nsec()) <= self.modified
+    }
 }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::KnownSource;
+use super::candidate::Sighting;
 use super::departed::Departed;
 use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
+use super::input::Looked;
+use super::inquiry::{Inquiry, Unfinished};
 use super::source::{Home, Source, is_absence};
 use crate::encode::Encoder;
 use crate::record::{self, Generation, Identity, Label, LineageId, SourceId};
@@ -42,6 +45,12 @@ pub(super) struct Lineage {
     pub(super) strangers: Vec<Identity>,
     /// Files that were not found any more, and may come back.
     pub(super) departed: Departed,
+    /// A compressed sibling that is being looked into.
+    pub(super) inquiry: Option<Inquiry>,
+    /// What has to wait until that is known.
+    pub(super) held: Vec<Sighting>,
+    /// Compressed siblings that are not all there yet.
+    pub(super) unfinished: Vec<Unfinished>,
     /// The names that were beside it at the last reconciliation, as one number. None if it is
     /// to be reconciled in any case.
     pub(super) listing: Option<u64>,
@@ -54,6 +63,8 @@ pub(super) struct Lineage {
     pub(super) is_ready: bool,
     /// How many of its files are open, as counted last.
     pub(super) open: usize,
+    /// How many are being unpacked, as counted last.
+    pub(super) unpacking: usize,
     pub(super) again: Again,
 }
 
@@ -88,6 +99,8 @@ pub(super) enum Next {
     Finish(usize),
     /// Its last event will not get more lines.
     EndEvents(usize),
+    /// A compressed file is being looked into.
+    Examine,
     /// A file is not where it was to be, or turned out to be another: look at all again.
     Reconcile,
     Idle,
@@ -113,12 +126,16 @@ impl Lineage {
             next_generation,
             strangers: Vec::new(),
             departed: Departed::default(),
+            inquiry: None,
+            held: Vec::new(),
+            unfinished: Vec::new(),
             listing: None,
             foreign: None,
             has_live: false,
             is_unreadable: false,
             is_ready: false,
             open: 0,
+            unpacking: 0,
             again: Again::Asked,
         }
     }
@@ -162,18 +179,18 @@ impl Lineage {
             (None, None) => return self.listing.is_none(),
             _ => return true,
         };
-        let is_shorter = meta.len() < source.size;
-        if is_shorter || !identity::of(meta).is_same_file(&source.identity) {
+        if source.has_more_than(meta) || !identity::of(meta).is_same_file(&source.identity) {
             return true;
         }
         source.saw(meta);
-        closely && source.is_stirred && matches!(source.verify(), Ok(false))
+        closely && source.is_stirred && !source.is_packed() && matches!(source.verify(), Ok(false))
     }
 
     /// Looks at every file where it was last, closed ones too: somebody may still write to them.
     /// Returns whether all are still there, and nothing has come to them.
     pub(super) fn is_as_it_was(&mut self, siblings: &[PathBuf]) -> bool {
         let mut are_there = self.listing == Some(self.listing_of(siblings));
+        are_there &= !self.is_packed_due(siblings);
         let live = self.sources.len().checked_sub(1).filter(|_| self.has_live);
         for (at, source) in self.sources.iter_mut().enumerate() {
             // The one that has the name was just looked at.
@@ -252,25 +269,46 @@ impl Lineage {
     /// What to do next. A later file is read only when those before it were read to their ends
     /// after it was seen to hold something.
     pub(super) fn next(&mut self, patience: Patience) -> Next {
-        let is_missed = self.sources.iter().any(|source| source.home == Home::Missing);
-        if is_missed || self.again == Again::Now {
+        if self.is_inquiring() {
+            return Next::Examine;
+        }
+        let is_lost = |source: &Source| matches!(source.home, Home::Missing | Home::Taken);
+        let is_missed = self.sources.iter().any(is_lost);
+        if is_missed && !self.awaits_packed() || self.again == Again::Now {
             return Next::Reconcile;
         }
         // The newest first, so that an older one is looked at after its successor.
         self.sources.iter_mut().rev().for_each(Source::refresh);
         let last = self.last_with_data();
         for (at, source) in self.sources.iter().enumerate() {
+            if source.home == Home::Taken {
+                // What was not read of it may be what is being compressed.
+                if at < last {
+                    return Next::Idle;
+                }
+                continue;
+            }
             if let Some(failing) = source.failing_for() {
                 if at < last && failing < patience.failing {
                     return Next::Idle;
                 }
                 continue;
             }
-            if source.is_blank() && source.size > 0 && self.is_rotated(source) {
+            if source.is_blank()
+                && source.size > 0
+                && self.is_rotated(source)
+                && !source.is_packed()
+            {
                 return Next::Reconcile;
             }
             if source.has_news() {
                 return Next::Read(at);
+            }
+            if source.is_unfinished() {
+                if at < last {
+                    return Next::Idle;
+                }
+                continue;
             }
             if source.is_rewound {
                 let limit = self.partial_rest(at, last).min(patience.partial).min(patience.event);
@@ -303,22 +341,37 @@ impl Lineage {
         }
     }
 
-    /// Takes out what is drained, has no name and rested: nobody will write to it any more.
-    pub(super) fn let_go(&mut self, close_inactive: Duration) -> Vec<Source> {
+    /// Takes out what is drained, has no name and rested: nobody will write to it any more. And
+    /// what was compressed and read to its end, once it counts as old by itself.
+    pub(super) fn let_go(&mut self, close_inactive: Duration, looked: Looked) -> Vec<Source> {
         let last = self.last_with_data();
+        let (live, awaits_packed) = (self.live_path().to_owned(), self.awaits_packed());
         let mut position = 0;
         let is_done = |source: &mut Source| {
             let is_followed = position < last;
             position += 1;
+            if !source.is_at_rest() || source.is_pending() {
+                return false;
+            }
+            if source.home == Home::Named && !source.is_unlinked() {
+                return source.is_rotated_from(&live) && source.is_spent(looked.ms);
+            }
             let is_over = source.is_unlinked() && is_followed;
             let limit = if is_over { SUCCEEDED_REST } else { NAMELESS_REST };
-            source.is_at_rest()
-                && !source.is_pending()
-                && (source.is_unlinked() || source.home != Home::Named)
-                && source.rest() >= limit.min(close_inactive)
+            // What it was compressed to is recognised as long as we have it, and counts as old
+            // once a look has begun after that was made.
+            let is_looked = looked.at.is_some_and(|at| source.rests_since(at)) && !awaits_packed;
+            source.rest() >= limit.min(close_inactive)
+                && (is_looked || source.rest() >= NAMELESS_REST)
         };
-        let gone: Vec<_> = self.sources.extract_if(.., is_done).collect();
-        gone.iter().for_each(|source| self.departed.take_leave(source));
+        let gone: Vec<Source> = self.sources.extract_if(.., is_done).collect();
+        for source in &gone {
+            if source.is_packed() {
+                self.ignore(source.identity);
+            } else {
+                self.departed.take_leave(source);
+            }
+        }
         gone
     }
 
@@ -333,7 +386,8 @@ impl Lineage {
 
     /// Nothing comes of it by time alone.
     pub(super) fn is_asleep(&self) -> bool {
-        !self.is_over() && self.again == Again::Asked && self.sources.iter().all(Source::is_asleep)
+        let is_calm = !self.is_over() && !self.is_inquiring();
+        is_calm && self.again == Again::Asked && self.sources.iter().all(Source::is_asleep)
     }
 
     /// Files of its own, or others beside its name.
@@ -350,7 +404,7 @@ impl Lineage {
     }
 }
 
-fn lost(source: &mut Source, reason: LostReason) -> Option<Event> {
+pub(super) fn lost(source: &mut Source, reason: LostReason) -> Option<Event> {
     let bytes = source.take_lost();
     if bytes == 0 {
         return None;

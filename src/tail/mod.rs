@@ -7,18 +7,23 @@
 mod assembling;
 mod beside;
 mod candidate;
+mod content;
 mod departed;
 mod descriptors;
 mod event;
+mod failing;
+mod gzip;
 mod hole;
 mod identity;
 mod input;
+mod inquiry;
 mod judgement;
 mod limit;
 mod lineage;
 mod lineages;
 mod manner;
 mod owner;
+mod packed;
 mod reading;
 mod reconcile;
 mod removal;
@@ -26,6 +31,8 @@ mod source;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod unpack;
+mod unpacking;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
@@ -35,7 +42,8 @@ use std::time::Duration;
 
 use descriptors::Descriptors;
 pub use event::{Acknowledged, Event, Gate, LostReason, Seen};
-use input::Input;
+use failing::{failed, say_unreadable};
+use input::{Input, Looked};
 use limit::Limit;
 use lineage::{Again, Lineage, Next, Patience};
 use lineages::Lineages;
@@ -152,7 +160,7 @@ impl<F: FnMut(Event)> Tail<F> {
             manners: Manners::of(settings),
             labeller: Labeller::new(&settings.labels),
             has_too_many_topics: false,
-            looked_ms: restored.looked_ms.get(&settings.id).copied(),
+            looked: Looked { ms: restored.looked_ms.get(&settings.id).copied(), at: None },
             is_first_look: true,
             settings: settings.clone(),
         };
@@ -219,9 +227,12 @@ impl<F: FnMut(Event)> Tail<F> {
     /// Says that what an input matches has been looked at: all of it, beginning at `ms`, or
     /// without what could not be looked into.
     pub fn looked(&mut self, input: usize, ms: Option<u64>) {
+        // What is not judged yet must not count as old after a restart.
+        let is_open = |lineage: &Lineage| lineage.input == input && lineage.awaits_packed();
+        let ms = ms.filter(|_| !self.lineages.iter().any(is_open));
         if let Some(input) = self.inputs.get_mut(input) {
             input.is_first_look = false;
-            input.looked_ms = ms.or(input.looked_ms);
+            input.looked = ms.map_or(input.looked, Looked::since);
         }
         (self.emit)(Event::Looked { input, ms });
     }
@@ -250,13 +261,13 @@ impl<F: FnMut(Event)> Tail<F> {
         };
         // What was there at the very first look of all may be left out.
         let ends = input.settings.start_at == StartAt::End;
-        let is_first = input.is_first_look && input.looked_ms.is_none();
+        let is_first = input.is_first_look && input.looked.ms.is_none();
         let new = if ends && is_first { From::End } else { From::Beginning };
         let ignored_ms = input.settings.ignore_older.map(|age| {
             let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
             clock::wall_ms().saturating_sub(age_ms)
         });
-        Since { looked_ms: input.looked_ms, new, ignored_ms }
+        Since { looked_ms: input.looked.ms, new, ignored_ms }
     }
 
     fn reconcile(&mut self, at: usize, siblings: &[PathBuf]) {
@@ -312,7 +323,7 @@ impl<F: FnMut(Event)> Tail<F> {
                 continue;
             }
             let next = self.next(at);
-            if self.is_over_limit(at, &next) {
+            if self.is_over_limit(at, &next) || self.is_over_unpacking(at, &next) {
                 self.ready.push_back(at);
                 continue;
             }
@@ -369,6 +380,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let (position, step) = match *next {
             Next::Idle => return Turn::Idle,
             Next::Reconcile => (0, Step::Missing),
+            Next::Examine => (0, self.examine(at)),
             Next::Read(position) => (position, self.read(at, position, Source::read)),
             Next::Finish(position) => (position, self.read(at, position, Source::read_partial)),
             Next::EndEvents(position) => (position, self.read(at, position, Source::end_events)),
@@ -434,6 +446,8 @@ impl<F: FnMut(Event)> Tail<F> {
             Ok(Read::Searching | Read::AtEnd) => Step::Worked,
             Ok(Read::Starved) => return Step::Starved,
             Ok(Read::Truncated) => return Step::Truncated,
+            // Compressed, and not unpacked as far as that: it will be, a piece at a time.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Step::Worked,
             Err(error) => return failed(lineage, position, error),
         };
         source.worked();
@@ -470,30 +484,4 @@ enum Step {
     /// The file is not where it was.
     Missing,
     Truncated,
-}
-
-/// It cannot be read now: said once, and tried again after a while.
-fn failed(lineage: &mut Lineage, position: usize, error: io::Error) -> Step {
-    let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
-    if descriptors::is_shortage(&error) {
-        return Step::Short;
-    }
-    source.failed();
-    if error.kind() == io::ErrorKind::NotFound {
-        return Step::Missing;
-    }
-    let path = source.path.clone();
-    say_unreadable(lineage, &[(path, error)]);
-    Step::Worked
-}
-
-fn say_unreadable(lineage: &mut Lineage, errors: &[(PathBuf, io::Error)]) {
-    match errors.first() {
-        Some((path, error)) if !lineage.is_unreadable => {
-            tracing::warn!(path = %path.display(), %error, "cannot read a file; it is tried again");
-            lineage.is_unreadable = true;
-        }
-        Some(_) => {}
-        None => lineage.is_unreadable = false,
-    }
 }

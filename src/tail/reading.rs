@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::content::Content;
 use super::hole::{self, Hole};
 use super::identity;
 use super::source::Source;
@@ -310,7 +311,16 @@ impl Source {
     /// Up to `want` bytes from `offset`; fewer only at the end of the file.
     pub(super) fn bytes(&self, offset: u64, want: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(want);
-        let Some(file) = &self.file else { return Ok(bytes) };
+        let file = match &self.file {
+            Some(Content::Plain(file)) => file,
+            Some(content @ Content::Packed(_)) => {
+                bytes.resize(want, 0);
+                let read = content.read_up_to(&mut bytes, offset)?;
+                bytes.truncate(read);
+                return Ok(bytes);
+            }
+            None => return Ok(bytes),
+        };
         while bytes.len() < want {
             let at = offset + bytes.len() as u64;
             match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {

@@ -1,5 +1,6 @@
 //! Who is who: brings a lineage up to date with what its directory holds.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::LostReason;
-use super::candidate::Sighting;
+use super::candidate::{self, Sighting};
+use super::inquiry::Judged;
+use super::judgement::STRANGERS_MAX;
 use super::lineage::Lineage;
 use super::source::{Home, Source};
 use crate::record::{Identity, SourceId};
@@ -64,9 +67,12 @@ impl Lineage {
             siblings.iter().filter_map(|path| self.meet(path, &mut outcome)).collect();
         self.sources.iter_mut().for_each(meet_nameless);
         unknown.extend(self.sources.iter_mut().filter_map(|source| orphan(source, &mut outcome)));
-        unknown.sort_by_cached_key(Sighting::age);
+        self.meet_held(live.as_ref(), &mut unknown);
+        self.forget_unfinished(&unknown);
+        candidate::sort(&mut unknown);
         let strangers = std::mem::take(&mut self.strangers);
-        for sighting in unknown {
+        let mut unknown = VecDeque::from(unknown);
+        while let Some(sighting) = unknown.pop_front() {
             let is_it = |known: &Identity| known.is_same_file(&sighting.identity);
             let is_live = live.as_ref().is_some_and(|live| is_it(&live.identity));
             if is_live || self.position(&sighting.identity).is_some() {
@@ -78,8 +84,14 @@ impl Lineage {
                 || sighting.is_young(since.looked_ms) && !strangers.iter().any(is_it);
             let new = if sighting.is_ours { From::Beginning } else { since.new_from(&sighting) };
             let at = self.sources.len() - usize::from(is_live_known);
-            self.judge(&sighting, at, is_new.then_some(new), &mut outcome);
+            let new = is_new.then_some(new);
+            if self.judge(&sighting, at, new, &mut outcome) == Judged::Later {
+                unknown.push_front(sighting);
+                self.hold(unknown.into_iter().chain(live), strangers, &mut outcome);
+                return outcome;
+            }
         }
+        self.inquiry = None;
         if let Some(live) = live {
             let new = since.new_from(&live);
             self.take_live(&live, new, &mut outcome);
@@ -87,6 +99,38 @@ impl Lineage {
         self.bury(&mut outcome);
         self.listing = outcome.errors.is_empty().then(|| self.listing_of(siblings));
         outcome
+    }
+
+    /// Nothing is judged, read or given up before it is known what the first of these is.
+    fn hold(
+        &mut self,
+        unknown: impl Iterator<Item = Sighting>,
+        strangers: Vec<Identity>,
+        outcome: &mut Outcome,
+    ) {
+        for sighting in unknown {
+            let path = sighting.path.clone();
+            match sighting.hold() {
+                Ok(held) => self.held.extend(held),
+                Err(error) => outcome.errors.push((path, error)),
+            }
+        }
+        self.strangers.extend(strangers);
+        self.strangers.truncate(STRANGERS_MAX);
+        self.listing = None;
+    }
+
+    /// What was held and is not met under any name.
+    fn meet_held(&mut self, live: Option<&Sighting>, unknown: &mut Vec<Sighting>) {
+        for mut held in std::mem::take(&mut self.held) {
+            let is_it = |identity: &Identity| identity.is_same_file(&held.identity);
+            let is_met = live.into_iter().chain(&*unknown).any(|met| is_it(&met.identity))
+                || self.sources.iter().any(|source| is_it(&source.identity));
+            if !is_met {
+                held.home = Home::Nameless;
+                unknown.push(held);
+            }
+        }
     }
 
     /// A source's file was truncated. What had not been read of it may stand in a copy beside
@@ -172,6 +216,10 @@ impl Lineage {
         if source.found(sighting.path.clone(), &sighting.meta) {
             outcome.seen.push(source.id);
         }
+        if source.is_packed() {
+            // Reading finds out.
+            return None;
+        }
         if source.is_blank() && source.size > 0 && !has_name {
             // While it was empty nobody could tell what it is.
             source.renounce();
@@ -201,8 +249,13 @@ impl Lineage {
     /// Takes out those whose files hold something else now, and those whose files are gone: not
     /// open, and twice not found.
     fn bury(&mut self, outcome: &mut Outcome) {
+        let is_awaited = self.awaits_packed();
         let is_over = |source: &mut Source| {
             let was = source.home;
+            if is_awaited {
+                // Of others the rest may turn up.
+                return was == Home::Taken && source.is_blank();
+            }
             if matches!(was, Home::Nameless | Home::Missing) && source.file.is_none() {
                 let is_gone = source.is_at_path() == Some(false);
                 source.home = if is_gone { Home::Missing } else { Home::Nameless };
@@ -233,7 +286,7 @@ fn meet_nameless(source: &mut Source) {
     }
     if source.home == Home::Nameless && source.file.is_some() {
         source.refresh();
-        if source.is_stirred && matches!(source.verify(), Ok(false)) {
+        if source.is_stirred && !source.is_packed() && matches!(source.verify(), Ok(false)) {
             source.home = Home::Taken;
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Never the file that has a name that some input reads, never what was not acknowledged to its
 //! end by every input that reads it. Who still writes to a removed file is read until it rests.
+//! Nor what somebody compressed: who does that also removes it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,8 @@ impl Lineage {
         let live_path = self.has_live.then(|| self.live_path().to_owned());
         for source in &mut self.sources {
             let is_rotated = live_path.as_deref().is_some_and(|live| source.is_rotated_from(live));
-            if !is_rotated || source.at.offset.0 == 0 || !source.is_settled() {
+            let is_ours = is_rotated && !source.is_packed();
+            if !is_ours || source.at.offset.0 == 0 || !source.is_settled() {
                 source.removal.settled = None;
                 continue;
             }

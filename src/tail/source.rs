@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use super::candidate::Candidate;
+use super::content::Content;
 use super::event::Acknowledged;
 use super::hole::Hole;
 use super::identity;
@@ -58,7 +59,7 @@ pub(super) struct Source {
     pub(super) label: Arc<Label>,
     pub(super) identity: Identity,
     pub(super) path: PathBuf,
-    pub(super) file: Option<File>,
+    pub(super) file: Option<Content>,
     /// Everything before it has been read: it is in a block, or waits in the assembly.
     pub(super) at: Mark,
     /// Where reading would have to go on if what waits in the assembly were gone. All before it,
@@ -76,25 +77,29 @@ pub(super) struct Source {
     pub(super) skipped: u64,
     /// The size when last looked at.
     pub(super) size: u64,
-    modified: (i64, i64),
+    pub(super) modified: (i64, i64),
+    /// The size of what it was compressed to, when last looked at.
+    pub(super) packed_size: u64,
     /// Something may have happened to it since it was last found to be what was read of it.
     pub(super) is_stirred: bool,
     /// The most that it was known to hold.
-    held: u64,
+    pub(super) held: u64,
     /// How much of that was a hole.
     held_hole: u64,
     /// Bytes that went unread, not told yet.
-    lost: u64,
+    pub(super) lost: u64,
     /// Places where blocks ended, or the whole file for a while.
-    trail: VecDeque<Mark>,
+    pub(super) trail: VecDeque<Mark>,
     pub(super) home: Home,
     pub(super) name: Name,
     /// No name at all leads to it any more.
     is_unlinked: bool,
     /// It was announced.
     pub(super) is_told: bool,
+    /// What could not be unpacked of it was counted when it had this size.
+    pub(super) written_off: Option<u64>,
     /// When it last grew or changed its name.
-    changed_at: Instant,
+    pub(super) changed_at: Instant,
     pub(super) read_at: Option<Instant>,
     /// Since when it cannot be read, and when it was last tried.
     failing: Option<(Instant, Instant)>,
@@ -125,6 +130,7 @@ impl Source {
             skipped: 0,
             size: at.offset.0,
             modified: (0, 0),
+            packed_size: 0,
             is_stirred: true,
             held: at.offset.0,
             held_hole: 0,
@@ -134,6 +140,7 @@ impl Source {
             name: Name::Own,
             is_unlinked: false,
             is_told: false,
+            written_off: None,
             changed_at: clock::now(),
             read_at: None,
             failing: None,
@@ -176,7 +183,7 @@ impl Source {
 
     /// Closes it, if its path leads to it: then it can be opened again.
     pub(super) fn close(&mut self) -> bool {
-        let may_close = !self.is_unlinked && self.home == Home::Named;
+        let may_close = !self.is_unlinked && self.home == Home::Named && !self.is_unfinished();
         let closes = may_close && self.is_at_path() == Some(true);
         if closes {
             self.file = None;
@@ -214,6 +221,9 @@ impl Source {
 
     /// Takes note of how the file looks.
     pub(super) fn saw(&mut self, meta: &Metadata) {
+        if self.is_packed() {
+            return self.saw_packed(meta);
+        }
         let (size, modified) = (meta.len(), (meta.mtime(), meta.mtime_nsec()));
         if (size, modified) == (self.size, self.modified) {
             return;
@@ -230,11 +240,6 @@ impl Source {
         (self.size, self.modified) = (size, modified);
         self.is_stirred = true;
         self.changed_at = clock::now();
-    }
-
-    /// Whether a file of these times was last written to before this one was.
-    pub(super) fn outdates(&self, meta: &Metadata) -> bool {
-        (meta.mtime(), meta.mtime_nsec()) <= self.modified
     }
 
     /// It was found at `path`. Returns whether that is news to those who ship.
@@ -284,7 +289,7 @@ impl Source {
         if self.file.is_some() {
             return Ok(());
         }
-        let file = open(&self.path)?;
+        let file = Content::open(&self.path)?;
         if !identity::of(&file.metadata()?).is_same_file(&self.identity) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its name now"));
         }
@@ -315,7 +320,7 @@ impl Source {
     }
 
     /// What was seen of it but not read is compared too.
-    fn is_intact_closely(&self, file: &File) -> io::Result<bool> {
+    fn is_intact_closely(&self, file: &Content) -> io::Result<bool> {
         let last = self.trail.iter().rev().find(|mark| mark.offset.0 <= self.size);
         Ok(identity::begins_alike(file, &self.identity)?
             && last.map_or(Ok(true), |mark| identity::holds(file, *mark))?)
@@ -331,6 +336,9 @@ impl Source {
     /// before our place is compared every time, the head after a rest.
     pub(super) fn is_intact(&mut self) -> io::Result<bool> {
         let Some(file) = &self.file else { return Ok(true) };
+        if file.packed().is_some() {
+            return self.is_intact_packed();
+        }
         // Of what nothing was read of, and is shorter than it was, nothing could tell otherwise.
         let is_cut = self.at == Mark::START && self.size < self.held;
         let is_intact = !is_cut
@@ -350,12 +358,15 @@ impl Source {
     /// Goes on in another file with the same content: the copy that a truncation left behind.
     pub(super) fn move_to(&mut self, copy: Candidate) -> io::Result<()> {
         let (head_len, head_hash) = identity::head(&copy.file, Identity::HEAD_MAX)?;
-        self.lost += self.held.saturating_sub(copy.meta.len().max(self.at.offset.0));
+        if copy.file.packed().is_none() {
+            let len = copy.meta.len();
+            self.lost += self.held.saturating_sub(len.max(self.at.offset.0));
+            self.held = len;
+            self.trail.retain(|mark| mark.offset.0 <= len);
+        }
         self.identity = Identity { head_len, head_hash, ..copy.identity };
         self.search_again();
         self.size = self.at.offset.0;
-        self.held = copy.meta.len();
-        self.trail.retain(|mark| mark.offset.0 <= copy.meta.len());
         self.file = Some(copy.file);
         (self.is_unlinked, self.failing) = (false, None);
         self.found(copy.path, &copy.meta);

@@ -40,7 +40,8 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         let Some(input) = self.inputs.get(lineage.input) else { return };
         let close_inactive = input.settings.close_inactive;
-        let gone = lineage.let_go(close_inactive);
+        lineage.settle_packed().into_iter().for_each(&mut self.emit);
+        let gone = lineage.let_go(close_inactive, input.looked);
         lineage.close(close_inactive);
         for source in gone {
             self.owners.remove(lineage.input, &source.identity, at);
@@ -52,6 +53,7 @@ impl<F: FnMut(Event)> Tail<F> {
     /// A lineage without files is remembered only by the numbers that it has used.
     fn forget(&mut self, at: usize) -> Option<(usize, Arc<record::Lineage>)> {
         let lineage = self.lineages.remove(at)?;
+        self.descriptors.unpacking -= lineage.unpacking;
         self.floor = self.floor.max(lineage.next_generation);
         (self.emit)(Event::Over(lineage.id));
         Some((lineage.input, lineage.name))
@@ -114,7 +116,9 @@ impl<F: FnMut(Event)> Tail<F> {
                         return false;
                     }
                 }
-                Next::Read(_) | Next::EndEvents(_) | Next::Reconcile => return false,
+                Next::Read(_) | Next::EndEvents(_) | Next::Reconcile | Next::Examine => {
+                    return false;
+                }
             }
         }
     }

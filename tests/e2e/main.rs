@@ -19,6 +19,7 @@ mod many;
 mod mock;
 mod names;
 mod outage;
+mod packed;
 mod records;
 mod refused;
 mod soak;

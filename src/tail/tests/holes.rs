@@ -4,8 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 
 use super::bench::{Bench, input};
+use super::packer::patient;
 use crate::settings::{Input, LongLine, Multiline};
 use crate::tail::LostReason::Truncated;
+use crate::tail::content::Content;
 use crate::tail::{Ending, Turn};
 
 /// Somebody who writes where it left off, whatever was done to the file.
@@ -30,12 +32,14 @@ impl Stubborn {
 }
 
 /// Where a record's text begins that may stand behind a hole.
-fn behind_hole(file: &File, start: u64) -> u64 {
+fn behind_hole(file: &Content, start: u64) -> u64 {
     let mut bytes = [0; 4096];
     let mut at = start;
     loop {
-        at = rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)).unwrap_or(at);
-        let read = file.read_at(&mut bytes, at).unwrap();
+        if file.packed().is_none() {
+            at = rustix::fs::seek(file.file(), rustix::fs::SeekFrom::Data(at)).unwrap_or(at);
+        }
+        let read = patient(|| file.read_up_to(&mut bytes, at));
         let nuls = bytes[..read].iter().take_while(|byte| **byte == 0).count();
         at += nuls as u64;
         if read == 0 || nuls < read {
@@ -44,8 +48,9 @@ fn behind_hole(file: &File, start: u64) -> u64 {
     }
 }
 
-pub(super) fn read_behind_hole(file: &File, bytes: &mut [u8], start: u64) {
-    file.read_exact_at(bytes, behind_hole(file, start)).unwrap();
+pub(super) fn read_behind_hole(file: &Content, bytes: &mut [u8], start: u64) {
+    let read = patient(|| file.read_up_to(bytes, behind_hole(file, start)));
+    assert_eq!(read, bytes.len());
 }
 
 fn lines(count: usize) -> String {

@@ -9,6 +9,8 @@ mod labels;
 mod lines;
 mod many;
 mod names;
+mod packed;
+mod packer;
 mod process;
 mod removal;
 mod restart;

@@ -44,6 +44,7 @@ fn a_rotated_file_goes_after_delete_after_and_the_live_one_stays() {
     assert!(exists(&bench, "app.log.1"));
     bench.wait(2);
     assert!(!exists(&bench, "app.log.1"));
+    bench.look();
     bench.wait(1);
     bench.wait(10 * AFTER);
     bench.ship();

@@ -11,7 +11,9 @@ impl Totals {
         let losses = said.iter().filter(|line| line.contains("bytes were lost before they could"));
         let lost: u64 = losses.map(|line| field(line, "bytes")).sum();
         if let Some(line) = said.iter().find(|line| line.contains("counted in all")) {
-            let counted = field(line, "lost_truncated_bytes") + field(line, "lost_deleted_bytes");
+            let reasons = ["truncated", "deleted", "damaged"];
+            let counted: u64 =
+                reasons.iter().map(|reason| field(line, &format!("lost_{reason}_bytes"))).sum();
             assert_eq!(lost, counted, "{line}");
         }
         self.lost_bytes += lost;

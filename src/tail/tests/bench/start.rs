@@ -11,8 +11,8 @@ pub(super) fn siblings(live: &Path) -> Vec<PathBuf> {
         .filter(|path| {
             let other = path.file_name().unwrap().to_str().unwrap();
             let added = other.strip_prefix(name).unwrap_or_default();
-            added.starts_with(['.', '-'])
-                && path.extension().is_none_or(|extension| extension != "gz")
+            let is_temporary = path.extension().is_some_and(|extension| extension == "tmp");
+            added.starts_with(['.', '-']) && !is_temporary
         })
         .collect();
     found.sort();
@@ -62,4 +62,10 @@ pub(in super::super) fn acknowledged(
         place.marks.truncate(choose(last).min(last) + 1);
     }
     kept
+}
+
+impl Kept {
+    pub(in super::super) fn looked_ms(&self) -> u64 {
+        self.looked_ms.values().copied().max().unwrap_or_default()
+    }
 }

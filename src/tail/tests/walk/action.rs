@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::packer::Packer;
+
 /// Small enough that whole files are shorter than an anchor's window.
 pub(super) const TINY_CELL: usize = 8;
 /// More than an anchor's window, so that one cell is enough to recognise a file.
@@ -64,6 +66,15 @@ pub(super) enum Action {
     /// Deleted, and made anew with so many cells before anybody looks.
     Recreate(usize),
     DeleteOldest,
+    /// One of the rotated files is compressed, beside the original, which is then removed.
+    Compress {
+        which: usize,
+        packer: Packer,
+        /// Made under a name of no log's, as kubelets do.
+        aside: bool,
+        half: Vec<Step>,
+        packed: Vec<Step>,
+    },
     /// Renamed to what nobody matches.
     Away,
     /// What was renamed away last gets the name back, if it is free.
@@ -107,9 +118,18 @@ pub(super) fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Delete),
         1 => (1..4_usize).prop_map(Action::Recreate),
         1 => Just(Action::DeleteOldest),
+        3 => (0..4_usize, packer(), any::<bool>(), steps(), steps()).prop_map(
+            |(which, packer, aside, half, packed)| {
+                Action::Compress { which, packer, aside, half, packed }
+            }
+        ),
         1 => Just(Action::Away),
         1 => Just(Action::Back),
         1 => Just(Action::Link),
         1 => Just(Action::Settle),
     ]
+}
+
+fn packer() -> impl Strategy<Value = Packer> {
+    prop::sample::select(vec![Packer::Gzip, Packer::GzipOwnTime, Packer::Zstd])
 }

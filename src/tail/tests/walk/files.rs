@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::super::packer::ENDINGS;
 use super::action::{Manner, Names};
 use crate::clock;
 
@@ -26,6 +27,8 @@ pub(super) struct Inode {
     pub(super) sealed: Option<usize>,
     /// So many cells were there when it was last looked at by this run.
     pub(super) seen: usize,
+    /// It is compressed, and was made then, in wall milliseconds.
+    pub(super) packed_ms: Option<u64>,
 }
 
 impl Inode {
@@ -40,10 +43,10 @@ impl Inode {
 }
 
 pub(super) struct Files {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     manner: Manner,
     pub(super) inodes: Vec<Inode>,
-    writer: Option<(usize, File)>,
+    pub(super) writer: Option<(usize, File)>,
     next_cell: u32,
     next_date: u32,
     pub(super) written: usize,
@@ -65,7 +68,7 @@ impl Files {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
@@ -111,7 +114,7 @@ impl Files {
         touch(file);
     }
 
-    fn rename(&mut self, from: &str, to: &str) {
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).unwrap();
         for inode in &mut self.inodes {
             inode.names.retain(|name| name != to);
@@ -128,12 +131,14 @@ impl Files {
             return format!("{LIVE}-{}", self.next_date);
         }
         for number in (1..=KEPT_MAX).rev() {
-            let from = format!("{LIVE}.{number}");
-            if self.named(&from).is_none() {
-            } else if number == KEPT_MAX {
-                self.delete(&from);
-            } else {
-                self.rename(&from, &format!("{LIVE}.{}", number + 1));
+            for ending in [""].into_iter().chain(ENDINGS) {
+                let from = format!("{LIVE}.{number}{ending}");
+                if self.named(&from).is_none() {
+                } else if number == KEPT_MAX {
+                    self.delete(&from);
+                } else {
+                    self.rename(&from, &format!("{LIVE}.{}{ending}", number + 1));
+                }
             }
         }
         format!("{LIVE}.1")
@@ -192,14 +197,20 @@ impl Files {
     }
 
     pub(super) fn oldest(&self) -> Option<String> {
-        let mut names: Vec<&String> = self.inodes.iter().flat_map(|inode| &inode.names).collect();
-        names.retain(|name| name.starts_with(LIVE) && *name != LIVE && *name != LINKED);
+        self.rotated().into_iter().next()
+    }
+
+    /// Names of rotated files, the oldest first.
+    pub(super) fn rotated(&self) -> Vec<String> {
+        let names = self.inodes.iter().flat_map(|inode| &inode.names);
+        let is_rotated =
+            |name: &&String| name.starts_with(LIVE) && **name != LIVE && **name != LINKED;
+        let mut names: Vec<String> = names.filter(is_rotated).cloned().collect();
         names.sort();
-        let oldest = match self.manner.names {
-            Names::Numbered => names.last(),
-            Names::Dated => names.first(),
-        };
-        oldest.map(|name| (*name).clone())
+        if self.manner.names == Names::Numbered {
+            names.reverse();
+        }
+        names
     }
 
     pub(super) fn link(&mut self) {
@@ -230,7 +241,7 @@ impl Files {
 }
 
 /// The clock of a file system may stand still for longer than a walk takes.
-fn touch(file: &File) {
+pub(super) fn touch(file: &File) {
     file.set_modified(clock::wall()).unwrap();
 }
 

@@ -12,6 +12,7 @@ mod action;
 mod files;
 mod ground;
 mod model;
+mod packing;
 
 use std::path::Path;
 

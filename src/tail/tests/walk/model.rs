@@ -13,8 +13,8 @@ use crate::tail::Ending;
 
 pub(super) struct Model {
     bench: Bench,
-    files: Files,
-    cell: usize,
+    pub(super) files: Files,
+    pub(super) cell: usize,
     /// Any two files that hold something begin differently.
     tells_apart: bool,
     /// All files begin alike for as long as heads are compared.
@@ -76,6 +76,9 @@ impl Model {
                     self.delete(&name);
                 }
             }
+            Action::Compress { which, packer, aside, half, packed } => {
+                self.compress(*which, (*packer, *aside), half, packed);
+            }
             Action::Away => {
                 self.before_it_goes();
                 self.files.rename_away();
@@ -91,7 +94,7 @@ impl Model {
         }
     }
 
-    fn step(&mut self, step: &Step) {
+    pub(super) fn step(&mut self, step: &Step) {
         match step {
             Step::Write { cells, ended } => self.files.write(*cells, *ended),
             Step::Look => self.look(),
@@ -101,10 +104,12 @@ impl Model {
             Step::Gate(closed) => self.gate(*closed),
             Step::Restart => {
                 let kept = self.bench.stop();
+                self.files.age(kept.looked_ms());
                 self.start(kept);
             }
             Step::Save(choice) => {
                 let mut choice = *choice;
+                self.files.age(self.bench.kept().looked_ms());
                 self.saved = acknowledged(self.bench.kept(), |last| {
                     choice = choice * 7 % 11;
                     last.saturating_sub(choice)
@@ -159,7 +164,7 @@ impl Model {
         }
     }
 
-    fn delete(&mut self, name: &str) {
+    pub(super) fn delete(&mut self, name: &str) {
         self.before_it_goes();
         self.files.delete(name);
     }
