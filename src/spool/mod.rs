@@ -56,7 +56,7 @@ use crate::clock;
 use crate::dead_letter::DeadLettered;
 use crate::ledger::{Fate, Settlement, Ticket};
 use crate::produce::Delivered;
-use crate::record::{Anchor, Block, Generation, Label, Mark, Offset, Remarks, Slice};
+use crate::record::{Ahead, Anchor, Block, Generation, Label, Mark, Offset, Remarks, Slice};
 use crate::settings;
 
 /// Some records of one block, all of one lane.
@@ -96,8 +96,11 @@ impl Put {
         (self.records.first() == Some(0)).then_some(self.block.start.anchor)
     }
 
+    /// Nothing if reading could not go on there: what lies ahead of the place is not stored, and
+    /// a line that was half behind it would lose that half.
     fn end_anchor(&self) -> Option<Anchor> {
-        self.reaches_end().then_some(self.block.end.anchor)
+        let end = self.block.end;
+        (self.reaches_end() && end.ahead == Ahead::NONE).then_some(end.anchor)
     }
 }
 
