@@ -4,6 +4,7 @@
 
 use serde::de::IgnoredAny;
 
+use crate::frame;
 use crate::record::{Offset, Stream};
 use crate::settings::{Format, Input, Value};
 use crate::template::Origin;
@@ -78,7 +79,8 @@ impl Encoder {
             }
             // Escapes make a byte six, so what is left out may be little or nearly all.
             let over = (len - self.value_max).div_ceil(6).max(kept / 8);
-            kept = character_border(told.message, kept.saturating_sub(over));
+            let most = kept.saturating_sub(over);
+            kept = frame::character_border(told.message, most).unwrap_or(most);
             out.truncate(begin);
         }
     }
@@ -123,12 +125,6 @@ fn push_text(out: &mut Vec<u8>, text: &[u8]) {
         out.truncate(begin);
         out.extend_from_slice(b"null");
     }
-}
-
-/// The last border of a character up to `at`.
-fn character_border(text: &[u8], at: usize) -> usize {
-    let is_inside = |at: &usize| text.get(*at).is_some_and(|byte| byte & 0xC0 == 0x80);
-    (at.saturating_sub(3)..=at).rev().find(|at| !is_inside(at)).unwrap_or(at)
 }
 
 #[cfg(test)]

@@ -95,11 +95,21 @@ impl Delimiter {
         if self.unit > 1 {
             return (most - most % self.unit).max(self.unit);
         }
-        let is_inside = |at: &usize| line.get(*at).is_some_and(|byte| byte & 0xC0 == 0x80);
-        // A character has at most four bytes; what is longer is no UTF-8.
-        let border = (most.saturating_sub(3)..=most).rev().find(|at| !is_inside(at));
-        border.filter(|at| *at > 0).unwrap_or(most)
+        whole_characters(line, most)
     }
+}
+
+/// How much of `text` to take within `most` bytes, so that no character is cut, if it is UTF-8.
+/// Something, unless `most` is nothing.
+pub fn whole_characters(text: &[u8], most: usize) -> usize {
+    character_border(text, most).filter(|at| *at > 0).unwrap_or(most)
+}
+
+/// The last border of a character up to `at`; none if what is there is no UTF-8.
+pub fn character_border(text: &[u8], at: usize) -> Option<usize> {
+    let is_inside = |at: &usize| text.get(*at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    // A character has at most four bytes.
+    (at.saturating_sub(3)..=at).rev().find(|at| !is_inside(at))
 }
 
 /// Where framing stopped.

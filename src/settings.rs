@@ -210,6 +210,23 @@ pub struct Multiline {
     pub timeout: Duration,
 }
 
+#[cfg(test)]
+impl Multiline {
+    /// Each line that matches begins an event.
+    pub(crate) fn starting_with(pattern: &str) -> Self {
+        Self {
+            start: Some(pattern.into()),
+            continues: None,
+            end: None,
+            negate: false,
+            preset: None,
+            lines_max: 500,
+            bytes_max: 1 << 20,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
 /// Whose stack traces are events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::join::Message;
 use super::recipe::Recipe;
 use crate::encode::{Encoder, Told, Written};
-use crate::frame::Delimiter;
+use crate::frame;
 use crate::record::{Ahead, Offset, Remarks, Stream, Tally};
 use crate::settings::LongLine;
 
@@ -77,7 +77,7 @@ impl Out {
         let mut rest = &*message.text;
         loop {
             let is_long = rest.len() > most;
-            let piece = if is_long { Delimiter::newline().piece(rest, most) } else { rest.len() };
+            let piece = if is_long { frame::whole_characters(rest, most) } else { rest.len() };
             let (text, _) = rest.split_at(piece);
             let from = self.bytes.len();
             let kept = self.write(shape, message, text);

@@ -17,19 +17,6 @@ fn container() -> Input {
     Input { format: Format::Container, ..input() }
 }
 
-fn starting_with(pattern: &str) -> Multiline {
-    Multiline {
-        start: Some(pattern.into()),
-        continues: None,
-        end: None,
-        negate: false,
-        preset: None,
-        lines_max: 500,
-        bytes_max: 1 << 20,
-        timeout: std::time::Duration::from_secs(5),
-    }
-}
-
 fn recipe(input: &Input) -> Arc<Recipe> {
     let encoding = Encoding::parse(&input.encoding).unwrap();
     Arc::new(Recipe::of(input, encoding).unwrap().expect("more than plain lines"))
@@ -102,7 +89,7 @@ fn lines_are_filtered_by_what_they_say_and_where_they_come_from() {
 #[test]
 fn filters_see_whole_events() {
     let input = Input {
-        multiline: Some(starting_with("^[A-Z]")),
+        multiline: Some(Multiline::starting_with("^[A-Z]")),
         exclude_lines: vec!["(?s)^Boring.*at ".into()],
         ..input()
     };
@@ -116,7 +103,7 @@ fn an_event_too_long_is_cut_split_or_marked() {
     let long = |on_long_line| Input {
         max_line_bytes: 8,
         on_long_line,
-        multiline: Some(starting_with("^x")),
+        multiline: Some(Multiline::starting_with("^x")),
         ..input()
     };
     let file = ["xäää", "äääy", "x"];
@@ -150,7 +137,7 @@ fn shapes() -> impl Strategy<Value = Input> {
     let long = prop::sample::select(vec![LongLine::Truncate, LongLine::Split]);
     (any::<bool>(), any::<bool>(), long, 4..40_usize).prop_map(
         |(multiline, filter, on_long_line, max_line_bytes)| Input {
-            multiline: multiline.then(|| starting_with("^x")),
+            multiline: multiline.then(|| Multiline::starting_with("^x")),
             exclude_lines: if filter { vec!["noise".into()] } else { Vec::new() },
             skip_empty: filter,
             on_long_line,
@@ -205,7 +192,7 @@ proptest! {
         lines in prop::collection::vec(line(), 0..30),
         flushes in prop::collection::vec(any::<bool>(), 30),
     ) {
-        let input = Input { multiline: Some(starting_with("^x")), ..container() };
+        let input = Input { multiline: Some(Multiline::starting_with("^x")), ..container() };
         let mut assembly = Assembly::resume(recipe(&input), None, Mark::START);
         let (mut start, mut wanted) = (0, [String::new(), String::new()]);
         for (at, line) in lines.iter().enumerate() {

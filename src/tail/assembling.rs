@@ -85,13 +85,9 @@ impl Source {
         let cost = |bytes: usize, records: usize| 2 * bytes + records * record_cost;
         permit.resize(cost(out.bytes.len(), out.records.len()));
         let end_of = |run: &Range<usize>| out.records.get(run.end.wrapping_sub(1)).map(|m| m.place);
-        let places: Vec<Place> = runs
-            .iter()
-            .skip(1)
-            .zip(&runs)
-            .filter_map(|(_, run)| end_of(run))
-            .chain([last])
-            .collect();
+        // The last one ends where all that was read does.
+        let before_last = runs.split_last().map_or(&[][..], |(_, before)| before);
+        let places: Vec<Place> = before_last.iter().filter_map(end_of).chain([last]).collect();
         let mut blocks = Vec::with_capacity(runs.len());
         for (run, place) in runs.into_iter().zip(places) {
             // Where a place cannot be recognised, reading goes on from the one before.

@@ -3,14 +3,13 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::candidate::SLACK_MS;
 use super::identity;
 use crate::record::Identity;
 
 /// A directory in which files change their names faster than it can be listed is looked at
 /// again soon, anyway.
 const AGAIN_MAX: usize = 3;
-/// File systems take their times from a clock that may stand still for some milliseconds.
-const SLACK_MS: u64 = 100;
 
 /// Lists what is beside a live name, again while names change in its directory: a file that is
 /// renamed meanwhile may be in no listing, and what follows it would be read first.

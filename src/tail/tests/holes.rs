@@ -319,16 +319,7 @@ fn lines_that_end_in_nuls_have_no_holes() {
 
 #[test]
 fn a_hole_between_the_lines_of_an_event_is_no_part_of_it() {
-    let multiline = Multiline {
-        start: Some("^a".into()),
-        continues: None,
-        end: None,
-        negate: false,
-        preset: None,
-        lines_max: 500,
-        bytes_max: 1 << 20,
-        timeout: std::time::Duration::from_secs(5),
-    };
+    let multiline = Multiline::starting_with("^a");
     let settings = Input { multiline: Some(multiline), ..input() };
     let mut bench = Bench::with(settings, Ending::Follow);
     bench

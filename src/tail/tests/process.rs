@@ -1,8 +1,6 @@
 //! Lines that are more than bytes up to a newline: events, containers, encodings, filters; over
 //! restarts, rotations and the end of their files.
 
-use std::time::Duration;
-
 use super::bench::{Bench, input};
 use crate::budget::Budget;
 use crate::settings::{Format, Input, LongLine, Multiline};
@@ -13,16 +11,7 @@ fn bench(input: Input) -> Bench {
 }
 
 fn events() -> Input {
-    let multiline = Multiline {
-        start: Some("^\\S".into()),
-        continues: None,
-        end: None,
-        negate: false,
-        preset: None,
-        lines_max: 500,
-        bytes_max: 1 << 20,
-        timeout: Duration::from_secs(5),
-    };
+    let multiline = Multiline::starting_with("^\\S");
     Input { multiline: Some(multiline), ..input() }
 }
 
