@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::content::Content;
+use super::inquiry::Judged;
 use super::packed::Packing;
 use super::source::Home;
 use super::{identity, source};
@@ -42,16 +43,18 @@ pub(super) struct Candidate {
 }
 
 impl Sighting {
-    /// Looks at a path; nothing if no regular file is there.
-    pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
-        let meta = match std::fs::symlink_metadata(path) {
-            Ok(meta) if meta.is_file() => meta,
-            Ok(_) => return Ok(None),
-            Err(error) if source::is_absence(&error) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let (path, identity) = (path.to_owned(), identity::of(&meta));
-        Ok(Some(Self { path, meta, identity, home: Home::Named, is_ours: false, file: None }))
+    /// What was seen under a name; nothing if it is no regular file.
+    pub(super) fn of(path: &Path, meta: &Metadata) -> Option<Self> {
+        let (path, meta, identity) = (path.to_owned(), meta.clone(), identity::of(meta));
+        let is_file = meta.is_file();
+        is_file.then_some(Self {
+            path,
+            meta,
+            identity,
+            home: Home::Named,
+            is_ours: false,
+            file: None,
+        })
     }
 
     /// What one of ours holds now that it was truncated, although it has no name any more.
@@ -83,6 +86,13 @@ impl Sighting {
             Err(error) if source::is_absence(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What that is, if it could not be opened as what it was seen to be.
+    pub(super) fn is_over(&self) -> Judged {
+        let there = std::fs::symlink_metadata(&self.path).ok();
+        let is_there = |meta: &Metadata| identity::of(meta).is_same_file(&self.identity);
+        if there.as_ref().is_some_and(is_there) { Judged::Done } else { Judged::Moved }
     }
 
     /// Neither its name nor its content was there when all was last looked at. What was born

@@ -5,6 +5,7 @@
 use std::io;
 use std::time::Instant;
 
+use super::beside::Beside;
 use super::candidate::{Candidate, Sighting};
 use super::content::Content;
 use super::identity;
@@ -78,6 +79,8 @@ pub(super) enum Judged {
     Done,
     /// It is being looked into; what is younger has to wait.
     Later,
+    /// It has lost its name since it was seen: what is younger may be seen too early.
+    Moved,
 }
 
 impl Lineage {
@@ -106,7 +109,7 @@ impl Lineage {
             asked => asked.and_then(|inquiry| inquiry.answer),
         };
         let judged = sighting.open().and_then(|candidate| {
-            let Some(candidate) = candidate else { return Ok(Judged::Done) };
+            let Some(candidate) = candidate else { return Ok(sighting.is_over()) };
             let answer = match asked {
                 Some(answer) => answer,
                 None => match self.inquire(&candidate, new)? {
@@ -246,12 +249,12 @@ impl Lineage {
 
     /// Whether a compressed file that could not be judged can be now: it has changed, or will
     /// not any more.
-    pub(super) fn is_packed_due(&mut self, siblings: &[std::path::PathBuf]) -> bool {
+    pub(super) fn is_packed_due(&mut self, beside: &Beside) -> bool {
         if self.unfinished.is_empty() {
             return false;
         }
-        let seen: Vec<Sighting> =
-            siblings.iter().filter_map(|path| Sighting::at(path).ok().flatten()).collect();
+        let seen = beside.siblings().filter_map(|(path, meta)| Sighting::of(path, meta?));
+        let seen: Vec<Sighting> = seen.collect();
         let find = |known: &Unfinished| {
             seen.iter().find(|sighting| sighting.identity.is_same_file(&known.identity))
         };

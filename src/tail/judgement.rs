@@ -52,7 +52,7 @@ impl Lineage {
             Ok(Some((candidate, kin)))
         });
         match (judged, new) {
-            (Ok(None), _) => {}
+            (Ok(None), _) => return sighting.is_over(),
             (Ok(Some((candidate, Kin::Rest(at)))), _) => self.continue_in(at, candidate, outcome),
             // It becomes a source, or it would not be recognised after a restart.
             (Ok(Some((candidate, Kin::Past))), _) => {
@@ -95,7 +95,7 @@ impl Lineage {
                 if is_rotated || !was_truncated(source) {
                     continue;
                 }
-                source.home = Home::Taken;
+                source.mark_taken();
             }
             let is_taken = source.home == Home::Taken;
             // A copy was complete before its original was truncated.
@@ -230,6 +230,13 @@ fn last_line_start(candidate: &Candidate) -> io::Result<Mark> {
 }
 
 impl Source {
+    /// Its file was found to hold something else. That may have been just now: what is copied of
+    /// it is older than how it looks by then, and not than how it looked when last asked.
+    pub(super) fn mark_taken(&mut self) {
+        self.refresh();
+        self.home = Home::Taken;
+    }
+
     /// Whether a file of these times was last written to before this one was.
     fn outdates(&self, meta: &Metadata) -> bool {
         (meta.mtime(), meta.mtime_nsec()) <= self.modified

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::KnownSource;
+use super::beside::Beside;
 use super::candidate::Sighting;
 use super::departed::Departed;
 use super::event::{Event, Gate, LostReason, Seen};
@@ -188,16 +189,17 @@ impl Lineage {
 
     /// Looks at every file where it was last, closed ones too: somebody may still write to them.
     /// Returns whether all are still there, and nothing has come to them.
-    pub(super) fn is_as_it_was(&mut self, siblings: &[PathBuf]) -> bool {
-        let mut are_there = self.listing == Some(self.listing_of(siblings));
-        are_there &= !self.is_packed_due(siblings);
+    pub(super) fn is_as_it_was(&mut self, beside: &Beside) -> bool {
+        let mut are_there = self.listing == Some(self.listing_of(beside));
+        are_there &= !self.is_packed_due(beside);
         let live = self.sources.len().checked_sub(1).filter(|_| self.has_live);
         for (at, source) in self.sources.iter_mut().enumerate() {
             // The one that has the name was just looked at.
             if source.home != Home::Named || Some(at) == live {
                 continue;
             }
-            match std::fs::symlink_metadata(&source.path) {
+            let seen = beside.at(&source.path).cloned();
+            match seen.map_or_else(|| std::fs::symlink_metadata(&source.path), Ok) {
                 Ok(meta) if identity::of(&meta).is_same_file(&source.identity) => source.saw(&meta),
                 Ok(_) => are_there = false,
                 Err(error) => are_there &= !is_absence(&error),

@@ -8,6 +8,7 @@ mod holes;
 mod labels;
 mod lines;
 mod many;
+mod meanwhile;
 mod names;
 mod packed;
 mod packer;
