@@ -82,8 +82,14 @@ struct CheckArgs {
     #[command(flatten)]
     config: ConfigArg,
     /// Do not ask the cluster
-    #[arg(long, required = true)]
+    #[arg(long)]
     offline: bool,
+    /// How long the cluster may take to answer
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
+    timeout: Duration,
+    /// Write a record to each topic, to see that it can be done
+    #[arg(long, conflicts_with = "offline")]
+    produce: bool,
     #[command(flatten)]
     output: OutputArg,
 }

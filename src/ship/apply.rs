@@ -407,7 +407,8 @@ impl Ship {
             let servers = self.kafka.bootstrap_servers.join(",");
             tracing::warn!(servers, "kafka is not reachable; lines wait until it is");
         } else if trouble.is_refusal() && is_new {
-            tracing::error!(reason = trouble.reason, "kafka does not let us in; lines wait");
+            let (reason, advice) = (&trouble.reason, trouble.advice());
+            tracing::error!(reason, advice, "kafka does not let us in; lines wait");
             self.refusal = Some(trouble.reason.clone());
             self.is_reachable = false;
         } else {

@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod chaos;
+mod check;
 mod containers;
 mod embedded;
 mod harness;
@@ -22,6 +23,7 @@ mod outage;
 mod packed;
 mod records;
 mod refused;
+mod security;
 mod soak;
 mod stop;
 mod support;
