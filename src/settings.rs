@@ -54,6 +54,8 @@ pub struct Kafka {
     pub buffer_memory_bytes: usize,
     pub max_request_size_bytes: usize,
     pub max_in_flight_requests: u32,
+    /// How long `send` waits for room; who reads files waits for ever.
+    pub max_block: Duration,
     pub delivery_timeout: Duration,
     pub request_timeout: Duration,
     pub retries: u32,
@@ -84,6 +86,7 @@ impl Kafka {
             buffer_memory_bytes: 32 << 20,
             max_request_size_bytes: 1_000_000,
             max_in_flight_requests: 5,
+            max_block: Duration::from_mins(1),
             delivery_timeout: Duration::from_mins(2),
             request_timeout: Duration::from_secs(30),
             retries: i32::MAX.unsigned_abs(),

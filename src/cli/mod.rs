@@ -5,8 +5,10 @@ mod dead_letters;
 mod demo;
 mod exit;
 mod heap;
+mod interrupt;
 mod log;
 mod run;
+mod send;
 mod spool;
 
 use std::ffi::OsString;
@@ -38,6 +40,8 @@ enum Command {
     DemoDaemon(RunArgs),
     /// Find what is wrong with a configuration
     Check(CheckArgs),
+    /// Send the standard input to a topic, line by line
+    Send(send::Args),
     /// Look at records that Kafka will never take
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -158,6 +162,7 @@ fn execute(command: Command) -> Result<Exit, exit::Failure> {
         Command::Demo(args) => demo::demo(&args),
         Command::DemoDaemon(args) => demo::daemon(&args),
         Command::Check(args) => check::check(&args),
+        Command::Send(args) => send::send(&args),
         Command::DeadLetters(DeadLettersCommand::Ls { config, output }) => {
             dead_letters::ls(&config.config, output.output)
         }

@@ -12,6 +12,7 @@ mod proof;
 mod properties;
 mod questions;
 mod reach;
+mod sender;
 mod survey;
 mod tap;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use embedded::{Embedded, EmbeddedError};
 pub use proof::Delivered;
 pub use questions::Unanswered;
 pub use reach::{Certificate, Contact, ReachError, certificates_in, reach};
+pub use sender::{Returned, Sender, Sent};
 pub use survey::{Survey, Written};
 pub use tap::{Tap, TapError, Tapped};
 pub use trouble::Trouble;

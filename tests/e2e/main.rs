@@ -24,6 +24,7 @@ mod packed;
 mod records;
 mod refused;
 mod security;
+mod send;
 mod soak;
 mod stop;
 mod support;

@@ -261,6 +261,14 @@ impl Kafka {
         topic.partitions().iter().map(|partition| partition.isr().len()).min()
     }
 
+    /// Which broker leads a partition.
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<usize> {
+        let metadata = self.probe().fetch_metadata(Some(topic), ASK).ok()?;
+        let partitions = metadata.topics().first()?.partitions();
+        let leader = partitions.iter().find(|found| found.id() == partition)?.leader();
+        self.brokers.iter().position(|node| node.id == leader)
+    }
+
     fn wait_ready(&self, node: &Node) {
         let what =
             format!("broker {} (its log: {})", node.id, node.dir.join("broker.log").display());
