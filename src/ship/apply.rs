@@ -15,7 +15,7 @@ use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
 use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
-use crate::settings::LongLine;
+use crate::settings::{Acks, LongLine};
 use crate::tail::{self, LostReason, Seen};
 
 impl Ship {
@@ -247,7 +247,11 @@ impl Ship {
         if let Some(way) = self.ways.get(at) {
             self.shares.rose(&way.target());
         }
-        self.crew.counters.delivered.add(u64::from(run.count));
+        let counters = &self.crew.counters;
+        match self.kafka.acks {
+            Acks::None => counters.unconfirmed.add(u64::from(run.count)),
+            Acks::Leader | Acks::All => counters.delivered.add(u64::from(run.count)),
+        }
         if !self.is_reachable {
             self.is_reachable = true;
             self.refusal = None;

@@ -21,6 +21,7 @@ mod mock;
 mod names;
 mod outage;
 mod packed;
+mod producer;
 mod records;
 mod refused;
 mod security;

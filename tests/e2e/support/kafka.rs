@@ -218,6 +218,11 @@ impl Kafka {
         self.brokers[broker].process().is_some()
     }
 
+    /// Where a broker keeps a partition.
+    pub(crate) fn partition_dir(&self, broker: usize, topic: &str, partition: i32) -> PathBuf {
+        self.brokers[broker].dir.join("data").join(format!("{topic}-{partition}"))
+    }
+
     /// Where a broker writes what it has to say.
     pub(crate) fn log_of(&self, broker: usize) -> PathBuf {
         self.brokers[broker].dir.join("broker.log")

@@ -17,6 +17,7 @@ pub(crate) mod lines;
 pub(crate) mod ports;
 pub(crate) mod pulse;
 pub(crate) mod reader;
+pub(crate) mod segments;
 pub(crate) mod site;
 pub(crate) mod totals;
 pub(crate) mod verdict;
