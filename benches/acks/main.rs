@@ -107,11 +107,11 @@ impl Case<'_> {
         let pauses = Pauses::watch(AWAY, records);
         self.kafka.restart(leader);
         let (name, count) = writer.stop();
-        self.finish(daemon, &topic, pauses, &Written::from([(name, count)]))
+        self.finish(daemon, &topic, &pauses, &Written::from([(name, count)]))
     }
 
     /// Stops the daemon, which waits for all that it has read, and reads the topic.
-    fn finish(&self, daemon: Daemon, topic: &str, pauses: Pauses, written: &Written) -> Seen {
+    fn finish(&self, daemon: Daemon, topic: &str, pauses: &Pauses, written: &Written) -> Seen {
         daemon.stop().assert_code(0);
         let mut verdict = Verdict::default();
         Reader::from_beginning(&self.kafka.bootstrap(), topic).judge_rest(&mut verdict);
