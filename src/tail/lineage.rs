@@ -13,6 +13,7 @@ use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
 use super::input::Looked;
 use super::inquiry::{Inquiry, Unfinished};
+use super::judgement::Stranger;
 use super::source::{Home, Source, is_absence};
 use crate::encode::Encoder;
 use crate::record::{self, Generation, Identity, Label, LineageId, SourceId};
@@ -25,6 +26,8 @@ const PARTIAL_REST: Duration = Duration::from_secs(5);
 /// deleted and has a successor, and otherwise.
 const SUCCEEDED_REST: Duration = Duration::from_secs(5);
 const NAMELESS_REST: Duration = Duration::from_mins(1);
+/// The same where no look comes to its end.
+const UNLOOKED_REST: Duration = Duration::from_mins(10);
 /// [`Lineage::listing_of`] nothing.
 pub(super) const LISTING_EMPTY: u64 = 0;
 
@@ -43,7 +46,7 @@ pub(super) struct Lineage {
     pub(super) sources: Vec<Source>,
     pub(super) next_generation: Generation,
     /// Siblings that are not of this lineage: copies of what can be read, or older than it.
-    pub(super) strangers: Vec<Identity>,
+    pub(super) strangers: Vec<Stranger>,
     /// Files that were not found any more, and may come back.
     pub(super) departed: Departed,
     /// A compressed sibling that is being looked into.
@@ -150,6 +153,14 @@ impl Lineage {
             self.sources.reserve_exact(1);
             let label = self.label.clone();
             self.sources.push(Source::new(id, known.identity, known.path, known.at, label));
+        }
+        let mut those = self.sources.as_mut_slice();
+        while let [source, later @ ..] = those {
+            // It was truncated, and what was unread of it is still looked for.
+            if later.iter().any(|later| later.identity.is_same_file(&source.identity)) {
+                source.home = Home::Taken;
+            }
+            those = later;
         }
         for known in gone {
             // What was truncated is gone, too, but its file goes on as another source.
@@ -263,9 +274,11 @@ impl Lineage {
         self.sources.iter().any(|source| source.size > source.searched)
     }
 
-    /// The last one that holds something, empty ones left aside: all before it are followed.
+    /// The last one that holds something, empty ones left aside: all before it are followed. Of
+    /// what is compressed only unpacking will tell.
     fn last_with_data(&self) -> usize {
-        self.sources.iter().rposition(|source| source.size > 0).unwrap_or(0)
+        let may_hold = |source: &Source| source.size > 0 || source.is_packed() && source.has_news();
+        self.sources.iter().rposition(may_hold).unwrap_or(0)
     }
 
     /// What to do next. A later file is read only when those before it were read to their ends
@@ -364,12 +377,12 @@ impl Lineage {
             // once a look has begun after that was made.
             let is_looked = looked.at.is_some_and(|at| source.rests_since(at)) && !awaits_packed;
             source.rest() >= limit.min(close_inactive)
-                && (is_looked || source.rest() >= NAMELESS_REST)
+                && (is_looked || source.rest() >= UNLOOKED_REST)
         };
         let gone: Vec<Source> = self.sources.extract_if(.., is_done).collect();
         for source in &gone {
             if source.is_packed() {
-                self.ignore(source.identity);
+                self.ignore(source.identity, Some((source.id, source.stamp())));
             } else {
                 self.departed.take_leave(source);
             }

@@ -12,8 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::LostReason;
 use super::beside::Beside;
 use super::candidate::{self, Sighting};
-use super::inquiry::Judged;
-use super::judgement::STRANGERS_MAX;
+use super::judgement::{Judged, Prior, STRANGERS_MAX, Stranger};
 use super::lineage::Lineage;
 use super::source::{Home, Source};
 use crate::record::{Identity, SourceId};
@@ -87,13 +86,18 @@ impl Lineage {
                 // A second name of the same file.
                 continue;
             }
+            let stranger = strangers.iter().find(|known| is_it(&known.identity));
             let is_new = sighting.is_ours
                 || self.departed.has(&sighting.identity)
-                || sighting.is_young(since.looked_ms) && !strangers.iter().any(is_it);
+                || sighting.is_young(since.looked_ms) && stranger.is_none();
             let new = if sighting.is_ours { From::Beginning } else { since.new_from(&sighting) };
             let at = self.sources.len() - usize::from(is_live_known);
-            let new = is_new.then_some(new);
-            let judged = self.judge(&sighting, at, new, &mut outcome);
+            let prior = Prior {
+                new: is_new.then_some(new),
+                copy_of: stranger.and_then(|known| known.copy_of(&sighting)),
+                later: &unknown,
+            };
+            let judged = self.judge(&sighting, at, &prior, &mut outcome);
             if judged != Judged::Done {
                 unknown.push_front(sighting);
                 self.hold(unknown.into_iter().chain(live), strangers, &mut outcome);
@@ -115,7 +119,7 @@ impl Lineage {
     fn hold(
         &mut self,
         unknown: impl Iterator<Item = Sighting>,
-        strangers: Vec<Identity>,
+        strangers: Vec<Stranger>,
         outcome: &mut Outcome,
     ) {
         for sighting in unknown {
@@ -225,7 +229,12 @@ impl Lineage {
             outcome.seen.push(source.id);
         }
         if source.is_packed() {
-            // Reading finds out.
+            // Reading finds out what it is, even if it has no name by then.
+            if source.is_stirred
+                && let Err(error) = source.open()
+            {
+                outcome.errors.push((sighting.path.clone(), error));
+            }
             return None;
         }
         if source.is_blank() && source.size > 0 && !has_name {

@@ -1,5 +1,6 @@
 //! The room's promises, each tried on real files.
 
+mod alike;
 mod bench;
 mod budget;
 mod deletion;

@@ -3,20 +3,9 @@
 use std::io::Write as _;
 
 use super::bench::{Bench, input};
-use super::packer::{Packer, pack};
+use super::packer::{Packer, lines, pack, texts};
 use crate::settings::{Input, StartAt};
 use crate::tail::{Ending, LostReason};
-
-/// Lines that begin as `name`, more than a head.
-fn lines(name: &str, count: usize) -> String {
-    let filling = "x".repeat(80);
-    let lines = (0..count).map(|number| format!("{name} {number:06} {filling}\n"));
-    lines.collect::<Vec<_>>().concat()
-}
-
-fn texts(parts: &[&str]) -> Vec<String> {
-    parts.concat().lines().map(str::to_owned).collect()
-}
 
 #[test]
 fn a_file_rotated_and_compressed_while_stopped_is_gone_on_with() {

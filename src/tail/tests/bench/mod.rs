@@ -28,7 +28,7 @@ use crate::clock;
 use crate::record::{Block, Generation, Identity, Label, Lineage, Mark, Remarks, SourceId};
 use crate::settings::{Format, Input};
 use crate::tail::content::Content;
-use crate::tail::identity;
+use crate::tail::{identity, lineage};
 
 type Emit = Box<dyn FnMut(Event)>;
 
@@ -46,7 +46,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn at(&self) -> Mark {
+    pub(super) fn at(&self) -> Mark {
         *self.marks.last().unwrap()
     }
 }
@@ -327,6 +327,14 @@ impl Bench {
         self.turns();
     }
 
+    /// The same with a look every ten seconds.
+    pub(super) fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds / 10 {
+            self.look();
+            self.wait(10);
+        }
+    }
+
     pub(super) fn finish(&mut self) -> bool {
         self.tail.finish()
     }
@@ -363,6 +371,11 @@ impl Bench {
 
     pub(super) fn source_count(&self) -> usize {
         self.tail.lineages.iter().map(|lineage| lineage.sources.len()).sum()
+    }
+
+    /// Something compressed is there that cannot be judged yet.
+    pub(super) fn awaits_packed(&self) -> bool {
+        self.tail.lineages.iter().any(lineage::Lineage::awaits_packed)
     }
 
     pub(super) fn pending(&self) -> usize {
