@@ -373,6 +373,10 @@ impl Bench {
         self.tail.lineages.iter().map(|lineage| lineage.sources.len()).sum()
     }
 
+    pub(super) fn unpacking_count(&self) -> usize {
+        self.tail.descriptors.unpacking
+    }
+
     /// Something compressed is there that cannot be judged yet.
     pub(super) fn awaits_packed(&self) -> bool {
         self.tail.lineages.iter().any(lineage::Lineage::awaits_packed)
