@@ -53,6 +53,7 @@ use owner::Owners;
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
+pub use source::is_absence;
 
 use crate::budget::Budget;
 use crate::clock;
@@ -189,7 +190,7 @@ impl<F: FnMut(Event)> Tail<F> {
             // Where it leads, and whether it may, is for the next scan to say.
             Ok(meta) if meta.is_symlink() => return,
             Ok(meta) => Some(meta).filter(Metadata::is_file),
-            Err(error) if source::is_absence(&error) => None,
+            Err(error) if is_absence(&error) => None,
             Err(error) => return self.cannot_look(look, error),
         };
         let foreign = live.as_ref().and_then(|meta| self.follows_elsewhere(look, real, meta));
