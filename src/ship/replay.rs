@@ -68,8 +68,8 @@ impl Ship {
         let (Some(spool), Some(way)) = (&self.spool, self.ways.get(at)) else { return false };
         let source = way.source(loaded.id.generation());
         let resumed = self.resumed.get(&source).is_some_and(|from| loaded.id.start() >= *from);
-        // One that ends where reading went on may be of what was not read again.
-        let resumed = resumed && loaded.id.end() > loaded.id.start();
+        // Of any other, some may lie ahead of where reading went on, or of where it has come.
+        let resumed = resumed && loaded.is_self_contained();
         let opened = self.ledgers.opened(source).is_some_and(|to| to >= loaded.id.end());
         spool.was_recovered(loaded.id) && resumed && opened
     }
