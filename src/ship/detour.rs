@@ -127,7 +127,10 @@ impl Ship {
         spooled.puts += 1;
         self.unstored += 1;
         let records = std::iter::once(records).collect();
-        spool.stage(Put { lane, block, records, chain, partition: way.partition, ticket })
+        let entry =
+            spool.stage(Put { lane, block, records, chain, partition: way.partition, ticket });
+        spooled.replay.staged(entry);
+        entry
     }
 
     /// A block read while its lane is on the detour.

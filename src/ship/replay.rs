@@ -131,7 +131,13 @@ impl Ship {
         let Some(way) = self.ways.get_mut(at) else { return };
         let asked = way.spooled.replay.answered();
         let is_all = asked == Some(way.spooled.puts) && way.spooled.unstored == 0;
-        if is_all && way.lane.may_replay() {
+        if is_all && way.lane.may_replay() && way.spooled.replay.is_missed {
+            // What is on its way, or being buried, would be given back a second time.
+            if way.lane.is_empty() && way.spooled.replay.bytes == 0 && self.burying == 0 {
+                way.spooled.replay.start_over();
+                self.replay(at);
+            }
+        } else if is_all && way.lane.may_replay() {
             way.lane.backlog_loaded();
             let held = std::mem::take(&mut way.spooled.held);
             self.held -= held.len();

@@ -96,7 +96,14 @@ impl Replay {
     pub(super) fn start_over(&mut self) {
         self.cursor = None;
         self.is_behind = false;
+        self.is_missed = false;
         self.is_stale = self.asked.is_some();
+    }
+
+    /// An entry was staged. The next ones may have been given back before one that is older: a file
+    /// was read again whose successor is in the spool.
+    pub(super) fn staged(&mut self, entry: EntryId) {
+        self.is_missed |= self.cursor.is_some_and(|cursor| entry < cursor);
     }
 
     /// The answer has come; what was asked for it, unless it is of no interest any more.
@@ -117,6 +124,8 @@ pub(super) struct Replay {
     pub(super) is_stale: bool,
     /// The next entry is one that the reader has not come to again.
     pub(super) is_behind: bool,
+    /// Something was staged that comes before the cursor.
+    pub(super) is_missed: bool,
     /// Memory held by entries that were given back.
     pub(super) bytes: usize,
 }
@@ -170,6 +179,26 @@ impl Way {
 mod tests {
     use super::*;
     use crate::record::tests::{block, mark};
+
+    /// Entries of one lane, in order of replay.
+    fn entries() -> [EntryId; 3] {
+        [10, 20, 30].map(|end| EntryId::forged(Generation::FIRST, Offset(0), Offset(end)))
+    }
+
+    /// It stayed in the spool until the next detour.
+    #[test]
+    fn what_is_staged_before_what_was_given_back_is_missed() {
+        let [early, given, later] = entries();
+        let mut replay = Replay { cursor: Some(given), ..Replay::default() };
+        replay.staged(later);
+        assert!(!replay.is_missed);
+        replay.staged(early);
+        assert!(replay.is_missed);
+        replay.start_over();
+        assert!(!replay.is_missed);
+        replay.staged(early);
+        assert!(!replay.is_missed);
+    }
 
     /// What the whole of each block is chained to.
     fn chains(blocks: &[Block]) -> Vec<Offset> {
