@@ -44,6 +44,8 @@ impl Pending {
 
 /// What one write and one sync take at most, uncompressed: bounds the memory for it.
 const COMMIT_BYTES_MAX: u64 = 4 << 20;
+/// Of more than these the next commits look after.
+const PASSED_OVER_MAX: usize = 1024;
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
@@ -74,8 +76,9 @@ impl Keeper {
     }
 
     fn commit_some(&mut self) -> Result<(), AppendError> {
-        self.draft()?;
-        let drafts = self.pending.iter().map_while(|pending| pending.draft.as_ref());
+        let count = self.choose();
+        self.draft(count)?;
+        let drafts = self.pending.iter().take(count).filter_map(|pending| pending.draft.as_ref());
         let appended = self.log.append(&drafts.collect::<Vec<_>>())?;
         let stored: Vec<Pending> = self.pending.drain(..appended.blocks.len()).collect();
         self.enter(&appended, &stored);
@@ -86,19 +89,42 @@ impl Keeper {
         Ok(())
     }
 
-    /// Compresses the first puts, as many as one commit takes. A power cut leaves any of them, so
-    /// of a lane they are of one source, and those whose places do not tell their order are not
-    /// together with what comes before them.
-    fn draft(&mut self) -> Result<(), AppendError> {
+    /// Brings to the front what one commit takes, and returns how many these are. A power cut
+    /// leaves any of them, so of a lane they are of one source, and those whose places do not tell
+    /// their order are not together with what comes before them.
+    fn choose(&mut self) -> usize {
         let mut bytes = 0;
-        let mut lanes: HashMap<LaneId, Generation> = HashMap::new();
-        for pending in &mut self.pending {
-            let before = lanes.insert(pending.id.lane, pending.id.generation);
-            let is_other = |before: Generation| before != pending.id.generation;
-            if before.is_some_and(|before| is_other(before) || pending.put.is_entangled()) {
-                break;
+        let (mut chosen, mut passed_over) = (Vec::new(), Vec::new());
+        // What was chosen of each lane; nothing more of it after one was passed over.
+        let mut lanes: HashMap<LaneId, Option<Generation>> = HashMap::new();
+        while bytes < COMMIT_BYTES_MAX
+            && passed_over.len() < PASSED_OVER_MAX
+            && let Some(pending) = self.pending.pop_front()
+        {
+            let EntryId { lane, generation, .. } = pending.id;
+            let fits = match lanes.get(&lane) {
+                None => true,
+                Some(known) => *known == Some(generation) && !pending.put.is_entangled(),
+            };
+            lanes.insert(lane, fits.then_some(generation));
+            if fits {
+                bytes += pending.bytes;
+                chosen.push(pending);
+            } else {
+                passed_over.push(pending);
             }
-            bytes += pending.bytes;
+        }
+        let count = chosen.len();
+        let front = chosen.into_iter().chain(passed_over);
+        for pending in front.rev() {
+            self.pending.push_front(pending);
+        }
+        count
+    }
+
+    /// Compresses the first `count` puts.
+    fn draft(&mut self, count: usize) -> Result<(), AppendError> {
+        for pending in self.pending.iter_mut().take(count) {
             if pending.draft.is_none() {
                 let Some((lane, _)) = self.lanes.get(pending.id.lane) else {
                     unreachable!("a lane is numbered before it is used")
@@ -128,9 +154,6 @@ impl Keeper {
                     extension: Vec::new(),
                 };
                 pending.draft = Some(Draft::new(header, payload));
-            }
-            if bytes >= COMMIT_BYTES_MAX {
-                break;
             }
         }
         Ok(())

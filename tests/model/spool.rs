@@ -222,15 +222,17 @@ impl Spool {
     ) -> Self {
         drop(self.flush(count));
         let mut last: [Option<SourceId>; LANES] = [None; LANES];
+        let mut is_over = [false; LANES];
         for (change, _) in std::mem::take(&mut self.staged) {
             // Marks of what is removed are made after the sync.
             let Change::Put(key, entry) = change else { continue };
             let before = last[key.lane()].replace(key.source);
             let has_other = before.is_some_and(|before| before != key.source);
-            if (has_other && !self.rules.writes_files)
-                || (before.is_some() && entry.is_entangled && !self.rules.writes_entangled)
-            {
-                break;
+            let is_behind = before.is_some() && entry.is_entangled;
+            is_over[key.lane()] |= (has_other && !self.rules.writes_files)
+                || (is_behind && !self.rules.writes_entangled);
+            if is_over[key.lane()] {
+                continue;
             }
             if survives() {
                 self.durable.insert(key, entry);

@@ -390,13 +390,13 @@ fn what_begins_where_something_lies_ahead_is_stored_after_what_comes_before_it()
     }
     assert_eq!(stored_together(&stepped.turn()), [4]);
     let (first, second) = (block(0, 10, &[b"c"]), block(0, 12, &[b"d"]));
+    let third = block(0, 14, &[b"e"]);
     for id in [one, other] {
         stepped.spool.stage(whole(id, &blind(&first, 4, [0, 12])));
-    }
-    for id in [one, other] {
         stepped.spool.stage(whole(id, &blind(&second, 4, [12, 14])));
+        stepped.spool.stage(whole(id, &third));
     }
-    assert_eq!(stored_together(&stepped.turn()), [2, 2]);
+    assert_eq!(stored_together(&stepped.turn()), [2, 4]);
 }
 
 #[test]
