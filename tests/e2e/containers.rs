@@ -229,6 +229,8 @@ fn what_a_kubelet_rotates_and_compresses_arrives_whole_when_the_daemon_is_killed
                 repeats_max += (written - site.kept().accepted_bytes()) / LINE_MIN;
             }
             1 => {
+                // Before that nobody listens to signals.
+                daemon.hears("that it runs", |line| line.contains("running"));
                 let finished = daemon.stop();
                 finished.assert_code(0);
                 totals.add(&finished.err.lines().map(str::to_owned).collect::<Vec<_>>());
