@@ -203,6 +203,7 @@ impl Lineage {
             Ok(()) => outcome.seen.push(source.id),
             Err(error) => outcome.errors.push((path, error)),
         }
+        source.rest_packed();
     }
 
     /// The file that has the name is new to us. Of one that is read from its end on, the last

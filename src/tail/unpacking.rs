@@ -182,13 +182,15 @@ impl<F: FnMut(Event)> Tail<F> {
         if packed != Some(false) || self.descriptors.unpacking < UNPACKING_MAX {
             return false;
         }
-        for at in self.lineages.awake().map(|(at, _)| at).collect::<Vec<_>>() {
-            if let Some(lineage) = self.lineages.get(at).filter(|lineage| lineage.unpacking > 0) {
+        for other in self.lineages.awake().map(|(at, _)| at).collect::<Vec<_>>() {
+            if let Some(lineage) = self.lineages.get(other).filter(|it| it.unpacking > 0) {
+                // Within one lineage none can go on before the one that is next.
+                let gives_way = other == at || lineage.gate.is_closed();
                 lineage
                     .packed()
-                    .filter(|packed| lineage.gate.is_closed() || packed.end().is_some())
+                    .filter(|packed| gives_way || packed.end().is_some())
                     .for_each(Packed::rest);
-                self.count_open(at);
+                self.count_open(other);
             }
         }
         self.descriptors.unpacking >= UNPACKING_MAX

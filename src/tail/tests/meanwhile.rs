@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::bench::{Bench, rotate_in, siblings};
+use super::packer::{Packer, lines, texts};
 use crate::clock;
 use crate::record::{self, Generation, Label, LineageId};
 use crate::tail::beside::Beside;
 use crate::tail::lineage::Lineage;
 use crate::tail::reconcile::{From, Since};
+use crate::tail::unpacking::UNPACKING_MAX;
 
 #[test]
 fn a_sibling_that_a_listing_missed_is_found_by_the_next_scan() {
@@ -131,4 +133,44 @@ fn a_copy_is_known_of_a_file_that_is_truncated_between_look_and_read() {
     });
     bench.ship();
     assert_eq!(bench.texts(), ["a1", "a2"]);
+}
+
+/// Only so many are unpacked at once, and one that is known already comes before the others.
+#[test]
+fn compressed_files_that_are_known_again_do_not_hold_each_other_up() {
+    let mut bench = Bench::new();
+    let names: Vec<String> =
+        (0..=UNPACKING_MAX).map(|day| format!("app.log-202601{day:02}")).collect();
+    let mut all = Vec::new();
+    for name in &names {
+        all.push(lines(name, 40));
+        bench.write("app.log", &all[all.len() - 1]);
+        bench.ship();
+        bench.rename("app.log", name);
+    }
+    for names in [&names[..1], &names[1..]] {
+        let kept = bench.stop();
+        names.iter().for_each(|name| bench.compress(name, Packer::GzipOwnTime));
+        bench.start(kept);
+        bench.look();
+        assert!(bench.unpacking_count() <= UNPACKING_MAX);
+        bench.ship();
+    }
+    bench.write("app.log", "z\n");
+    bench.ship();
+    assert_eq!(bench.texts(), texts(&[&all.concat(), "z\n"]));
+}
+
+#[test]
+fn what_was_written_again_and_lost_its_name_to_being_compressed_is_read_once() {
+    for packer in [Packer::Gzip, Packer::GzipOwnTime, Packer::Zstd] {
+        let mut bench = Bench::new();
+        bench.write("app.log", lines("a", 1));
+        bench.look();
+        bench.write("app.log", lines("b", 2));
+        bench.rotate();
+        bench.compress("app.log.1", packer);
+        bench.ship();
+        assert_eq!(bench.texts(), texts(&[&lines("b", 2)]), "{packer:?}");
+    }
 }
