@@ -11,9 +11,8 @@ use super::candidate::SLACK_MS;
 use super::identity;
 use super::source::is_absence;
 
-/// A directory in which files change their names faster than it can be listed is looked at
-/// again soon, anyway.
-const AGAIN_MAX: usize = 4;
+/// A log that is rotated faster than it can be looked at cannot be waited for.
+const AGAIN_MAX: usize = 100;
 
 pub(super) struct Beside {
     pub(super) live: Option<Metadata>,

@@ -1,6 +1,7 @@
 //! The looks at the directory, and what may happen to it meanwhile.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use super::*;
 use crate::tail::Step;
@@ -42,17 +43,21 @@ impl Bench {
 
     /// A look at `app.log` while `others` do something after its directory was listed.
     pub(in super::super) fn look_while(&mut self, others: impl Fn(&Path)) {
-        self.look_while_listed(0, others);
+        self.look_while_listed(0..1, others);
     }
 
-    /// The same after it was listed so many times more.
-    pub(in super::super) fn look_while_listed(&mut self, times: usize, others: impl Fn(&Path)) {
+    /// The same each of these times that it is listed.
+    pub(in super::super) fn look_while_listed(
+        &mut self,
+        times: Range<usize>,
+        others: impl Fn(&Path),
+    ) {
         let (name, dir) = (self.path("app.log"), self.dir().to_owned());
         let count = Cell::new(0);
         let look = Look { input: 0, path: &name, real: None, thorough: false, listed_ms: None };
         self.tail.look(look, || {
             let listed = siblings(&name);
-            if count.replace(count.get() + 1) == times {
+            if times.contains(&count.replace(count.get() + 1)) {
                 others(&dir);
             }
             listed
@@ -102,7 +107,7 @@ impl Bench {
 
 pub(in super::super) fn rotate_in(dir: &Path) {
     let aged = |age: usize| dir.join(format!("app.log.{age}"));
-    for age in (1..9).rev().filter(|age| aged(*age).exists()) {
+    for age in (1..99).rev().filter(|age| aged(*age).exists()) {
         fs::rename(aged(age), aged(age + 1)).unwrap();
     }
     fs::rename(dir.join("app.log"), aged(1)).unwrap();
