@@ -69,7 +69,30 @@ fn digits(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_has_an_answer_that_reads_back(text in "[0-9]{0,21}( ?[a-zA-Z\\PC]{0,3}[0-9]{0,3}){0,3}") {
+            if let Some(time) = duration(&text) {
+                prop_assert_eq!(duration(&show_duration(time)), Some(time));
+            }
+            if let Some(bytes) = size(&text) {
+                prop_assert_eq!(size(&show_size(bytes)), Some(bytes));
+            }
+        }
+
+        #[test]
+        fn what_is_joined_is_added(parts in prop::collection::vec((0..100_000_u64, 0..5_usize), 1..5)) {
+            let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+            let texts = parts.iter().map(|(n, unit)| format!("{n}{}", units[*unit].0));
+            let text = texts.collect::<Vec<_>>().concat();
+            let millis = parts.iter().map(|(n, unit)| n * units[*unit].1).sum();
+            prop_assert_eq!(duration(&text), Some(Duration::from_millis(millis)));
+        }
+    }
 
     #[test]
     fn durations() {

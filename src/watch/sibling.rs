@@ -182,6 +182,8 @@ fn nearest<'a>(name: &OsStr, live: &'a impl Live) -> Option<&'a OsStr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     impl Live for &[&str] {
@@ -190,6 +192,30 @@ mod tests {
         }
         fn all(&self) -> impl Iterator<Item = &OsStr> {
             self.iter().map(OsStr::new)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_it_is_called_it_belongs_to_a_live_one_that_it_extends(
+            bytes in prop::collection::vec(prop::sample::select(b"ab.-1T~\xff".to_vec()), 0..9),
+            ending in prop::sample::select(vec!["", ".1", ".gz", "-2.zst", ".old", ".tmp", ".swp"]),
+            live in prop::collection::vec("[ab.1-]{0,4}", 0..5),
+        ) {
+            let bytes = [&bytes[..], ending.as_bytes()].concat();
+            let name = OsStr::from_bytes(&bytes);
+            let live: Vec<&str> = live.iter().map(String::as_str).collect();
+            let live = live.as_slice();
+            let owner = Rule::Auto.owner_of_other(name, &live);
+            let matched = Rule::Auto.owner_of_matched(name, &live);
+            for owner in owner.into_iter().chain(matched) {
+                prop_assert!(live.has(owner) && owner != name && extends(name, owner));
+                prop_assert!(Rule::Auto.may_continue(name, owner));
+            }
+            prop_assert!(owner.is_none() || !temporary(name));
+            prop_assert!(matched.is_none() || Rule::Auto.doubts(name));
+            let likely = Rule::Auto.likely_owner(name, |name| live.has(name));
+            prop_assert_eq!(likely, owner);
         }
     }
 

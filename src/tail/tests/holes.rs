@@ -3,12 +3,50 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 
+use proptest::prelude::*;
+
 use super::bench::{Bench, input};
 use super::packer::patient;
 use crate::settings::{Input, LongLine, Multiline};
 use crate::tail::LostReason::Truncated;
 use crate::tail::content::Content;
+use crate::tail::hole::HOLE_MIN;
 use crate::tail::{Ending, Turn};
+
+/// What is a line, going by the bytes alone.
+fn lines_of(mut bytes: &[u8]) -> Vec<String> {
+    let mut lines = Vec::new();
+    while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        let (line, rest) = bytes.split_at(end + 1);
+        let nuls = line.iter().take_while(|byte| **byte == 0).count();
+        let text = &line[if nuls < HOLE_MIN { 0 } else { nuls }..end];
+        lines.push(String::from_utf8_lossy(text).into_owned());
+        bytes = rest;
+    }
+    lines
+}
+
+proptest! {
+    #[test]
+    fn whatever_nuls_there_are_and_however_they_arrive_the_lines_are_the_same(
+        pieces in prop::collection::vec((0..140_usize, "[a-c\n\\x00]{0,4}"), 1..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let piece = |(nuls, text): &(usize, String)| [&vec![0; *nuls], text.as_bytes()].concat();
+        let bytes: Vec<u8> = pieces.iter().flat_map(piece).collect();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.sort_unstable();
+        cuts.push(bytes.len());
+        let mut bench = Bench::new();
+        let mut written = 0;
+        for cut in cuts {
+            bench.append("app.log", &bytes[written..cut]);
+            bench.ship();
+            written = cut;
+        }
+        prop_assert_eq!(bench.texts(), lines_of(&bytes));
+    }
+}
 
 /// Somebody who writes where it left off, whatever was done to the file.
 struct Stubborn {
