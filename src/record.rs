@@ -37,6 +37,12 @@ impl Generation {
     pub fn next(self) -> Self {
         Self(self.0.strict_add(1))
     }
+
+    /// The same of a number that may come from a file: never panics.
+    #[must_use]
+    pub fn after(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
 }
 
 /// One generation of one lineage.

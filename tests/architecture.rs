@@ -19,7 +19,7 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("regex::", &["multiline/", "process/"]),
     ("tokio::", &["cli/", "daemon/", "produce/", "ship/"]),
     ("clap::", &["cli/"]),
-    ("unsafe ", &["produce/native.rs", "cli/heap.rs"]),
+    ("unsafe ", &["produce/native.rs", "heap.rs"]),
 ];
 
 /// Rooms that know no time, no file, no thread and nobody else's events.

@@ -78,10 +78,14 @@ impl Files {
     fn lines(&self, lineage: &Lineage) -> impl Iterator<Item = Line> {
         let sources = self.sources.iter();
         let sources = sources.map(|place| Line::Source(Box::new(place.saved(lineage))));
-        let counted = self.sources.last().map(|last| after(last.generation));
-        let rest = (counted != Some(self.next))
+        let rest = (!self.is_told_by_last())
             .then(|| Line::Lineage { lineage: lineage.clone(), next: self.next });
         sources.chain(rest)
+    }
+
+    /// The next number is the one after the last source's.
+    fn is_told_by_last(&self) -> bool {
+        self.sources.last().is_some_and(|last| last.generation.after() == self.next)
     }
 
     fn find(&self, generation: Generation) -> Result<usize, usize> {
@@ -89,7 +93,7 @@ impl Files {
     }
 
     fn put(&mut self, place: Place) {
-        self.next = self.next.max(after(place.generation));
+        self.next = self.next.max(place.generation.after());
         match self.find(place.generation) {
             Ok(at) => {
                 if let Some(known) = self.sources.get_mut(at) {
@@ -187,10 +191,10 @@ impl Places {
     /// Drops a source; its number stays used.
     pub(super) fn forget(&mut self, lineage: &Lineage, generation: Generation) {
         let Some(files) = self.lineages.get_mut(lineage) else {
-            self.floor = self.floor.max(after(generation));
+            self.floor = self.floor.max(generation.after());
             return;
         };
-        files.next = files.next.max(after(generation));
+        files.next = files.next.max(generation.after());
         files.sources.retain(|place| place.generation != generation);
         if files.sources.is_empty() {
             self.floor = self.floor.max(files.next);
@@ -247,9 +251,10 @@ impl Places {
         self.places().map(|(lineage, place)| place.saved(lineage))
     }
 
-    /// Each lineage with the number of its next file.
-    pub(super) fn lineages(&self) -> impl Iterator<Item = (&Lineage, Generation)> {
-        self.lineages.iter().map(|(lineage, files)| (&**lineage, files.next))
+    /// The numbers of next files, of those lineages whose last source does not tell.
+    pub(super) fn counted(&self) -> impl Iterator<Item = (&Lineage, Generation)> {
+        let counted = self.lineages.iter().filter(|(_, files)| !files.is_told_by_last());
+        counted.map(|(lineage, files)| (&**lineage, files.next))
     }
 
     pub(super) fn has(&self, lineage: &Lineage) -> bool {
@@ -267,9 +272,4 @@ impl Places {
     pub(super) fn damaged_ms(&self) -> Option<u64> {
         self.damaged_ms
     }
-}
-
-/// The number after `generation`, which may come from a file: never panics.
-fn after(generation: Generation) -> Generation {
-    Generation(generation.0.saturating_add(1))
 }

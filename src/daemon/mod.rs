@@ -2,7 +2,6 @@
 
 mod reader;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -89,10 +88,10 @@ pub async fn run(
     let spool = open_spool(settings, notes.clone())?;
     let recovered = spool.as_ref().map(|(_, recovered)| recovered);
     fall_back(&mut checkpoints, &kept, recovered)?;
-    let restored = restored(&kept, recovered);
     let acknowledged = acknowledged(&kept, recovered);
-    // With many files this is much, and all of it was passed on.
-    drop(kept);
+    let restored = restored(kept, recovered);
+    // With many files what was read of the checkpoints is much.
+    crate::heap::give_back();
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
     let (letters, checkpoints) = writers(settings, checkpoints, notes.clone())?;
     let waking = waker.clone();
@@ -207,24 +206,33 @@ fn writers(
 
 /// What the readers need of what was kept. The spool may know a source to be further than its
 /// checkpoint; and a spool that was lost sends its sources back to what was acknowledged.
-fn restored(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Restored {
-    let mut lineages: HashMap<&Lineage, Known> = HashMap::new();
-    for saved in &kept.sources {
-        let known = lineages.entry(&saved.lineage).or_insert_with(|| Known {
-            lineage: saved.lineage.clone(),
-            next_generation: next_generation(kept, spool, &saved.lineage),
-            sources: Vec::new(),
-        });
-        known.sources.push(KnownSource {
+fn restored(mut kept: checkpoint::Restored, spool: Option<&spool::Recovered>) -> Restored {
+    let mut lineages: Vec<Known> = Vec::new();
+    // By lineage, and handed on piece by piece: with many files this is much.
+    let sources = std::mem::take(&mut kept.sources);
+    let next = |lineage: &Lineage, last: Generation| next_generation(&kept, spool, lineage, last);
+    for saved in sources {
+        let source = KnownSource {
             generation: saved.generation,
             identity: saved.identity,
-            path: saved.path.clone(),
-            at: place(saved, spool),
+            at: place(&saved, spool),
+            path: saved.path,
             is_gone: saved.gone_ms.is_some(),
-        });
+        };
+        match lineages.last_mut().filter(|known| known.lineage == saved.lineage) {
+            Some(known) => {
+                known.next_generation = next(&saved.lineage, saved.generation);
+                known.sources.push(source);
+            }
+            None => lineages.push(Known {
+                next_generation: next(&saved.lineage, saved.generation),
+                lineage: saved.lineage,
+                sources: vec![source],
+            }),
+        }
     }
     Restored {
-        lineages: lineages.into_values().collect(),
+        lineages,
         looked_ms: kept.looks.iter().map(|(input, ms)| (input.clone(), *ms)).collect(),
         floor: kept.floor(),
     }
@@ -294,11 +302,12 @@ fn next_generation(
     kept: &checkpoint::Restored,
     spool: Option<&spool::Recovered>,
     lineage: &Lineage,
+    last: Generation,
 ) -> Generation {
     let of_lineage = |backlog: &&spool::Backlog| backlog.lane.lineage == *lineage;
     let backlogs = spool.into_iter().flat_map(|spool| &spool.lanes).filter(of_lineage);
     let spooled = backlogs.flat_map(|backlog| &backlog.sources).map(|s| s.generation.next()).max();
-    kept.next_generation(lineage).max(spooled.unwrap_or(Generation::FIRST))
+    kept.next_after(lineage, last).max(spooled.unwrap_or(Generation::FIRST))
 }
 
 /// This machine's name, as partitions and client ids carry it.

@@ -135,6 +135,7 @@ struct Round<F, S> {
     is_stopped: S,
     /// A scan is due whatever the time is.
     wants_scan: bool,
+    is_first_scan: bool,
     scanned: Instant,
     /// What the last scan took, without what was done in between.
     scan_took: Duration,
@@ -153,6 +154,7 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             ending,
             is_stopped,
             wants_scan: true,
+            is_first_scan: true,
             scanned,
             scan_took: Duration::ZERO,
             swept,
@@ -170,6 +172,10 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             self.hear();
             if self.wants_scan || self.scanned.elapsed() >= self.scan_every() {
                 self.scan();
+                if std::mem::take(&mut self.is_first_scan) {
+                    // It took memory for all there is at once.
+                    crate::heap::give_back();
+                }
                 self.scanned = clock::now();
             }
             self.sweep();

@@ -16,8 +16,9 @@ use crate::record::{Identity, Mark};
 const REMEMBERED_MAX: usize = 8;
 const REMEMBERED: Duration = Duration::from_hours(1);
 
+/// Nearly always none.
 #[derive(Default)]
-pub(super) struct Departed(VecDeque<One>);
+pub(super) struct Departed(Option<Box<VecDeque<One>>>);
 
 struct One {
     identity: Identity,
@@ -33,30 +34,35 @@ impl Departed {
     }
 
     pub(super) fn push(&mut self, identity: Identity, at: Mark) {
-        if self.0.len() == REMEMBERED_MAX {
-            self.0.pop_front();
+        let all = self.0.get_or_insert_default();
+        if all.len() == REMEMBERED_MAX {
+            all.pop_front();
         }
-        self.0.push_back(One { identity, at, since: clock::now() });
+        all.push_back(One { identity, at, since: clock::now() });
     }
 
     pub(super) fn has(&self, identity: &Identity) -> bool {
-        self.0.iter().any(|known| known.identity.is_same_file(identity))
+        self.0.iter().flat_map(|all| all.iter()).any(|known| known.identity.is_same_file(identity))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.as_ref().is_none_or(|all| all.is_empty())
     }
 
     /// Forgets those that were gone for long.
     pub(super) fn expire(&mut self) {
-        self.0.retain(|known| clock::since(known.since) < REMEMBERED);
+        if let Some(all) = &mut self.0 {
+            all.retain(|known| clock::since(known.since) < REMEMBERED);
+        }
+        self.0.take_if(|all| all.is_empty());
     }
 
     /// Where to go on in a file that came back and still is what was read of it.
     pub(super) fn welcome(&mut self, file: &Candidate) -> io::Result<Option<Mark>> {
         let is_it = |known: &One| known.identity.is_same_file(&file.identity);
-        let Some(position) = self.0.iter().rposition(is_it) else { return Ok(None) };
-        let Some(One { identity: known, at, .. }) = self.0.remove(position) else {
+        let Some(all) = &mut self.0 else { return Ok(None) };
+        let position = all.iter().rposition(is_it);
+        let Some(One { identity: known, at, .. }) = position.and_then(|at| all.remove(at)) else {
             return Ok(None);
         };
         // Of a compressed file the place is far; reading it finds out.

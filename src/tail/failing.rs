@@ -15,7 +15,7 @@ pub(super) fn failed(lineage: &mut Lineage, position: usize, error: io::Error) -
     if error.kind() == io::ErrorKind::NotFound {
         return Step::Missing;
     }
-    let path = source.path.clone();
+    let path = source.path.to_path_buf();
     say_unreadable(lineage, &[(path, error)]);
     Step::Worked
 }

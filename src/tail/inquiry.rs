@@ -287,7 +287,7 @@ fn says_it_is(source: &Source, candidate: &Candidate) -> io::Result<bool> {
 /// only under its own name. Others that begin alike may be successors with the same lines.
 fn may_be_made_of(source: &Source, candidate: &Candidate, live: &std::path::Path) -> bool {
     let is_rotated = source.is_rotated_from(live);
-    !source.is_packed() && (!is_rotated || candidate.path.with_extension("") == source.path)
+    !source.is_packed() && (!is_rotated || candidate.path.with_extension("") == *source.path)
 }
 
 /// Something if what can be read of a source begins like the head.

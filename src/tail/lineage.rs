@@ -13,6 +13,7 @@ use super::identity;
 use super::input::Looked;
 use super::inquiry::{Inquiry, Unfinished};
 use super::source::{Home, Source, is_absence};
+use super::whereabouts::Whereabouts;
 use crate::encode::Encoder;
 use crate::record::{self, Generation, Identity, Label, LineageId, SourceId};
 
@@ -37,7 +38,7 @@ pub(super) struct Lineage {
     /// What makes their values; nothing if these are messages as they are.
     pub(super) encoder: Option<Arc<Encoder>>,
     /// Where the file with the name is opened, if a symbolic link leads elsewhere.
-    target: Option<PathBuf>,
+    target: Option<Box<Path>>,
     /// Oldest first; the last one has the name, or had it last.
     pub(super) sources: Vec<Source>,
     pub(super) next_generation: Generation,
@@ -55,7 +56,7 @@ pub(super) struct Lineage {
     /// to be reconciled in any case.
     pub(super) listing: Option<u64>,
     /// Its name leads to a file that is followed under another.
-    pub(super) foreign: Option<Identity>,
+    pub(super) foreign: Option<Box<Identity>>,
     /// Its name leads to a file.
     pub(super) has_live: bool,
     /// Said once that it cannot be read.
@@ -110,7 +111,7 @@ impl Lineage {
     pub(super) fn new(
         id: LineageId,
         input: usize,
-        name: record::Lineage,
+        name: Arc<record::Lineage>,
         label: Arc<Label>,
         next_generation: Generation,
     ) -> Self {
@@ -118,7 +119,7 @@ impl Lineage {
             target: None,
             id,
             input,
-            name: Arc::new(name),
+            name,
             gate: Arc::default(),
             label,
             encoder: None,
@@ -147,8 +148,9 @@ impl Lineage {
         for known in there {
             let id = SourceId { lineage: self.id, generation: known.generation };
             self.sources.reserve_exact(1);
+            let path = Whereabouts::new(self.name.clone(), known.path);
             let label = self.label.clone();
-            self.sources.push(Source::new(id, known.identity, known.path, known.at, label));
+            self.sources.push(Source::new(id, known.identity, path, known.at, label));
         }
         for known in gone {
             // What was truncated is gone, too, but its file goes on as another source.
@@ -161,13 +163,13 @@ impl Lineage {
     /// Its name leads here now.
     pub(super) fn leads_to(&mut self, path: &Path) {
         if path != self.live_path() {
-            self.target = Some(path.to_owned()).filter(|path| *path != self.name.path);
+            self.target = (path != self.name.path).then(|| path.into());
         }
     }
 
     /// Where the file with the name is opened: no symbolic link leads there.
     pub(super) fn live_path(&self) -> &Path {
-        self.target.as_ref().unwrap_or(&self.name.path)
+        self.target.as_deref().unwrap_or(&self.name.path)
     }
 
     /// Whether its name leads to another file than at the last look, or to one that is not what
@@ -197,7 +199,7 @@ impl Lineage {
             if source.home != Home::Named || Some(at) == live {
                 continue;
             }
-            match std::fs::symlink_metadata(&source.path) {
+            match std::fs::symlink_metadata(&*source.path) {
                 Ok(meta) if identity::of(&meta).is_same_file(&source.identity) => source.saw(&meta),
                 Ok(_) => are_there = false,
                 Err(error) => are_there &= !is_absence(&error),
@@ -240,7 +242,7 @@ impl Lineage {
             lineage: self.name.clone(),
             label: self.label.clone(),
             identity: source.identity,
-            path: source.path.clone(),
+            path: source.path.to_path_buf(),
             from: source.resume,
             gate: self.gate.clone(),
             acknowledged: source.acknowledged.clone(),
@@ -248,7 +250,7 @@ impl Lineage {
     }
 
     pub(super) fn is_live(&self, source: &Source) -> bool {
-        source.home == Home::Named && source.path == self.live_path()
+        source.home == Home::Named && *source.path == *self.live_path()
     }
 
     /// It has a name that is not the lineage's.

@@ -78,20 +78,19 @@ impl Lineages {
     pub(super) fn add(
         &mut self,
         input: usize,
-        name: record::Lineage,
+        name: Arc<record::Lineage>,
         label: Arc<Label>,
         next: Generation,
     ) -> Option<usize> {
         let id = LineageId(self.ids);
         self.ids = self.ids.checked_add(1)?;
-        let lineage = Lineage::new(id, input, name, label, next);
-        let name = Name(lineage.name.clone());
+        let lineage = Lineage::new(id, input, name.clone(), label, next);
         let at = self.free.pop().unwrap_or(self.all.len());
         match self.all.get_mut(at) {
             Some(place) => *place = Some(lineage),
             None => self.all.push(Some(lineage)),
         }
-        self.by_name.get_mut(input)?.insert(name, at);
+        self.by_name.get_mut(input)?.insert(Name(name), at);
         Some(at)
     }
 

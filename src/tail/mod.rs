@@ -33,6 +33,7 @@ mod sweep;
 mod tests;
 mod unpack;
 mod unpacking;
+mod whereabouts;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
@@ -48,7 +49,7 @@ use limit::Limit;
 use lineage::{Again, Lineage, Next, Patience};
 use lineages::Lineages;
 use manner::Manners;
-use owner::Owners;
+use owner::{Owners, Past};
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
@@ -133,7 +134,7 @@ pub struct Tail<F> {
     inputs: Vec<Input>,
     lineages: Lineages,
     descriptors: Descriptors,
-    known: HashMap<record::Lineage, Known>,
+    known: Past,
     owners: Owners,
     ready: VecDeque<usize>,
     floor: Generation,
@@ -164,13 +165,14 @@ impl<F: FnMut(Event)> Tail<F> {
             is_first_look: true,
             settings: settings.clone(),
         };
+        let known = owner::past(restored.lineages);
         Self {
             inputs: inputs.iter().map(input).collect(),
             lineages: Lineages::new(inputs.len()),
             descriptors: Descriptors::new(),
             floor: restored.floor,
-            owners: Owners::of_earlier_run(inputs, &restored.lineages),
-            known: restored.lineages.into_iter().map(|k| (k.lineage.clone(), k)).collect(),
+            owners: Owners::of_earlier_run(inputs, &known),
+            known,
             ready: VecDeque::new(),
             budget,
             ending,
@@ -198,7 +200,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
         lineage.departed.expire();
-        lineage.foreign = foreign;
+        lineage.foreign = foreign.map(Box::new);
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {
             let is_asked_now = has_changed && look.listed_ms.is_none();
@@ -244,7 +246,7 @@ impl<F: FnMut(Event)> Tail<F> {
             return Vec::new();
         };
         let with_files = self.lineages.iter().filter(|lineage| lineage.has_files());
-        let here = with_files.map(|lineage| &*lineage.name);
+        let here = with_files.map(|lineage| &lineage.name);
         let all = here.chain(self.known.keys()).filter(|name| name.input == *id);
         all.filter(|name| !there(&name.path)).map(|name| name.path.clone()).collect()
     }

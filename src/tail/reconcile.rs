@@ -146,7 +146,7 @@ impl Lineage {
     /// that are not our files'.
     pub(super) fn listing_of(&self, siblings: &[PathBuf]) -> u64 {
         let is_ours = |path: &Path| {
-            self.sources.iter().any(|source| source.home == Home::Named && source.path == path)
+            self.sources.iter().any(|source| source.home == Home::Named && *source.path == *path)
         };
         let number = |path: &PathBuf| {
             let name = xxh3_64(path.as_os_str().as_bytes());
@@ -181,7 +181,7 @@ impl Lineage {
             Ok(sighting) => sighting?,
             Err(error) => {
                 // What cannot be looked at may be what it was.
-                if let Some(source) = self.sources.iter_mut().find(|source| source.path == path) {
+                if let Some(source) = self.sources.iter_mut().find(|source| *source.path == *path) {
                     source.home = Home::Named;
                     source.failed();
                 }
@@ -189,7 +189,7 @@ impl Lineage {
                 return None;
             }
         };
-        if self.foreign.is_some_and(|foreign| foreign.is_same_file(&sighting.identity)) {
+        if self.foreign.as_ref().is_some_and(|foreign| foreign.is_same_file(&sighting.identity)) {
             return None;
         }
         if let Some(at) = self.position(&sighting.identity) {
@@ -295,10 +295,10 @@ fn meet_nameless(source: &mut Source) {
 /// What a source that was truncated holds now, if it has no name but is open.
 fn orphan(source: &mut Source, outcome: &mut Outcome) -> Option<Sighting> {
     let file = if source.home == Home::Taken { source.file.take() } else { None };
-    match Sighting::of_orphan(file?, source.path.clone()) {
+    match Sighting::of_orphan(file?, source.path.to_path_buf()) {
         Ok(sighting) => Some(sighting),
         Err(error) => {
-            outcome.errors.push((source.path.clone(), error));
+            outcome.errors.push((source.path.to_path_buf(), error));
             None
         }
     }

@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct Removal {
     /// Since when the file is rotated and nothing of it up to here, which is its end, is owed.
-    settled: Option<(Instant, Offset)>,
+    settled: Option<Box<(Instant, Offset)>>,
     /// It could not be removed.
     has_failed: bool,
 }
@@ -73,14 +73,14 @@ impl Lineage {
                 source.removal.settled = None;
                 continue;
             }
-            match source.removal.settled {
+            match source.removal.settled.as_deref().copied() {
                 Some((since, end)) if end == source.at.offset => {
                     let after = if source.removal.has_failed { after.max(RETRY) } else { after };
                     if clock::since(since) >= after {
                         settled.push(source.identity);
                     }
                 }
-                _ => source.removal.settled = Some((clock::now(), source.at.offset)),
+                _ => source.removal.settled = Some(Box::new((clock::now(), source.at.offset))),
             }
         }
         settled
@@ -89,7 +89,7 @@ impl Lineage {
     fn remove(&mut self, identity: &Identity) {
         let its = self.sources.iter_mut().find(|source| source.identity.is_same_file(identity));
         let Some(source) = its else { return };
-        let path = source.path.clone();
+        let path = source.path.to_path_buf();
         source.removal.settled = None;
         match source.remove() {
             Ok(true) => {
@@ -121,10 +121,10 @@ impl Source {
         // Whoever rotates may put another file there at this very moment. What we look at under
         // a name of our own nobody exchanges.
         let aside = aside(&self.path);
-        std::fs::rename(&self.path, &aside)?;
+        std::fs::rename(&*self.path, &aside)?;
         if !identity::of(&std::fs::symlink_metadata(&aside)?).is_same_file(&self.identity) {
             // Unlike a rename, a link takes no name that is in use again.
-            std::fs::hard_link(&aside, &self.path)?;
+            std::fs::hard_link(&aside, &*self.path)?;
             std::fs::remove_file(&aside)?;
             return Ok(false);
         }

@@ -16,6 +16,7 @@ use super::event::Acknowledged;
 use super::hole::Hole;
 use super::identity;
 use super::removal::Removal;
+use super::whereabouts::Whereabouts;
 use crate::clock;
 use crate::process::Assembly;
 use crate::record::{Anchor, Identity, Label, Mark, Offset, SourceId};
@@ -58,7 +59,7 @@ pub(super) struct Source {
     pub(super) id: SourceId,
     pub(super) label: Arc<Label>,
     pub(super) identity: Identity,
-    pub(super) path: PathBuf,
+    pub(super) path: Whereabouts,
     pub(super) file: Option<Content>,
     /// Everything before it has been read: it is in a block, or waits in the assembly.
     pub(super) at: Mark,
@@ -101,8 +102,7 @@ pub(super) struct Source {
     /// When it last grew or changed its name.
     pub(super) changed_at: Instant,
     pub(super) read_at: Option<Instant>,
-    /// Since when it cannot be read, and when it was last tried.
-    failing: Option<(Instant, Instant)>,
+    failing: Option<Box<Failing>>,
     pub(super) acknowledged: Arc<Acknowledged>,
     pub(super) removal: Removal,
 }
@@ -111,7 +111,7 @@ impl Source {
     pub(super) fn new(
         id: SourceId,
         identity: Identity,
-        path: PathBuf,
+        path: Whereabouts,
         at: Mark,
         label: Arc<Label>,
     ) -> Self {
@@ -151,7 +151,7 @@ impl Source {
 
     /// It has a name that is not `live`.
     pub(super) fn is_rotated_from(&self, live: &Path) -> bool {
-        self.home == Home::Named && self.path != live && !self.has_matched_name()
+        self.home == Home::Named && *self.path != *live && !self.has_matched_name()
     }
 
     /// Bytes of it that are in no block yet, a hole left aside.
@@ -246,10 +246,10 @@ impl Source {
     pub(super) fn found(&mut self, path: PathBuf, meta: &Metadata) -> bool {
         self.saw(meta);
         self.home = Home::Named;
-        if self.path == path {
+        if *self.path == *path {
             return !self.is_told;
         }
-        self.path = path;
+        self.path.set(path);
         self.name = Name::Own;
         self.changed_at = clock::now();
         self.failing = None;
@@ -277,7 +277,7 @@ impl Source {
 
     /// Whether its path leads to it. Unknown if the path cannot be looked at.
     pub(super) fn is_at_path(&self) -> Option<bool> {
-        match std::fs::symlink_metadata(&self.path) {
+        match std::fs::symlink_metadata(&*self.path) {
             Ok(meta) => Some(identity::of(&meta).is_same_file(&self.identity)),
             Err(error) if is_absence(&error) => Some(false),
             Err(_) => None,
@@ -454,8 +454,9 @@ impl Source {
 
     pub(super) fn failed(&mut self) {
         let now = clock::now();
-        let since = self.failing.map_or(now, |(since, _)| since);
-        self.failing = Some((since, now));
+        let failing =
+            self.failing.get_or_insert_with(|| Box::new(Failing { since: now, tried_at: now }));
+        failing.tried_at = now;
     }
 
     pub(super) fn worked(&mut self) {
@@ -464,9 +465,15 @@ impl Source {
 
     /// How long it could not be read by now, while it is not to be tried again yet.
     pub(super) fn failing_for(&self) -> Option<Duration> {
-        let (since, tried_at) = self.failing?;
+        let Failing { since, tried_at } = **self.failing.as_ref()?;
         (clock::since(tried_at) < RETRY).then(|| clock::since(since))
     }
+}
+
+/// Since when it cannot be read, and when it was last tried.
+struct Failing {
+    since: Instant,
+    tried_at: Instant,
 }
 
 /// What a file has in common with one that is lost.
