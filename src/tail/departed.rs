@@ -16,7 +16,7 @@ use crate::record::{Identity, Mark};
 const REMEMBERED_MAX: usize = 8;
 const REMEMBERED: Duration = Duration::from_hours(1);
 
-/// Nearly always none.
+#[allow(clippy::box_collection, reason = "nearly always none, of very many lineages")]
 #[derive(Default)]
 pub(super) struct Departed(Option<Box<VecDeque<One>>>);
 

@@ -413,10 +413,8 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     fn fail(&mut self, at: usize, position: usize) {
-        let lineage = self.lineages.get_mut(at);
-        if let Some(source) = lineage.and_then(|lineage| lineage.sources.get_mut(position)) {
-            source.failed();
-        }
+        let source = self.lineages.get_mut(at).and_then(|one| one.sources.get_mut(position));
+        source.into_iter().for_each(Source::failed);
     }
 
     /// Reads from one source and passes on what that brings.
