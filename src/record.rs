@@ -11,7 +11,8 @@ use crate::budget::Permit;
 /// will follow it. What order is promised for, and what names a place in the checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lineage {
-    pub input: String,
+    /// One text for all of an input.
+    pub input: Arc<str>,
     pub path: PathBuf,
 }
 

@@ -11,7 +11,7 @@ use crate::record::{Generation, Identity, Lineage, LineageId, Mark, SourceId};
 /// What is known of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
-    pub lineage: Lineage,
+    pub lineage: Arc<Lineage>,
     pub generation: Generation,
     pub identity: Identity,
     /// Where the file was last seen; not the lineage's path any more once it was rotated.
@@ -99,9 +99,9 @@ impl Restored {
 
     /// The number of the next file of a lineage: never given out before.
     pub fn next_generation(&self, lineage: &Lineage) -> Generation {
-        let of_lineage = self.sources.partition_point(|saved| saved.lineage <= *lineage);
+        let of_lineage = self.sources.partition_point(|saved| *saved.lineage <= *lineage);
         let last = self.sources.get(..of_lineage).and_then(<[_]>::last);
-        let last = last.filter(|saved| saved.lineage == *lineage);
+        let last = last.filter(|saved| *saved.lineage == *lineage);
         last.map_or(self.floor, |last| self.next_after(lineage, last.generation))
     }
 
@@ -118,7 +118,7 @@ impl Restored {
     /// Whether an input starts for the very first time. Never after damage: what was lost may
     /// have been its places, and to skip a file then would be to lose it.
     pub fn is_first_start(&self, input: &str) -> bool {
-        let known = self.sources.iter().any(|saved| saved.lineage.input == input);
+        let known = self.sources.iter().any(|saved| *saved.lineage.input == *input);
         !known && !self.looks.contains_key(input) && !self.damaged
     }
 }

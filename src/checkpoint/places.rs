@@ -1,8 +1,8 @@
 //! The state that the log stands for, in memory: changed by lines when it is read back, and by
 //! changes afterwards, to the same effect.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::change::{Forgotten, Saved};
@@ -13,6 +13,8 @@ use crate::record::{Generation, Identity, Lineage, Mark};
 pub(super) struct Places {
     /// Each with at least one source. Not in order: to compare two paths is slow.
     lineages: HashMap<Arc<Lineage>, Files>,
+    /// One text for all lineages of an input.
+    inputs: BTreeSet<Arc<str>>,
     looks: BTreeMap<String, u64>,
     /// Above every number of the lineages that were forgotten. One number for all of them, or
     /// a host whose containers come and go would be remembered for ever.
@@ -34,52 +36,71 @@ pub(super) struct Place {
     generation: Generation,
     identity: Identity,
     /// Where it was last seen, if that is not the lineage's path.
-    now: Option<PathBuf>,
-    pub(super) accepted: Mark,
-    pub(super) acknowledged: Mark,
+    now: Option<Box<Path>>,
+    accepted: Mark,
+    /// If that is not the accepted one: while something of it is in the spool.
+    acknowledged: Option<Box<Mark>>,
     seen_ms: u64,
     pub(super) gone_ms: Option<u64>,
 }
 
 impl Place {
-    fn of(saved: Saved) -> (Lineage, Self) {
-        let place = Self {
+    fn of(saved: Saved) -> (Arc<Lineage>, Self) {
+        let mut place = Self {
             generation: saved.generation,
             identity: saved.identity,
-            now: Some(saved.path).filter(|path| *path != saved.lineage.path),
+            now: elsewhere(saved.path, &saved.lineage),
             accepted: saved.accepted,
-            acknowledged: saved.acknowledged,
+            acknowledged: None,
             seen_ms: saved.seen_ms,
             gone_ms: saved.gone_ms,
         };
+        place.move_to(saved.accepted, saved.acknowledged);
         (saved.lineage, place)
     }
 
-    fn saved(&self, lineage: &Lineage) -> Saved {
+    fn saved(&self, lineage: &Arc<Lineage>) -> Saved {
         Saved {
             lineage: lineage.clone(),
             generation: self.generation,
             identity: self.identity,
-            path: self.now.as_ref().unwrap_or(&lineage.path).clone(),
+            path: self.now.as_deref().unwrap_or(&lineage.path).to_owned(),
             accepted: self.accepted,
-            acknowledged: self.acknowledged,
+            acknowledged: self.acknowledged(),
             seen_ms: self.seen_ms,
             gone_ms: self.gone_ms,
         }
     }
 
+    pub(super) fn accepted(&self) -> Mark {
+        self.accepted
+    }
+
+    pub(super) fn acknowledged(&self) -> Mark {
+        self.acknowledged.as_deref().copied().unwrap_or(self.accepted)
+    }
+
+    pub(super) fn move_to(&mut self, accepted: Mark, acknowledged: Mark) {
+        self.accepted = accepted;
+        self.acknowledged = (acknowledged != accepted).then(|| Box::new(acknowledged));
+    }
+
     /// Whether nothing of it can be wanted any more if it vanished before `before_ms`.
     fn is_past(&self, before_ms: u64) -> bool {
-        self.gone_ms.is_some_and(|gone| gone < before_ms) && self.accepted == self.acknowledged
+        self.gone_ms.is_some_and(|gone| gone < before_ms) && self.acknowledged.is_none()
     }
 }
 
+fn elsewhere(path: PathBuf, lineage: &Lineage) -> Option<Box<Path>> {
+    (path != lineage.path).then(|| path.into_boxed_path())
+}
+
 impl Files {
-    fn lines(&self, lineage: &Lineage) -> impl Iterator<Item = Line> {
+    fn lines(&self, lineage: &Arc<Lineage>) -> impl Iterator<Item = Line> {
         let sources = self.sources.iter();
         let sources = sources.map(|place| Line::Source(Box::new(place.saved(lineage))));
         let rest = (!self.is_told_by_last())
-            .then(|| Line::Lineage { lineage: lineage.clone(), next: self.next });
+            .then(|| Line::Lineage { lineage: (**lineage).clone(), next: self.next });
         sources.chain(rest)
     }
 
@@ -110,8 +131,8 @@ impl Files {
 
 impl Default for Places {
     fn default() -> Self {
-        let (lineages, looks) = (HashMap::new(), BTreeMap::new());
-        Self { lineages, looks, floor: Generation::FIRST, damaged_ms: None }
+        let (lineages, inputs, looks) = (HashMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { lineages, inputs, looks, floor: Generation::FIRST, damaged_ms: None }
     }
 }
 
@@ -130,9 +151,13 @@ impl Places {
     }
 
     pub(super) fn put(&mut self, saved: Saved) {
-        let (lineage, place) = Place::of(saved);
-        let lineage = Arc::new(lineage);
-        self.put_at(&lineage, place);
+        let (mut lineage, place) = Place::of(saved);
+        if let Some(lineage) = Arc::get_mut(&mut lineage) {
+            let known = self.inputs.get(&lineage.input).unwrap_or(&lineage.input).clone();
+            self.inputs.insert(known.clone());
+            lineage.input = known;
+        }
+        self.files(&lineage).put(place);
     }
 
     /// A file was seen. One that is known keeps its place, a new one begins at its start.
@@ -144,31 +169,35 @@ impl Places {
         path: PathBuf,
         seen_ms: u64,
     ) {
-        let known = self.get(lineage, generation);
-        let (accepted, acknowledged) =
-            known.map_or((Mark::START, Mark::START), |place| (place.accepted, place.acknowledged));
-        let now = Some(path).filter(|path| *path != lineage.path);
-        let gone_ms = None;
-        let place = Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms };
-        self.put_at(lineage, place);
+        let now = elsewhere(path, lineage);
+        let files = self.files(lineage);
+        let known = files.find(generation).ok().and_then(|at| files.sources.get_mut(at));
+        match known {
+            Some(place) => {
+                (place.identity, place.now, place.seen_ms) = (identity, now, seen_ms);
+                place.gone_ms = None;
+            }
+            None => {
+                let (accepted, acknowledged, gone_ms) = (Mark::START, None, None);
+                let new =
+                    Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms };
+                files.put(new);
+            }
+        }
     }
 
-    fn put_at(&mut self, lineage: &Arc<Lineage>, place: Place) {
+    fn files(&mut self, lineage: &Arc<Lineage>) -> &mut Files {
         let files = Files { next: self.floor, sources: Vec::new() };
-        self.lineages.entry(lineage.clone()).or_insert(files).put(place);
+        self.lineages.entry(lineage.clone()).or_insert(files)
     }
 
     pub(super) fn look(&mut self, input: String, at_ms: u64) {
         self.looks.insert(input, at_ms);
     }
 
-    pub(super) fn get(&self, lineage: &Lineage, generation: Generation) -> Option<&Place> {
-        let files = self.lineages.get(lineage)?;
-        files.sources.get(files.find(generation).ok()?)
-    }
-
     pub(super) fn saved(&self, lineage: &Lineage, generation: Generation) -> Option<Saved> {
-        self.get(lineage, generation).map(|place| place.saved(lineage))
+        let (lineage, files) = self.lineages.get_key_value(lineage)?;
+        Some(files.sources.get(files.find(generation).ok()?)?.saved(lineage))
     }
 
     pub(super) fn get_mut(

@@ -242,7 +242,7 @@ fn restored(mut kept: checkpoint::Restored, spool: Option<&spool::Recovered>) ->
 fn acknowledged(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Acknowledged {
     let mut marks = Acknowledged::new();
     for saved in kept.sources.iter().filter(|saved| coverage(saved, spool).is_some()) {
-        let of_lineage = marks.entry(saved.lineage.clone()).or_default();
+        let of_lineage = marks.entry((*saved.lineage).clone()).or_default();
         of_lineage.insert(saved.generation, saved.acknowledged);
     }
     marks
@@ -261,7 +261,7 @@ fn coverage<'a>(
     spool: Option<&'a spool::Recovered>,
 ) -> Option<&'a spool::Coverage> {
     let covers = |coverage: &&spool::Coverage| {
-        coverage.lineage == saved.lineage && coverage.generation == saved.generation
+        coverage.lineage == *saved.lineage && coverage.generation == saved.generation
     };
     spool?.coverage.iter().find(covers)
 }
@@ -291,7 +291,7 @@ fn fall_back(
         }
     }
     if !missing.is_empty() {
-        let sources = missing.into_iter().map(|saved| (saved.lineage.clone(), saved.generation));
+        let sources = missing.into_iter().map(|saved| ((*saved.lineage).clone(), saved.generation));
         checkpoints.fall_back(sources)?;
     }
     Ok(())

@@ -164,7 +164,7 @@ impl Ship {
         let Some(way) = self.ways.get(at).filter(|_| block.remarks.cut_from.is_some()) else {
             return false;
         };
-        let input = self.inputs.iter().find(|input| input.id == way.lineage.input);
+        let input = self.inputs.iter().find(|input| *input.id == *way.lineage.input);
         input.is_some_and(|input| input.on_long_line == LongLine::DeadLetter)
     }
 

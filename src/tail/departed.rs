@@ -1,12 +1,12 @@
 //! Files that a lineage had and that are not found any more: moved out of reach, as likely as
 //! deleted. One that comes back goes on where it was read to.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::candidate::Candidate;
 use super::identity;
+use super::rare::Rare;
 use super::source::{Home, Source};
 use crate::clock;
 use crate::record::{Identity, Mark};
@@ -16,9 +16,8 @@ use crate::record::{Identity, Mark};
 const REMEMBERED_MAX: usize = 8;
 const REMEMBERED: Duration = Duration::from_hours(1);
 
-#[allow(clippy::box_collection, reason = "nearly always none, of very many lineages")]
 #[derive(Default)]
-pub(super) struct Departed(Option<Box<VecDeque<One>>>);
+pub(super) struct Departed(Rare<One>);
 
 struct One {
     identity: Identity,
@@ -34,35 +33,31 @@ impl Departed {
     }
 
     pub(super) fn push(&mut self, identity: Identity, at: Mark) {
-        let all = self.0.get_or_insert_default();
-        if all.len() == REMEMBERED_MAX {
-            all.pop_front();
+        if self.0.len() == REMEMBERED_MAX {
+            self.0.shift();
         }
-        all.push_back(One { identity, at, since: clock::now() });
+        self.0.push(One { identity, at, since: clock::now() });
     }
 
     pub(super) fn has(&self, identity: &Identity) -> bool {
-        self.0.iter().flat_map(|all| all.iter()).any(|known| known.identity.is_same_file(identity))
+        self.0.iter().any(|known| known.identity.is_same_file(identity))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|all| all.is_empty())
+        self.0.is_empty()
     }
 
     /// Forgets those that were gone for long.
     pub(super) fn expire(&mut self) {
-        if let Some(all) = &mut self.0 {
-            all.retain(|known| clock::since(known.since) < REMEMBERED);
-        }
-        self.0.take_if(|all| all.is_empty());
+        self.0.retain(|known| clock::since(known.since) < REMEMBERED);
     }
 
     /// Where to go on in a file that came back and still is what was read of it.
     pub(super) fn welcome(&mut self, file: &Candidate) -> io::Result<Option<Mark>> {
         let is_it = |known: &One| known.identity.is_same_file(&file.identity);
-        let Some(all) = &mut self.0 else { return Ok(None) };
-        let position = all.iter().rposition(is_it);
-        let Some(One { identity: known, at, .. }) = position.and_then(|at| all.remove(at)) else {
+        let position = self.0.iter().rposition(is_it);
+        let Some(One { identity: known, at, .. }) = position.and_then(|at| self.0.remove(at))
+        else {
             return Ok(None);
         };
         // Of a compressed file the place is far; reading it finds out.

@@ -115,7 +115,7 @@ impl Lineage {
                         let Some(answer) = inquiry.run()? else {
                             // From here on it takes its turn.
                             inquiry.rest();
-                            self.inquiry = Some(inquiry);
+                            self.inquiry = Some(Box::new(inquiry));
                             return Ok(Judged::Later);
                         };
                         answer

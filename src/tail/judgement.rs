@@ -17,7 +17,7 @@ use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
 
 /// Files that are no part of the lineage are remembered up to this many; what is beyond goes by
 /// its age alone.
-pub(super) const STRANGERS_MAX: usize = 1000;
+const STRANGERS_MAX: usize = 1000;
 
 /// What a candidate has to do with those we know.
 enum Kin {

@@ -12,6 +12,7 @@ use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
 use super::input::Looked;
 use super::inquiry::{Inquiry, Unfinished};
+use super::rare::Rare;
 use super::source::{Home, Source, is_absence};
 use super::whereabouts::Whereabouts;
 use crate::encode::Encoder;
@@ -43,15 +44,15 @@ pub(super) struct Lineage {
     pub(super) sources: Vec<Source>,
     pub(super) next_generation: Generation,
     /// Siblings that are not of this lineage: copies of what can be read, or older than it.
-    pub(super) strangers: Vec<Identity>,
+    pub(super) strangers: Rare<Identity>,
     /// Files that were not found any more, and may come back.
     pub(super) departed: Departed,
     /// A compressed sibling that is being looked into.
-    pub(super) inquiry: Option<Inquiry>,
+    pub(super) inquiry: Option<Box<Inquiry>>,
     /// What has to wait until that is known.
-    pub(super) held: Vec<Sighting>,
+    pub(super) held: Rare<Sighting>,
     /// Compressed siblings that are not all there yet.
-    pub(super) unfinished: Vec<Unfinished>,
+    pub(super) unfinished: Rare<Unfinished>,
     /// The names that were beside it at the last reconciliation, as one number. None if it is
     /// to be reconciled in any case.
     pub(super) listing: Option<u64>,
@@ -125,11 +126,11 @@ impl Lineage {
             encoder: None,
             sources: Vec::new(),
             next_generation,
-            strangers: Vec::new(),
+            strangers: Rare::default(),
             departed: Departed::default(),
             inquiry: None,
-            held: Vec::new(),
-            unfinished: Vec::new(),
+            held: Rare::default(),
+            unfinished: Rare::default(),
             listing: None,
             foreign: None,
             has_live: false,

@@ -24,6 +24,7 @@ mod lineages;
 mod manner;
 mod owner;
 mod packed;
+mod rare;
 mod reading;
 mod reconcile;
 mod removal;
@@ -39,6 +40,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use descriptors::Descriptors;
@@ -70,7 +72,7 @@ const PENDING_SHARE: usize = 8;
 /// What is known of a lineage from an earlier run.
 #[derive(Debug, Clone)]
 pub struct Known {
-    pub lineage: record::Lineage,
+    pub lineage: Arc<record::Lineage>,
     pub next_generation: Generation,
     /// Oldest first.
     pub sources: Vec<KnownSource>,
@@ -157,6 +159,7 @@ impl<F: FnMut(Event)> Tail<F> {
         emit: F,
     ) -> Self {
         let input = |settings: &settings::Input| Input {
+            id: settings.id.as_str().into(),
             limit: Limit::new(settings.rate_limit, clock::now()),
             manners: Manners::of(settings),
             labeller: Labeller::new(&settings.labels),
@@ -242,7 +245,7 @@ impl<F: FnMut(Event)> Tail<F> {
     /// Names of one input that are not `there` any more: of this run's lineages that have files
     /// still, or had something beside them, and of those from earlier runs.
     pub fn absent(&self, input: usize, there: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-        let Some(id) = self.inputs.get(input).map(|input| &input.settings.id) else {
+        let Some(id) = self.inputs.get(input).map(|input| &input.id) else {
             return Vec::new();
         };
         let with_files = self.lineages.iter().filter(|lineage| lineage.has_files());

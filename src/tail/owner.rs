@@ -17,7 +17,7 @@ use crate::template::Origin;
 pub(super) type Past = HashMap<Arc<record::Lineage>, (Generation, Vec<KnownSource>)>;
 
 pub(super) fn past(lineages: Vec<Known>) -> Past {
-    let part = |known: Known| (known.lineage.into(), (known.next_generation, known.sources));
+    let part = |known: Known| (known.lineage, (known.next_generation, known.sources));
     lineages.into_iter().map(part).collect()
 }
 
@@ -42,7 +42,7 @@ impl Owners {
     pub(super) fn of_earlier_run(inputs: &[settings::Input], past: &Past) -> Self {
         let mut all: Vec<_> = inputs.iter().map(|_| OfInput::default()).collect();
         for (lineage, (_, sources)) in past {
-            let of = inputs.iter().zip(&mut all).find(|(input, _)| input.id == lineage.input);
+            let of = inputs.iter().zip(&mut all).find(|(input, _)| *input.id == *lineage.input);
             let Some((_, of)) = of else { continue };
             for source in sources {
                 of.known.insert(source.identity.ino, lineage.clone());
@@ -120,7 +120,7 @@ impl<F: FnMut(Event)> Tail<F> {
             return Some(at);
         }
         let settings = self.inputs.get_mut(input)?;
-        let name = record::Lineage { input: settings.settings.id.clone(), path: path.to_owned() };
+        let name = record::Lineage { input: settings.id.clone(), path: path.to_owned() };
         let (name, known) = match self.known.remove_entry(&name) {
             Some((name, known)) => (name, Some(known)),
             None => (Arc::new(name), None),

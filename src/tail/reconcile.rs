@@ -11,7 +11,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::LostReason;
 use super::candidate::{self, Sighting};
 use super::inquiry::Judged;
-use super::judgement::STRANGERS_MAX;
 use super::lineage::Lineage;
 use super::source::{Home, Source};
 use crate::record::{Identity, SourceId};
@@ -70,7 +69,7 @@ impl Lineage {
         self.meet_held(live.as_ref(), &mut unknown);
         self.forget_unfinished(&unknown);
         candidate::sort(&mut unknown);
-        let strangers = std::mem::take(&mut self.strangers);
+        let strangers = self.strangers.take();
         let mut unknown = VecDeque::from(unknown);
         while let Some(sighting) = unknown.pop_front() {
             let is_it = |known: &Identity| known.is_same_file(&sighting.identity);
@@ -115,14 +114,15 @@ impl Lineage {
                 Err(error) => outcome.errors.push((path, error)),
             }
         }
-        self.strangers.extend(strangers);
-        self.strangers.truncate(STRANGERS_MAX);
+        for stranger in strangers {
+            self.ignore(stranger);
+        }
         self.listing = None;
     }
 
     /// What was held and is not met under any name.
     fn meet_held(&mut self, live: Option<&Sighting>, unknown: &mut Vec<Sighting>) {
-        for mut held in std::mem::take(&mut self.held) {
+        for mut held in self.held.take() {
             let is_it = |identity: &Identity| identity.is_same_file(&held.identity);
             let is_met = live.into_iter().chain(&*unknown).any(|met| is_it(&met.identity))
                 || self.sources.iter().any(|source| is_it(&source.identity));

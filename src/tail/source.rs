@@ -1,6 +1,5 @@
 //! One file being read: who it is, where reading stands, and whether it still is what was read.
 
-use std::collections::VecDeque;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -15,6 +14,7 @@ use super::content::Content;
 use super::event::Acknowledged;
 use super::hole::Hole;
 use super::identity;
+use super::rare::Rare;
 use super::removal::Removal;
 use super::whereabouts::Whereabouts;
 use crate::clock;
@@ -89,8 +89,8 @@ pub(super) struct Source {
     held_hole: u64,
     /// Bytes that went unread, not told yet.
     pub(super) lost: u64,
-    /// Places where blocks ended, or the whole file for a while.
-    pub(super) trail: VecDeque<Mark>,
+    /// Places where blocks ended before `at`, or the whole file for a while.
+    pub(super) trail: Rare<Mark>,
     pub(super) home: Home,
     pub(super) name: Name,
     /// No name at all leads to it any more.
@@ -135,7 +135,7 @@ impl Source {
             held: at.offset.0,
             held_hole: 0,
             lost: 0,
-            trail: VecDeque::new(),
+            trail: Rare::default(),
             home: Home::Nameless,
             name: Name::Own,
             is_unlinked: false,
@@ -321,7 +321,8 @@ impl Source {
 
     /// What was seen of it but not read is compared too.
     fn is_intact_closely(&self, file: &Content) -> io::Result<bool> {
-        let last = self.trail.iter().rev().find(|mark| mark.offset.0 <= self.size);
+        let is_ahead = |mark: &&Mark| mark.offset > self.at.offset && mark.offset.0 <= self.size;
+        let last = self.trail.iter().rev().find(is_ahead);
         Ok(identity::begins_alike(file, &self.identity)?
             && last.map_or(Ok(true), |mark| identity::holds(file, *mark))?)
     }
@@ -410,18 +411,21 @@ impl Source {
 
     /// Everything before `end` is in a block now.
     pub(super) fn advance(&mut self, end: Mark) {
-        self.at = end;
+        let before = std::mem::replace(&mut self.at, end);
+        if before != end {
+            self.remember(before);
+        }
         if self.assembly.is_none() {
             self.resume = end;
         }
         self.search_again();
-        self.remember(end);
     }
 
     /// What was copied of it by now ends here.
     fn remember_end(&mut self) -> io::Result<()> {
         let offset = Offset(self.size);
         if offset > Offset::START
+            && offset != self.at.offset
             && let Some(file) = &self.file
             && self.trail.iter().all(|mark| mark.offset != offset)
             && let Some(anchor) = identity::anchor_at_end(file, offset)?
@@ -432,12 +436,13 @@ impl Source {
     }
 
     fn remember(&mut self, mark: Mark) {
-        if self.trail.len() == TRAIL_MAX {
-            self.trail.pop_front();
+        if mark == Mark::START {
+            return;
         }
-        // Most files that rest have one; they may be very many.
-        self.trail.reserve_exact(1);
-        self.trail.push_back(mark);
+        if self.trail.len() == TRAIL_MAX {
+            self.trail.shift();
+        }
+        self.trail.push(mark);
     }
 
     /// What went unread since this was last asked.

@@ -140,7 +140,7 @@ impl Lineage {
     /// All that is compressed of it and open.
     pub(super) fn packed(&self) -> impl Iterator<Item = &Packed> {
         let of_sources = self.sources.iter().filter_map(|source| source.file.as_ref()?.packed());
-        of_sources.chain(self.inquiry.as_ref().and_then(Inquiry::packed))
+        of_sources.chain(self.inquiry.as_deref().and_then(Inquiry::packed))
     }
 
     /// Counts what is missing of compressed files that will not become whole any more, and frees
@@ -171,7 +171,7 @@ impl<F: FnMut(Event)> Tail<F> {
                 let source = lineage.sources.get(*position);
                 source.filter(|source| source.is_packed()).map(Source::is_unpacking)
             }
-            Next::Examine => lineage.inquiry.as_ref().map(Inquiry::is_unpacking),
+            Next::Examine => lineage.inquiry.as_deref().map(Inquiry::is_unpacking),
             Next::Reconcile | Next::Idle => None,
         };
         if packed != Some(false) || self.descriptors.unpacking < UNPACKING_MAX {

@@ -29,7 +29,7 @@ pub(super) fn tail(
     let mut lineages: BTreeMap<PathBuf, Known> = BTreeMap::new();
     for ((path, generation), place) in &kept.places {
         let known = lineages.entry(path.clone()).or_insert_with(|| Known {
-            lineage: Lineage { input: "in".to_owned(), path: path.clone() },
+            lineage: Lineage { input: "in".into(), path: path.clone() }.into(),
             next_generation: Generation::FIRST,
             sources: Vec::new(),
         });
