@@ -1,5 +1,6 @@
 //! Puts the rooms together, runs them, and takes them down in order.
 
+mod outbox;
 mod reader;
 
 use std::future::Future;
@@ -24,8 +25,8 @@ use crate::state_dir::{Lock, LockError};
 use crate::tail::{Ending, Known, KnownSource, Restored};
 use reader::{Reader, StartError as ReaderError, Waker};
 
-/// Events between the reader and the ship; the reader waits when they are not taken.
-const EVENTS_MAX: usize = 256;
+/// Batches of events between the reader and the ship; the reader waits when they are not taken.
+const BATCHES_MAX: usize = 64;
 /// Notes from other threads to the ship; they wait when these are not taken.
 const NOTES_MAX: usize = 256;
 /// What of the grace for stopping is kept for the spool, for closing files and the Kafka client;
@@ -105,7 +106,7 @@ pub async fn run(
         counters,
     };
     let ship = Ship::new(settings, host(), crew, notes)?;
-    let (events, read) = mpsc::channel(EVENTS_MAX);
+    let (events, read) = mpsc::channel(BATCHES_MAX);
     let ending = if mode.once { Ending::AtEnd } else { Ending::Follow };
     let reader =
         Reader::start(&settings.inputs, restored, budget, ending, files_max, waker, events)?;

@@ -40,8 +40,8 @@ impl Ship {
 
     fn seen(&mut self, seen: Seen) {
         let source = seen.source;
-        if self.inputs.iter().any(|input| input.delete_after.is_some()) {
-            self.told.insert(source, seen.acknowledged.clone());
+        if let Some(told) = seen.acknowledged {
+            self.told.insert(source, told);
         }
         self.changes.push(Change::Known {
             source,

@@ -63,6 +63,8 @@ pub(super) struct Lineage {
     /// Said once that it cannot be read.
     pub(super) is_unreadable: bool,
     pub(super) is_ready: bool,
+    /// It matters how far its files are acknowledged.
+    pub(super) is_asking: bool,
     /// How many of its files are open, as counted last.
     pub(super) open: usize,
     /// How many are being unpacked, as counted last.
@@ -136,6 +138,7 @@ impl Lineage {
             has_live: false,
             is_unreadable: false,
             is_ready: false,
+            is_asking: false,
             open: 0,
             unpacking: 0,
             again: Again::Asked,
@@ -237,6 +240,8 @@ impl Lineage {
 
     fn seen(&self, source: &mut Source) -> Event {
         source.is_told = true;
+        let acknowledged =
+            self.is_asking.then(|| source.acknowledged.get_or_insert_default().clone());
         Event::Seen(Seen {
             source: source.id,
             input: self.input,
@@ -246,7 +251,7 @@ impl Lineage {
             path: source.path.to_path_buf(),
             from: source.resume,
             gate: self.gate.clone(),
-            acknowledged: source.acknowledged.clone(),
+            acknowledged,
         })
     }
 

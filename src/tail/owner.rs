@@ -119,6 +119,7 @@ impl<F: FnMut(Event)> Tail<F> {
         if let Some(at) = self.lineages.find(input, path) {
             return Some(at);
         }
+        let is_asking = self.is_removing();
         let settings = self.inputs.get_mut(input)?;
         let name = record::Lineage { input: settings.id.clone(), path: path.to_owned() };
         let (name, known) = match self.known.remove_entry(&name) {
@@ -141,6 +142,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let at = self.lineages.add(input, name, label, next)?;
         let lineage = self.lineages.get_mut(at)?;
         lineage.encoder = encoder;
+        lineage.is_asking = is_asking;
         if let Some((_, sources)) = known {
             for source in &sources {
                 self.owners.insert(input, &source.identity, at);

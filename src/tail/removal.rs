@@ -30,8 +30,7 @@ pub(super) struct Removal {
 impl<F: FnMut(Event)> Tail<F> {
     /// Removes what is due. An input that has not looked at everything yet may still want it.
     pub(super) fn remove_settled(&mut self) {
-        let is_wanted = self.inputs.iter().any(|input| input.settings.delete_after.is_some());
-        if !is_wanted || self.inputs.iter().any(|input| input.is_first_look) {
+        if !self.is_removing() || self.inputs.iter().any(|input| input.is_first_look) {
             return;
         }
         for at in 0..self.lineages.end() {
@@ -49,6 +48,11 @@ impl<F: FnMut(Event)> Tail<F> {
                 }
             }
         }
+    }
+
+    /// Whether any input does.
+    pub(super) fn is_removing(&self) -> bool {
+        self.inputs.iter().any(|input| input.settings.delete_after.is_some())
     }
 
     /// Every input that reads this file has it behind it, under whatever name.
@@ -110,7 +114,7 @@ impl Source {
     /// All that is known to be in it is acknowledged.
     fn is_settled(&self) -> bool {
         let is_read = self.unread() == 0 && !self.has_news();
-        is_read && self.acknowledged.offset() >= self.at.offset
+        is_read && self.acknowledged.as_ref().is_some_and(|told| told.offset() >= self.at.offset)
     }
 
     /// Removes the file, if its path still leads to it and nothing has come to it. It stays open.

@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 use super::candidate::Candidate;
 use super::content::Content;
 use super::event::Acknowledged;
+use super::failing::Failing;
 use super::hole::Hole;
 use super::identity;
 use super::rare::Rare;
@@ -26,8 +27,6 @@ const RESTED: Duration = Duration::from_millis(100);
 /// So many of the last places are remembered, to recognise copies that are shorter than what
 /// was read.
 const TRAIL_MAX: usize = 16;
-/// How long after a failure opening or reading is tried again.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// Where the file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +101,8 @@ pub(super) struct Source {
     /// When it last grew or changed its name.
     pub(super) changed_at: Instant,
     pub(super) read_at: Option<Instant>,
-    failing: Option<Box<Failing>>,
-    pub(super) acknowledged: Arc<Acknowledged>,
+    pub(super) failing: Option<Box<Failing>>,
+    pub(super) acknowledged: Option<Arc<Acknowledged>>,
     pub(super) removal: Removal,
 }
 
@@ -144,7 +143,7 @@ impl Source {
             changed_at: clock::now(),
             read_at: None,
             failing: None,
-            acknowledged: Arc::default(),
+            acknowledged: None,
             removal: Removal::default(),
         }
     }
@@ -258,12 +257,17 @@ impl Source {
 
     /// Looks at the open file again. A closed one keeps what was last seen.
     pub(super) fn refresh(&mut self) {
-        let Some(meta) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return };
+        if let Some(meta) = self.file.as_ref().and_then(|file| file.metadata().ok()) {
+            self.met(&meta);
+        }
+    }
+
+    fn met(&mut self, meta: &Metadata) {
         if meta.nlink() == 0 && !self.is_unlinked {
             self.is_unlinked = true;
             self.changed_at = clock::now();
         }
-        self.saw(&meta);
+        self.saw(meta);
     }
 
     pub(super) fn has_matched_name(&self) -> bool {
@@ -289,15 +293,15 @@ impl Source {
         if self.file.is_some() {
             return Ok(());
         }
-        let file = Content::open(&self.path)?;
-        if !identity::of(&file.metadata()?).is_same_file(&self.identity) {
+        let (file, meta) = Content::open(&self.path)?;
+        if !identity::of(&meta).is_same_file(&self.identity) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its name now"));
         }
         self.file = Some(file);
         // What may have happened while it was closed is found before the next read.
         self.read_at = None;
         self.is_stirred = true;
-        self.refresh();
+        self.met(&meta);
         Ok(())
     }
 
@@ -319,12 +323,14 @@ impl Source {
             || self.read_at.is_none_or(|read_at| clock::since(read_at) >= RESTED)
     }
 
-    /// What was seen of it but not read is compared too.
-    fn is_intact_closely(&self, file: &Content) -> io::Result<bool> {
+    /// What stands before our place, and in doubt its head and what was seen of it but not read.
+    fn still_holds(&self, file: &Content) -> io::Result<bool> {
+        if !self.is_doubtful() {
+            return identity::holds(file, self.at);
+        }
         let is_ahead = |mark: &&Mark| mark.offset > self.at.offset && mark.offset.0 <= self.size;
-        let last = self.trail.iter().rev().find(is_ahead);
-        Ok(identity::begins_alike(file, &self.identity)?
-            && last.map_or(Ok(true), |mark| identity::holds(file, *mark))?)
+        let ahead = self.trail.iter().rev().find(is_ahead).copied();
+        identity::holds_all(file, &self.identity, ahead.into_iter().chain([self.at]))
     }
 
     /// Its file is taken for another that nothing is known of.
@@ -342,10 +348,7 @@ impl Source {
         }
         // Of what nothing was read of, and is shorter than it was, nothing could tell otherwise.
         let is_cut = self.at == Mark::START && self.size < self.held;
-        let is_intact = !is_cut
-            && self.size >= self.at.offset.0
-            && identity::holds(file, self.at)?
-            && (!self.is_doubtful() || self.is_intact_closely(file)?);
+        let is_intact = !is_cut && self.size >= self.at.offset.0 && self.still_holds(file)?;
         if is_intact {
             self.is_stirred = false;
             self.lost += self.held.saturating_sub(self.size);
@@ -403,7 +406,12 @@ impl Source {
         if known >= u64::from(Identity::HEAD_MAX) || self.size <= known {
             return Ok(false);
         }
-        let (len, hash) = identity::head(file, Identity::HEAD_MAX)?;
+        let reach = match file.packed() {
+            // To ask for more is to be told where it ends.
+            None => u32::try_from(self.size).unwrap_or(u32::MAX).min(Identity::HEAD_MAX),
+            Some(_) => Identity::HEAD_MAX,
+        };
+        let (len, hash) = identity::head(file, reach)?;
         let grown = len > self.identity.head_len;
         (self.identity.head_len, self.identity.head_hash) = (len, hash);
         Ok(grown)
@@ -456,29 +464,6 @@ impl Source {
         let hole = self.held_hole.max(self.hole.len());
         self.lost += held.saturating_sub(self.at.offset.0 + hole);
     }
-
-    pub(super) fn failed(&mut self) {
-        let now = clock::now();
-        let failing =
-            self.failing.get_or_insert_with(|| Box::new(Failing { since: now, tried_at: now }));
-        failing.tried_at = now;
-    }
-
-    pub(super) fn worked(&mut self) {
-        self.failing = None;
-    }
-
-    /// How long it could not be read by now, while it is not to be tried again yet.
-    pub(super) fn failing_for(&self) -> Option<Duration> {
-        let Failing { since, tried_at } = **self.failing.as_ref()?;
-        (clock::since(tried_at) < RETRY).then(|| clock::since(since))
-    }
-}
-
-/// Since when it cannot be read, and when it was last tried.
-struct Failing {
-    since: Instant,
-    tried_at: Instant,
 }
 
 /// What a file has in common with one that is lost.
@@ -498,12 +483,13 @@ pub(super) fn is_absence(error: &io::Error) -> bool {
 
 /// Opens a log file for reading: never waits for a FIFO, never becomes our terminal, and is not
 /// led elsewhere by a symbolic link.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    Ok(file)
+    Ok((file, meta))
 }
