@@ -378,6 +378,9 @@ impl Iterator for Lineages {
                 members.siblings.push(found.real.unwrap_or(found.path));
             }
         }
+        if self.0.len() < self.0.capacity() / 2 {
+            self.0.shrink_to_fit();
+        }
         Some(members)
     }
 }

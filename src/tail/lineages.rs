@@ -106,6 +106,13 @@ impl Lineages {
         self.awake.insert(at);
     }
 
+    /// It need not be looked at any more if it is asleep.
+    pub(super) fn lull(&mut self, at: usize) {
+        if self.get(at).is_some_and(Lineage::is_asleep) {
+            self.awake.remove(&at);
+        }
+    }
+
     /// All that are awake; [`Lineages::rouse`] those that stay so.
     pub(super) fn take_awake(&mut self) -> BTreeSet<usize> {
         std::mem::take(&mut self.awake)

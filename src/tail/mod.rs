@@ -28,6 +28,7 @@ mod rare;
 mod reading;
 mod reconcile;
 mod removal;
+mod seldom;
 mod source;
 mod sweep;
 #[cfg(test)]

@@ -19,12 +19,16 @@ use crate::record::{Identity, Offset};
 const RETRY: Duration = Duration::from_mins(1);
 
 /// How far it has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Removal {
     /// Since when the file is rotated and nothing of it up to here, which is its end, is owed.
     settled: Option<Box<(Instant, Offset)>>,
     /// It could not be removed.
     has_failed: bool,
+}
+
+impl Removal {
+    pub(super) const NONE: Self = Self { settled: None, has_failed: false };
 }
 
 impl<F: FnMut(Event)> Tail<F> {
@@ -74,17 +78,23 @@ impl Lineage {
             let is_rotated = live_path.as_deref().is_some_and(|live| source.is_rotated_from(live));
             let is_ours = is_rotated && !source.is_packed();
             if !is_ours || source.at.offset.0 == 0 || !source.is_settled() {
-                source.removal.settled = None;
+                if source.seldom.removal.settled.is_some() {
+                    source.seldom.note().removal.settled = None;
+                }
                 continue;
             }
-            match source.removal.settled.as_deref().copied() {
+            match source.seldom.removal.settled.as_deref().copied() {
                 Some((since, end)) if end == source.at.offset => {
-                    let after = if source.removal.has_failed { after.max(RETRY) } else { after };
+                    let after =
+                        if source.seldom.removal.has_failed { after.max(RETRY) } else { after };
                     if clock::since(since) >= after {
                         settled.push(source.identity);
                     }
                 }
-                _ => source.removal.settled = Some(Box::new((clock::now(), source.at.offset))),
+                _ => {
+                    let settled = (clock::now(), source.at.offset);
+                    source.seldom.note().removal.settled = Some(Box::new(settled));
+                }
             }
         }
         settled
@@ -94,17 +104,17 @@ impl Lineage {
         let its = self.sources.iter_mut().find(|source| source.identity.is_same_file(identity));
         let Some(source) = its else { return };
         let path = source.path.to_path_buf();
-        source.removal.settled = None;
+        source.seldom.note().removal.settled = None;
         match source.remove() {
             Ok(true) => {
                 tracing::info!(path = %path.display(), "removed a rotated file, as configured");
             }
             Ok(false) => {}
             Err(error) => {
-                if !source.removal.has_failed {
+                if !source.seldom.removal.has_failed {
                     tracing::warn!(path = %path.display(), %error, "cannot remove a rotated file");
                 }
-                source.removal.has_failed = true;
+                source.seldom.note().removal.has_failed = true;
             }
         }
     }

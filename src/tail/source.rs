@@ -16,7 +16,7 @@ use super::failing::Failing;
 use super::hole::Hole;
 use super::identity;
 use super::rare::Rare;
-use super::removal::Removal;
+use super::seldom::Seldom;
 use super::whereabouts::Whereabouts;
 use crate::clock;
 use crate::process::Assembly;
@@ -73,21 +73,13 @@ pub(super) struct Source {
     /// There is no newline between `at` and here.
     pub(super) searched: u64,
     pub(super) hole: Hole,
-    /// Bytes of holes that were passed over, not told yet.
-    pub(super) skipped: u64,
     /// The size when last looked at.
     pub(super) size: u64,
     pub(super) modified: (i64, i64),
-    /// The size of what it was compressed to, when last looked at.
-    pub(super) packed_size: u64,
     /// Something may have happened to it since it was last found to be what was read of it.
     pub(super) is_stirred: bool,
     /// The most that it was known to hold.
     pub(super) held: u64,
-    /// How much of that was a hole.
-    held_hole: u64,
-    /// Bytes that went unread, not told yet.
-    pub(super) lost: u64,
     /// Places where blocks ended before `at`, or the whole file for a while.
     pub(super) trail: Rare<Mark>,
     pub(super) home: Home,
@@ -96,14 +88,12 @@ pub(super) struct Source {
     is_unlinked: bool,
     /// It was announced.
     pub(super) is_told: bool,
-    /// What could not be unpacked of it was counted when it had this size.
-    pub(super) written_off: Option<u64>,
     /// When it last grew or changed its name.
     pub(super) changed_at: Instant,
     pub(super) read_at: Option<Instant>,
     pub(super) failing: Option<Box<Failing>>,
     pub(super) acknowledged: Option<Arc<Acknowledged>>,
-    pub(super) removal: Removal,
+    pub(super) seldom: Seldom,
 }
 
 impl Source {
@@ -126,25 +116,20 @@ impl Source {
             is_rewound: false,
             searched: at.offset.0,
             hole: Hole::None,
-            skipped: 0,
             size: at.offset.0,
             modified: (0, 0),
-            packed_size: 0,
             is_stirred: true,
             held: at.offset.0,
-            held_hole: 0,
-            lost: 0,
             trail: Rare::default(),
             home: Home::Nameless,
             name: Name::Own,
             is_unlinked: false,
             is_told: false,
-            written_off: None,
             changed_at: clock::now(),
             read_at: None,
             failing: None,
             acknowledged: None,
-            removal: Removal::default(),
+            seldom: Seldom::default(),
         }
     }
 
@@ -229,7 +214,7 @@ impl Source {
         }
         if size < self.size {
             self.held = self.held.max(self.size);
-            self.held_hole = self.hole.len();
+            self.keep_held_hole(self.hole.len());
         }
         if size <= self.size {
             // What was searched may have been written over: in a file that was truncated, or
@@ -351,8 +336,9 @@ impl Source {
         let is_intact = !is_cut && self.size >= self.at.offset.0 && self.still_holds(file)?;
         if is_intact {
             self.is_stirred = false;
-            self.lost += self.held.saturating_sub(self.size);
-            (self.held, self.held_hole) = (self.size, 0);
+            self.seldom.lose(self.held.saturating_sub(self.size));
+            self.held = self.size;
+            self.keep_held_hole(0);
             self.trail.retain(|mark| mark.offset.0 <= self.size);
             self.remember_end()?;
         }
@@ -364,7 +350,7 @@ impl Source {
         let (head_len, head_hash) = identity::head(&copy.file, Identity::HEAD_MAX)?;
         if copy.file.packed().is_none() {
             let len = copy.meta.len();
-            self.lost += self.held.saturating_sub(len.max(self.at.offset.0));
+            self.seldom.lose(self.held.saturating_sub(len.max(self.at.offset.0)));
             self.held = len;
             self.trail.retain(|mark| mark.offset.0 <= len);
         }
@@ -422,6 +408,7 @@ impl Source {
         let before = std::mem::replace(&mut self.at, end);
         if before != end {
             self.remember(before);
+            self.trail.retain(|mark| *mark != end);
         }
         if self.assembly.is_none() {
             self.resume = end;
@@ -455,14 +442,20 @@ impl Source {
 
     /// What went unread since this was last asked.
     pub(super) fn take_lost(&mut self) -> u64 {
-        std::mem::take(&mut self.lost)
+        if self.seldom.lost == 0 { 0 } else { std::mem::take(&mut self.seldom.note().lost) }
     }
 
     /// All that is unread is lost.
     pub(super) fn give_up(&mut self) {
         let held = self.held.max(if self.home == Home::Taken { 0 } else { self.size });
-        let hole = self.held_hole.max(self.hole.len());
-        self.lost += held.saturating_sub(self.at.offset.0 + hole);
+        let hole = self.seldom.held_hole.max(self.hole.len());
+        self.seldom.lose(held.saturating_sub(self.at.offset.0 + hole));
+    }
+
+    fn keep_held_hole(&mut self, bytes: u64) {
+        if self.seldom.held_hole != bytes {
+            self.seldom.note().held_hole = bytes;
+        }
     }
 }
 

@@ -64,8 +64,8 @@ impl Source {
             packed.saw(meta);
         }
         let (size, modified) = (meta.len(), (meta.mtime(), meta.mtime_nsec()));
-        if (size, modified) != (self.packed_size, self.modified) {
-            (self.packed_size, self.modified) = (size, modified);
+        if (size, modified) != (self.seldom.packed_size, self.modified) {
+            (self.seldom.note().packed_size, self.modified) = (size, modified);
             self.is_stirred = true;
             self.changed_at = clock::now();
         }
@@ -88,7 +88,7 @@ impl Source {
         self.size = packed.extent();
         self.is_stirred = end.is_none();
         if end == Some(End::Whole) {
-            self.lost += self.held.saturating_sub(self.size);
+            self.seldom.lose(self.held.saturating_sub(self.size));
             self.held = self.size;
         }
         Ok(true)
@@ -106,12 +106,14 @@ impl Source {
     pub(super) fn write_off(&mut self) -> io::Result<()> {
         let Some(packed) = self.file.as_ref().and_then(Content::packed) else { return Ok(()) };
         let is_whole = !matches!(packed.end(), Some(End::Short | End::Damaged));
-        if is_whole || self.written_off == Some(self.packed_size) {
+        if is_whole || self.seldom.written_off == Some(self.seldom.packed_size) {
             return Ok(());
         }
         let missing = self.held.saturating_sub(self.size);
-        self.lost += if missing > 0 { missing } else { packed.left()?.max(1) };
-        (self.held, self.written_off) = (self.size, Some(self.packed_size));
+        let lost = if missing > 0 { missing } else { packed.left()?.max(1) };
+        self.seldom.lose(lost);
+        self.held = self.size;
+        self.seldom.note().written_off = Some(self.seldom.packed_size);
         Ok(())
     }
 
