@@ -160,7 +160,8 @@ impl Places {
         self.files(&lineage).put(place);
     }
 
-    /// A file was seen. One that is known keeps its place, a new one begins at its start.
+    /// A file was seen. One that is known keeps its place, a new one begins at its start. Whether
+    /// that is worth saving: more than its time is new.
     pub(super) fn see(
         &mut self,
         lineage: &Arc<Lineage>,
@@ -168,20 +169,22 @@ impl Places {
         identity: Identity,
         path: PathBuf,
         seen_ms: u64,
-    ) {
+    ) -> bool {
         let now = elsewhere(path, lineage);
         let files = self.files(lineage);
         let known = files.find(generation).ok().and_then(|at| files.sources.get_mut(at));
         match known {
             Some(place) => {
+                let is_as_it_was = place.identity == identity && place.now == now;
                 (place.identity, place.now, place.seen_ms) = (identity, now, seen_ms);
-                place.gone_ms = None;
+                place.gone_ms.take().is_some() || !is_as_it_was
             }
             None => {
                 let (accepted, acknowledged, gone_ms) = (Mark::START, None, None);
                 let new =
                     Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms };
                 files.put(new);
+                true
             }
         }
     }

@@ -101,8 +101,9 @@ impl Checkpoints {
                 Change::Known { source, lineage, identity, path, seen_ms } => {
                     self.names.insert(source.lineage, lineage.clone());
                     let generation = source.generation;
-                    self.places.see(&lineage, generation, identity, path, seen_ms);
-                    self.unsaved.insert(Subject::Source(lineage, generation));
+                    if self.places.see(&lineage, generation, identity, path, seen_ms) {
+                        self.unsaved.insert(Subject::Source(lineage, generation));
+                    }
                 }
                 Change::Moved { frontier, acknowledged } => self.move_to(frontier, acknowledged),
                 Change::Gone { source, lineage, at_ms } => self.note_gone(source, lineage, at_ms),
@@ -175,6 +176,10 @@ impl Checkpoints {
         let Some(saved) = self.places.get_mut(lineage, source.generation) else {
             unreachable!("a source is known before it moves: {source:?} of {lineage}")
         };
+        if (accepted, acknowledged) == (saved.accepted(), saved.acknowledged()) {
+            // As after every start, of all files that nothing has come to.
+            return;
+        }
         if accepted.offset < saved.accepted().offset
             || acknowledged.offset < saved.acknowledged().offset
         {

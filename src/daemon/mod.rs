@@ -91,8 +91,6 @@ pub async fn run(
     fall_back(&mut checkpoints, &kept, recovered)?;
     let acknowledged = acknowledged(&kept, recovered);
     let restored = restored(kept, recovered);
-    // With many files what was read of the checkpoints is much.
-    crate::heap::give_back();
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
     let (letters, checkpoints) = writers(settings, checkpoints, notes.clone())?;
     let waking = waker.clone();
@@ -217,7 +215,7 @@ fn restored(mut kept: checkpoint::Restored, spool: Option<&spool::Recovered>) ->
             generation: saved.generation,
             identity: saved.identity,
             at: place(&saved, spool),
-            path: saved.path,
+            now: Some(saved.path).filter(|path| *path != saved.lineage.path),
             is_gone: saved.gone_ms.is_some(),
         };
         match lineages.last_mut().filter(|known| known.lineage == saved.lineage) {

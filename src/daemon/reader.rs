@@ -167,6 +167,8 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
     }
 
     fn run(&mut self) {
+        // With many files what was read of the checkpoints is much.
+        crate::heap::give_back();
         for input in 0..self.inputs {
             for path in self.tail.absent(input, |_| false) {
                 self.watch.know(input, &path);

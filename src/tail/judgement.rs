@@ -165,7 +165,7 @@ impl Lineage {
             tracing::warn!(%error, path = %path.display(), "cannot read the end of a file; it is read whole");
             Mark::START
         });
-        let is_at = Whereabouts::new(self.name.clone(), path.clone());
+        let is_at = Whereabouts::new(self.name.clone(), Some(path.clone()));
         let mut source = Source::new(id, candidate.identity, is_at, from, self.label.clone());
         source.file = Some(candidate.file);
         source.found(path, &candidate.meta);

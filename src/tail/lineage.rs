@@ -147,12 +147,12 @@ impl Lineage {
 
     /// The sources of an earlier run, oldest first. Where they are now is for the first look to
     /// say.
-    pub(super) fn restore(&mut self, known: Vec<KnownSource>) {
-        let (gone, there): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.is_gone);
+    pub(super) fn restore(&mut self, known: impl Iterator<Item = KnownSource>) {
+        let (gone, there): (Vec<_>, Vec<_>) = known.partition(|known| known.is_gone);
         for known in there {
             let id = SourceId { lineage: self.id, generation: known.generation };
             self.sources.reserve_exact(1);
-            let path = Whereabouts::new(self.name.clone(), known.path);
+            let path = Whereabouts::new(self.name.clone(), known.now);
             let label = self.label.clone();
             self.sources.push(Source::new(id, known.identity, path, known.at, label));
         }

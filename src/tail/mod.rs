@@ -83,7 +83,8 @@ pub struct Known {
 pub struct KnownSource {
     pub generation: Generation,
     pub identity: Identity,
-    pub path: PathBuf,
+    /// Where it was, if not under the lineage's name.
+    pub now: Option<PathBuf>,
     /// From where to read on.
     pub at: Mark,
     /// It was not found any more. Should it come back, it is not read again.

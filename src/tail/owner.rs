@@ -14,11 +14,36 @@ use crate::template::Origin;
 
 /// Lineages of an earlier run that were not looked at in this one: what their next file is
 /// numbered, and their files.
-pub(super) type Past = HashMap<Arc<record::Lineage>, (Generation, Vec<KnownSource>)>;
+pub(super) type Past = HashMap<Arc<record::Lineage>, Left>;
 
 pub(super) fn past(lineages: Vec<Known>) -> Past {
-    let part = |known: Known| (known.lineage, (known.next_generation, known.sources));
+    let part = |mut known: Known| {
+        let last = known.sources.pop();
+        let next_generation = known.next_generation;
+        (known.lineage, Left { next_generation, before: known.sources, last })
+    };
     lineages.into_iter().map(part).collect()
+}
+
+/// What is left of one. Nearly all have one file, which is kept in place: pieces by the hundred
+/// thousand would leave holes in the heap that nobody else fits into.
+pub(super) struct Left {
+    next_generation: Generation,
+    before: Vec<KnownSource>,
+    last: Option<KnownSource>,
+}
+
+impl Left {
+    fn sources(&self) -> impl Iterator<Item = &KnownSource> {
+        self.before.iter().chain(&self.last)
+    }
+}
+
+/// Gives back, a few times while it is emptied, what a map took: that may be much.
+fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
+    if map.len() < map.capacity() / 4 {
+        map.shrink_to_fit();
+    }
 }
 
 /// Of each input, by inode number: who follows, or did in an earlier run. Asked, not trusted:
@@ -41,10 +66,10 @@ enum Owner {
 impl Owners {
     pub(super) fn of_earlier_run(inputs: &[settings::Input], past: &Past) -> Self {
         let mut all: Vec<_> = inputs.iter().map(|_| OfInput::default()).collect();
-        for (lineage, (_, sources)) in past {
+        for (lineage, left) in past {
             let of = inputs.iter().zip(&mut all).find(|(input, _)| *input.id == *lineage.input);
             let Some((_, of)) = of else { continue };
-            for source in sources {
+            for source in left.sources() {
                 of.known.insert(source.identity.ino, lineage.clone());
             }
         }
@@ -62,10 +87,7 @@ impl Owners {
     pub(super) fn insert(&mut self, input: usize, identity: &Identity, lineage: usize) {
         let Some(of) = self.0.get_mut(input) else { return };
         of.known.remove(&identity.ino);
-        if of.known.is_empty() {
-            // After the first look: what it took may be much.
-            of.known = HashMap::new();
-        }
+        shrink(&mut of.known);
         // There are no more of them at once than there are numbers for in all.
         of.lineages.insert(identity.ino, u32::try_from(lineage).unwrap_or(u32::MAX));
     }
@@ -126,28 +148,25 @@ impl<F: FnMut(Event)> Tail<F> {
             Some((name, known)) => (name, Some(known)),
             None => (Arc::new(name), None),
         };
-        if self.known.is_empty() {
-            // After the first look: what it took may be much.
-            self.known = HashMap::new();
-        }
+        shrink(&mut self.known);
         if known.is_none() && !exists {
             return None;
         }
         // A link that is gone still says what it led to.
-        let last = known.as_ref().and_then(|(_, sources)| sources.last());
-        let real = real.or(last.map(|source| source.path.as_path()));
+        let last = known.as_ref().and_then(|left| left.last.as_ref());
+        let real = real.or(last.map(|source| source.now.as_deref().unwrap_or(path)));
         let label = settings.label(&name, real);
         let encoder = Encoder::of(&settings.settings, &Origin::of(path, real)).map(Arc::new);
-        let next = known.as_ref().map_or(self.floor, |(next, _)| *next);
+        let next = known.as_ref().map_or(self.floor, |left| left.next_generation);
         let at = self.lineages.add(input, name, label, next)?;
         let lineage = self.lineages.get_mut(at)?;
         lineage.encoder = encoder;
         lineage.is_asking = is_asking;
-        if let Some((_, sources)) = known {
-            for source in &sources {
+        if let Some(left) = known {
+            for source in left.sources() {
                 self.owners.insert(input, &source.identity, at);
             }
-            lineage.restore(sources);
+            lineage.restore(left.before.into_iter().chain(left.last));
         }
         Some(at)
     }

@@ -12,9 +12,12 @@ pub(super) struct Whereabouts {
 }
 
 impl Whereabouts {
-    pub(super) fn new(lineage: Arc<Lineage>, path: PathBuf) -> Self {
+    /// Under the lineage's name, if `path` does not say otherwise.
+    pub(super) fn new(lineage: Arc<Lineage>, path: Option<PathBuf>) -> Self {
         let mut new = Self { lineage, other: None };
-        new.set(path);
+        if let Some(path) = path {
+            new.set(path);
+        }
         new
     }
 

@@ -37,7 +37,7 @@ pub(super) fn tail(
         known.sources.push(KnownSource {
             generation: *generation,
             identity: place.identity,
-            path: place.path.clone(),
+            now: Some(place.path.clone()),
             at: place.at(),
             is_gone: place.gone,
         });
