@@ -121,12 +121,11 @@ impl Ship {
         if self.burying > 0 {
             return changes;
         }
-        for way in self.ways.take_over(|way| !self.left.contains_key(&way.lineage)) {
+        for (way, lineages) in self.ways.take_over(|way| !self.left.contains_key(&way.lineage)) {
             if let Some(lane) = way.spooled.lane {
                 self.by_lane.remove(&lane);
             }
-            let lineages = way.id.into_iter().chain(way.former);
-            changes.extend(lineages.map(|lineage| Change::Over { lineage }));
+            changes.extend(lineages.into_iter().map(|lineage| Change::Over { lineage }));
         }
         changes
     }

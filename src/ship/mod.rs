@@ -53,6 +53,9 @@ const FULL_WITHIN: usize = 1024 * 1024;
 const REPLAY_SHARE: usize = 8;
 /// How long putting what is in memory into the spool may take at the end.
 const STORING_TAKES: Duration = Duration::from_secs(3);
+/// With more changes than this the checkpoints are saved before their time: after a start there
+/// may be very many.
+const CHANGES_MAX: usize = 4096;
 /// How often deadlines are looked at.
 const DEADLINES_EVERY: Duration = Duration::from_millis(500);
 
@@ -311,7 +314,8 @@ impl Ship {
             self.deadlines_at = now;
             self.watch_deadlines(now);
         }
-        if now.duration_since(self.saved_at) >= self.checkpoint_interval {
+        let is_due = now.duration_since(self.saved_at) >= self.checkpoint_interval;
+        if is_due || self.changes.len() + self.moved.len() >= CHANGES_MAX {
             self.save();
         }
     }

@@ -41,7 +41,7 @@ impl Left {
 
 /// Gives back, a few times while it is emptied, what a map took: that may be much.
 fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
-    if map.len() < map.capacity() / 4 {
+    if map.len() < map.capacity() / 2 {
         map.shrink_to_fit();
     }
 }
