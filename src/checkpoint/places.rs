@@ -173,20 +173,14 @@ impl Places {
         let now = elsewhere(path, lineage);
         let files = self.files(lineage);
         let known = files.find(generation).ok().and_then(|at| files.sources.get_mut(at));
-        match known {
-            Some(place) => {
-                let is_as_it_was = place.identity == identity && place.now == now;
-                (place.identity, place.now, place.seen_ms) = (identity, now, seen_ms);
-                place.gone_ms.take().is_some() || !is_as_it_was
-            }
-            None => {
-                let (accepted, acknowledged, gone_ms) = (Mark::START, None, None);
-                let new =
-                    Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms };
-                files.put(new);
-                true
-            }
+        if let Some(place) = known {
+            let is_as_it_was = place.identity == identity && place.now == now;
+            (place.identity, place.now, place.seen_ms) = (identity, now, seen_ms);
+            return place.gone_ms.take().is_some() || !is_as_it_was;
         }
+        let (accepted, acknowledged, gone_ms) = (Mark::START, None, None);
+        files.put(Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms });
+        true
     }
 
     fn files(&mut self, lineage: &Arc<Lineage>) -> &mut Files {

@@ -29,6 +29,10 @@ const NAMELESS_REST: Duration = Duration::from_mins(1);
 /// [`Lineage::listing_of`] nothing.
 pub(super) const LISTING_EMPTY: u64 = 0;
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, learned and forgotten by itself"
+)]
 pub(super) struct Lineage {
     pub(super) id: LineageId,
     pub(super) input: usize,
