@@ -1,7 +1,7 @@
 # What can be done here. `make` alone lists it.
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo build release test test-chaos test-soak bench lint
+.PHONY: help demo build release test test-chaos test-soak reference bench lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test-chaos: ## crashes, outages, rotations, containers in full: 20,000 walks of 
 test-soak: ## the same for TAILSPOOL_SOAK_MINUTES (20), watching memory and descriptors
 	@scripts/prepare test
 	$(CARGO) test --locked --test e2e -- soak:: --ignored --nocapture --test-threads=1
+
+reference: ## writes docs/configuration.md
+	@scripts/prepare build
+	TAILSPOOL_BLESS=1 $(CARGO) test --locked --lib config::tests::reference
 
 bench: ## race against kcat on a real broker; ARGS="--lines 1000000 --rounds 3"
 	@scripts/prepare test

@@ -6,8 +6,10 @@
 
 pub mod budget;
 pub mod checkpoint;
+pub mod checkup;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod container;
 pub mod daemon;

@@ -23,6 +23,8 @@ pub struct Counters {
     pub read_records: Counter,
     /// Records acknowledged by the broker.
     pub delivered: Counter,
+    /// Records sent to brokers that were told not to acknowledge them.
+    pub unconfirmed: Counter,
     pub dead_lettered: Counter,
     /// Records the broker refused together with others, that were or will be sent again.
     pub suspected: Counter,

@@ -129,6 +129,14 @@ impl Mark {
     pub const fn new(offset: Offset, anchor: Anchor) -> Self {
         Self { offset, anchor, ahead: Ahead::NONE }
     }
+
+    /// The one of two places in one source that reading comes to first.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        // Only the streams that wait for no older line are ahead, and they do not go back.
+        let order = |mark: &Self| (mark.offset, mark.ahead.0.into_iter().max());
+        if order(&other) < order(&self) { other } else { self }
+    }
 }
 
 /// Which of a container's outputs a line came from.
@@ -268,9 +276,10 @@ impl Block {
     /// Where reading goes on after record `number`.
     pub fn end_of(&self, number: u32) -> Offset {
         match self.records.get(number as usize) {
-            Some(slice) if !self.is_ragged => self.start.offset.advance(slice.end),
-            Some(_) if number.strict_add(1) < self.len() => self.start.offset,
-            Some(_) | None => self.end.offset,
+            None => self.end.offset,
+            Some(_) if number.strict_add(1) == self.len() => self.end.offset,
+            Some(_) if self.is_ragged => self.start.offset,
+            Some(slice) => self.start.offset.advance(slice.end),
         }
     }
 
@@ -300,4 +309,63 @@ pub struct Run {
     pub slot: Slot,
     pub first: u32,
     pub count: u32,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::budget::Budget;
+    use crate::clock;
+
+    /// A place before which one stream's records were made up to `ahead`.
+    pub(crate) fn mark(offset: u64, ahead: u64) -> Mark {
+        let ahead = Ahead([Offset(ahead), Offset::START]);
+        Mark { ahead, ..Mark::new(Offset(offset), Anchor(offset)) }
+    }
+
+    /// A block of one-letter records that end there.
+    pub(crate) fn block(start: Mark, end: Mark, ends: &[u64]) -> Block {
+        let slice = |(from, end): (u32, &u64)| Slice {
+            from,
+            to: from + 1,
+            end: Offset(*end).since(start.offset),
+        };
+        Block {
+            source: SourceId { lineage: LineageId(0), generation: Generation::FIRST },
+            start,
+            end,
+            bytes: b"abcdefghij"[..ends.len()].to_vec(),
+            records: (0..).zip(ends).map(slice).collect(),
+            is_ragged: false,
+            tally: Tally::default(),
+            label: Arc::new(Label::to("t".into())),
+            remarks: Remarks::default(),
+            read_at: clock::now(),
+            permit: Budget::new(1, || {}).take_now(1),
+        }
+    }
+
+    #[test]
+    fn a_block_ends_where_its_last_record_does_and_what_no_record_was_made_of() {
+        let whole = block(mark(0, 0), mark(50, 0), &[10, 40]);
+        assert_eq!([0, 1, 2].map(|n| whole.end_of(n).0), [10, 50, 50]);
+        let ragged = Block { is_ragged: true, ..block(mark(20, 0), mark(30, 90), &[40, 90]) };
+        assert_eq!([0, 1].map(|n| ragged.end_of(n).0), [20, 30]);
+    }
+
+    #[test]
+    fn one_record_ahead_of_an_older_line_brings_its_block_no_further() {
+        let block = block(mark(20, 0), mark(20, 90), &[90]);
+        assert_eq!((block.start_of(0).0, block.end_of(0).0, block.place_of(0).0), (20, 20, 90));
+    }
+
+    #[test]
+    fn of_two_places_at_one_offset_the_one_with_less_ahead_is_earlier() {
+        let places = [mark(10, 0), mark(20, 0), mark(20, 50), mark(20, 90), mark(30, 0)];
+        for (at, place) in places.iter().enumerate() {
+            for later in places.iter().skip(at) {
+                assert_eq!([place.earlier(*later), later.earlier(*place)], [*place; 2]);
+            }
+        }
+    }
 }

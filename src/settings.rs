@@ -54,6 +54,8 @@ pub struct Kafka {
     pub buffer_memory_bytes: usize,
     pub max_request_size_bytes: usize,
     pub max_in_flight_requests: u32,
+    /// How long `send` waits for room; who reads files waits for ever.
+    pub max_block: Duration,
     pub delivery_timeout: Duration,
     pub request_timeout: Duration,
     pub retries: u32,
@@ -67,9 +69,46 @@ pub struct Kafka {
     pub security: Properties,
 }
 
+#[cfg(test)]
+impl Kafka {
+    /// All defaults.
+    pub(crate) fn example() -> Self {
+        Self {
+            bootstrap_servers: vec!["localhost:9092".into()],
+            client_id: "tailspool".into(),
+            client_dns_lookup: "use_all_dns_ips".into(),
+            acks: Acks::All,
+            enable_idempotence: true,
+            compression_type: Compression::Zstd,
+            compression_level: Some(1),
+            linger: Duration::from_millis(100),
+            batch_size_bytes: 512 << 10,
+            buffer_memory_bytes: 32 << 20,
+            max_request_size_bytes: 1_000_000,
+            max_in_flight_requests: 5,
+            max_block: Duration::from_mins(1),
+            delivery_timeout: Duration::from_mins(2),
+            request_timeout: Duration::from_secs(30),
+            retries: i32::MAX.unsigned_abs(),
+            retry_backoff: Duration::from_millis(100),
+            retry_backoff_max: Duration::from_secs(1),
+            send_buffer_bytes: 128 << 10,
+            receive_buffer_bytes: 64 << 10,
+            allow_auto_create_topics: false,
+            security: Properties::default(),
+        }
+    }
+}
+
 /// Settings that may hold secrets and therefore have no printable form.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(pub BTreeMap<String, String>);
+
+impl Properties {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
 
 impl std::fmt::Debug for Properties {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -46,6 +46,10 @@ pub(super) enum Failure {
     DeadLetters(#[from] dead_letter::ReadError),
     #[error("cannot {}", chain(.0))]
     Spool(#[from] spool::OpenError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Client(CreateError),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
     #[error("cannot start: {0}")]
@@ -58,9 +62,10 @@ impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Demo(error) => error.exit(),
-            Self::Configuration(_) | Self::Start(StartError::Kafka(CreateError::Client(_))) => {
-                Exit::Configuration
-            }
+            Self::Usage(_) => Exit::Usage,
+            Self::Configuration(_)
+            | Self::Client(_)
+            | Self::Start(StartError::Kafka(CreateError::Client(_))) => Exit::Configuration,
             Self::Start(
                 StartError::Checkpoints(OpenError::Newer { .. })
                 | StartError::Spool(spool::OpenError::Newer { .. }),

@@ -4,8 +4,10 @@ mod check;
 mod dead_letters;
 mod demo;
 mod exit;
+mod interrupt;
 mod log;
 mod run;
+mod send;
 mod spool;
 
 use std::ffi::OsString;
@@ -37,6 +39,8 @@ enum Command {
     DemoDaemon(RunArgs),
     /// Find what is wrong with a configuration
     Check(CheckArgs),
+    /// Send the standard input to a topic, line by line
+    Send(send::Args),
     /// Look at records that Kafka will never take
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -81,8 +85,14 @@ struct CheckArgs {
     #[command(flatten)]
     config: ConfigArg,
     /// Do not ask the cluster
-    #[arg(long, required = true)]
+    #[arg(long)]
     offline: bool,
+    /// How long the cluster may take to answer
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
+    timeout: Duration,
+    /// Write a record to each topic, to see that it can be done
+    #[arg(long, conflicts_with = "offline")]
+    produce: bool,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -151,6 +161,7 @@ fn execute(command: Command) -> Result<Exit, exit::Failure> {
         Command::Demo(args) => demo::demo(&args),
         Command::DemoDaemon(args) => demo::daemon(&args),
         Command::Check(args) => check::check(&args),
+        Command::Send(args) => send::send(&args),
         Command::DeadLetters(DeadLettersCommand::Ls { config, output }) => {
             dead_letters::ls(&config.config, output.output)
         }

@@ -77,6 +77,7 @@ fn sum_up(counters: &Counters) {
         read_bytes = counters.read_bytes.get(),
         read_records = counters.read_records.get(),
         delivered = counters.delivered.get(),
+        unconfirmed = counters.unconfirmed.get(),
         spooled = counters.spooled.get(),
         replayed = counters.replayed.get(),
         dead_lettered = counters.dead_lettered.get(),

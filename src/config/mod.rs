@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub use problem::{Problem, Problems, Severity};
 pub use units::duration;
 
-use crate::settings::Settings;
+use crate::settings::{Kafka, Settings};
 use check::World;
 use include::Included;
 use part::{Part, Text};
@@ -53,9 +53,46 @@ pub enum LoadError {
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let unreadable = |error| LoadError::Unreadable { path: path.into(), error };
     let (bytes, exposed) = part::read(path).map_err(unreadable)?;
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let world = World { vars: &vars::Environment, host, exposed };
+    let world = World { vars: &vars::Environment, host: host(), exposed };
     understand(&bytes, path, &world, Report::default())
+}
+
+/// Reads the producer's settings of a configuration file, if there is one. What is `given` goes
+/// before them: Kafka's names and values as on a command line.
+pub fn producer(
+    file: Option<&Path>,
+    given: &[(String, String)],
+) -> Result<(Kafka, Vec<Problem>), LoadError> {
+    let nowhere = Path::new("command line");
+    let (bytes, exposed) = match file {
+        Some(path) => {
+            part::read(path).map_err(|error| LoadError::Unreadable { path: path.into(), error })?
+        }
+        None => (Vec::new(), false),
+    };
+    let quote = |text: &String| format!("'{}'", text.replace('\'', "''"));
+    let line = |(name, value): &(String, String)| format!("{}: {}\n", quote(name), quote(value));
+    let given: String = given.iter().map(line).collect();
+    let texts = [(file.unwrap_or(nowhere), bytes), (nowhere, given.into_bytes())];
+    let texts = texts.map(|(file, bytes)| Text::new(file, &bytes).map_err(LoadError::Problems));
+    let [text, given] = texts;
+    let (text, given) = (text?, given?);
+    let report = Report::default();
+    let (part, root) = Part::parse(&text, NodeId(0)).map_err(LoadError::Problems)?;
+    let (second, given) = Part::parse(&given, part.after()).map_err(LoadError::Problems)?;
+    let vars = &vars::Environment;
+    let world = World { vars, host: host(), exposed };
+    let [root, given] = [root, given].map(|root| raw::finish(root, vars, &report));
+    let kafka = check::producer(&root, &given, &world, &report);
+    let problems = Problems(report.place(&[part, second]));
+    if problems.errors().next().is_some() {
+        return Err(LoadError::Problems(problems));
+    }
+    Ok((kafka, problems.0))
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn understand(

@@ -74,6 +74,15 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Its own keys, and those of another for what it does not have.
+    pub(super) fn or(mut self, other: Self) -> Self {
+        let is_new = |field: &Field<'a>| self.fields.iter().all(|own| own.name != field.name);
+        let more: Vec<_> = other.fields.into_iter().filter(is_new).collect();
+        self.fields.extend(more);
+        self.path = other.path;
+        self
+    }
+
     /// The root of another file.
     pub(super) fn beside(&self, root: &'a Node) -> Self {
         Self::open(self.report, root, String::new())

@@ -252,7 +252,13 @@ fn place(saved: &checkpoint::Saved, spool: Option<&spool::Recovered>) -> Mark {
     if misses_spool(saved, spool) {
         return saved.acknowledged;
     }
-    coverage(saved, spool).map_or(saved.accepted, |found| found.advance(saved.accepted))
+    // What is left of a damaged spool waits until the file has been read again.
+    let covered = coverage(saved, spool).filter(|_| is_whole(spool));
+    covered.map_or(saved.accepted, |found| found.advance(saved.accepted))
+}
+
+fn is_whole(spool: Option<&spool::Recovered>) -> bool {
+    spool.is_some_and(|spool| !spool.lost && spool.damaged_blocks == 0)
 }
 
 fn coverage<'a>(
@@ -267,8 +273,7 @@ fn coverage<'a>(
 
 /// Whether the spool should hold something of a source that it may not hold.
 fn misses_spool(saved: &checkpoint::Saved, spool: Option<&spool::Recovered>) -> bool {
-    let is_whole = spool.is_some_and(|spool| !spool.lost && spool.damaged_blocks == 0);
-    let is_there = is_whole && coverage(saved, spool).is_some();
+    let is_there = is_whole(spool) && coverage(saved, spool).is_some();
     saved.acknowledged != saved.accepted && !is_there
 }
 

@@ -418,10 +418,7 @@ impl Whole {
     fn list(&self, watch: &Watch, input: usize, path: &Path) -> Vec<PathBuf> {
         let listed = watch.siblings(input, path);
         // A directory that is gone holds nothing.
-        let is_absence = |error: &io::Error| {
-            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-        };
-        let is_listed = listed.as_ref().err().is_none_or(is_absence);
+        let is_listed = listed.as_ref().err().is_none_or(tail::is_absence);
         self.0.set(self.0.get() && is_listed);
         readable(path, listed)
     }

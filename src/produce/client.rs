@@ -13,9 +13,9 @@ use rustix::event::{EventfdFlags, eventfd};
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
-use super::context::{Context, Trouble, opaque};
+use super::context::{Context, opaque};
 use super::native::{Batch, Outgoing, Queue, Topic};
-use super::{Cause, Report, properties};
+use super::{Cause, Report, Trouble, properties};
 use crate::record::{Block, Slot};
 use crate::settings;
 

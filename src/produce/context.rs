@@ -13,34 +13,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::{Cause, Delivered, Report};
+use super::{Cause, Delivered, Report, Trouble};
 use crate::record::{Run, Slot};
-
-/// What librdkafka says about brokers, not about records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    pub code: RDKafkaErrorCode,
-    pub reason: String,
-}
-
-impl Trouble {
-    /// No broker can be reached.
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self.code, RDKafkaErrorCode::AllBrokersDown)
-    }
-
-    /// A broker was reached and does not let us in.
-    pub fn is_refusal(&self) -> bool {
-        use RDKafkaErrorCode as Code;
-        matches!(
-            self.code,
-            Code::Authentication
-                | Code::SSL
-                | Code::SaslAuthenticationFailed
-                | Code::UnsupportedSASLMechanism
-        )
-    }
-}
 
 /// Troubles are kept up to this many between two looks; librdkafka repeats itself.
 const TROUBLES_MAX: usize = 64;

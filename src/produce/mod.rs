@@ -10,16 +10,25 @@ mod embedded;
 mod native;
 mod proof;
 mod properties;
+mod questions;
+mod reach;
+mod sender;
+mod survey;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 pub use cause::{Cause, Verdict};
 pub use client::{CreateError, Handed, Producer, Scout};
-pub use context::Trouble;
 pub use embedded::{Embedded, EmbeddedError};
 pub use proof::Delivered;
+pub use questions::Unanswered;
+pub use reach::{Certificate, Contact, ReachError, certificates_in, reach};
+pub use sender::{Returned, Sender, Sent};
+pub use survey::{Survey, Written};
 pub use tap::{Tap, TapError, Tapped};
+pub use trouble::Trouble;
 
 use crate::record::Run;
 pub use properties::RECORD_OVERHEAD_BYTES;

@@ -15,7 +15,7 @@ use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
 use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
-use crate::settings::LongLine;
+use crate::settings::{Acks, LongLine};
 use crate::tail::{self, LostReason, Seen};
 
 impl Ship {
@@ -246,7 +246,11 @@ impl Ship {
         if let Some(way) = self.ways.get(at) {
             self.shares.rose(&way.target());
         }
-        self.crew.counters.delivered.add(u64::from(run.count));
+        let counters = &self.crew.counters;
+        match self.kafka.acks {
+            Acks::None => counters.unconfirmed.add(u64::from(run.count)),
+            Acks::Leader | Acks::All => counters.delivered.add(u64::from(run.count)),
+        }
         if !self.is_reachable {
             self.is_reachable = true;
             self.refusal = None;
@@ -406,7 +410,8 @@ impl Ship {
             let servers = self.kafka.bootstrap_servers.join(",");
             tracing::warn!(servers, "kafka is not reachable; lines wait until it is");
         } else if trouble.is_refusal() && is_new {
-            tracing::error!(reason = trouble.reason, "kafka does not let us in; lines wait");
+            let (reason, advice) = (&trouble.reason, trouble.advice());
+            tracing::error!(reason, advice, "kafka does not let us in; lines wait");
             self.refusal = Some(trouble.reason.clone());
             self.is_reachable = false;
         } else {

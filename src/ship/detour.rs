@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::flight::Spilled;
-use super::way::Staged;
 use super::{FULL_WITHIN, Ship};
 use crate::checkpoint::Change;
 use crate::lane::Lane;
 use crate::ledger::Ticket;
-use crate::record::{Block, Generation, Mark, Offset, Slot, SourceId};
+use crate::record::{Block, Generation, Mark, Slot, SourceId};
 use crate::settings::WhenFull;
 use crate::spool::{self, Event, Put, Spool};
 
@@ -119,26 +118,19 @@ impl Ship {
             self.by_lane.insert(lane, at);
             lane
         });
-        let source = block.source;
-        let end = block.end_of(records.end.saturating_sub(1));
-        let start = block.start_of(records.start);
-        let blind = start == end;
-        let before = spooled.staged_to.insert(source.generation, Staged { end, blind });
-        // A letter that is not written yet leaves a gap that nobody has closed. Of what brought
-        // its source no further, no later place can tell that it is there.
-        let chain = match before {
-            _ if self.burying > 0 => Put::UNCHAINED,
-            Some(before) if before.blind => Put::UNCHAINED,
-            Some(before) => before.end,
-            None => Offset::START,
-        };
-        spooled.floors.entry(source).or_insert(block.start);
+        let chain = spooled.chain(&block, &records);
+        // A letter that is not written yet leaves a gap that nobody has closed.
+        let chain = if self.burying > 0 { Put::UNCHAINED } else { chain };
+        spooled.floors.entry(block.source).or_insert(block.start);
         spooled.records += u64::from(ticket.records());
         spooled.unstored += 1;
         spooled.puts += 1;
         self.unstored += 1;
         let records = std::iter::once(records).collect();
-        spool.stage(Put { lane, block, records, chain, partition: way.partition, ticket })
+        let entry =
+            spool.stage(Put { lane, block, records, chain, partition: way.partition, ticket });
+        spooled.replay.staged(entry);
+        entry
     }
 
     /// A block read while its lane is on the detour.
@@ -284,7 +276,7 @@ impl Ship {
         if way.spooled.records > 0 {
             return;
         }
-        way.spooled.staged_to.clear();
+        way.spooled.chains.clear();
         let lineage = way.lineage.clone();
         let floors = std::mem::take(&mut way.spooled.floors);
         let left = self.left.get(&lineage).into_iter().flatten();
@@ -310,7 +302,7 @@ impl Ship {
         let left = self.left.get(&self.ways.get(at)?.lineage).into_iter().flatten();
         let ways = left.chain([&at]).filter_map(|at| self.ways.get(*at));
         let floors = ways.filter_map(|way| way.spooled.floors.get(&source));
-        floors.min_by_key(|floor| floor.offset).copied()
+        floors.copied().reduce(Mark::earlier)
     }
 
     pub(super) fn spool_event(&mut self, event: Event) {

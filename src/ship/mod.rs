@@ -328,9 +328,9 @@ impl Ship {
         moved.retain(|source, _| !self.fallen.contains(source));
         let moved = moved.into_values();
         changes.extend(moved.map(|frontier| {
-            let floor = self.floor(frontier.source()).unwrap_or(frontier.mark());
-            let is_before = floor.offset <= frontier.mark().offset;
-            let acknowledged = if is_before { floor } else { frontier.mark() };
+            let floor = self.floor(frontier.source());
+            let acknowledged =
+                floor.map_or(frontier.mark(), |floor| frontier.mark().earlier(floor));
             if let Some(told) = self.told.get(&frontier.source()) {
                 told.tell(acknowledged.offset);
             }

@@ -68,8 +68,8 @@ impl Ship {
         let (Some(spool), Some(way)) = (&self.spool, self.ways.get(at)) else { return false };
         let source = way.source(loaded.id.generation());
         let resumed = self.resumed.get(&source).is_some_and(|from| loaded.id.start() >= *from);
-        // One that ends where reading went on may be of what was not read again.
-        let resumed = resumed && loaded.id.end() > loaded.id.start();
+        // Of any other, some may lie ahead of where reading went on, or of where it has come.
+        let resumed = resumed && loaded.is_self_contained();
         let opened = self.ledgers.opened(source).is_some_and(|to| to >= loaded.id.end());
         spool.was_recovered(loaded.id) && resumed && opened
     }
@@ -131,7 +131,13 @@ impl Ship {
         let Some(way) = self.ways.get_mut(at) else { return };
         let asked = way.spooled.replay.answered();
         let is_all = asked == Some(way.spooled.puts) && way.spooled.unstored == 0;
-        if is_all && way.lane.may_replay() {
+        if is_all && way.lane.may_replay() && way.spooled.replay.is_missed {
+            // What is on its way, or being buried, would be given back a second time.
+            if way.lane.is_empty() && way.spooled.replay.bytes == 0 && self.burying == 0 {
+                way.spooled.replay.start_over();
+                self.replay(at);
+            }
+        } else if is_all && way.lane.may_replay() {
             way.lane.backlog_loaded();
             let held = std::mem::take(&mut way.spooled.held);
             self.held -= held.len();

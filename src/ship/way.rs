@@ -1,15 +1,15 @@
 //! One lineage's way out: its lane, where that leads, what it holds in memory and in the spool.
 
 use std::collections::{HashMap, VecDeque};
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use super::share::Target;
 use crate::lane::Lane;
 use crate::ledger::Ticket;
-use crate::record::{Block, Generation, Lineage, LineageId, Mark, Offset, SourceId};
-use crate::spool::{EntryId, LaneId};
+use crate::record::{Ahead, Block, Generation, Lineage, LineageId, Mark, Offset, SourceId};
+use crate::spool::{EntryId, LaneId, Put};
 use crate::tail::Gate;
 
 #[derive(Debug)]
@@ -62,8 +62,8 @@ pub(super) struct Spooled {
     pub(super) unstored: usize,
     /// Puts so far: tells whether anything was staged since a question was asked.
     pub(super) puts: u64,
-    /// What was staged last, for each source of this run.
-    pub(super) staged_to: HashMap<Generation, Staged>,
+    /// What the next put of each source of this run is chained to.
+    pub(super) chains: HashMap<Generation, Offset>,
     /// Where what may still have to be replayed begins, for each source.
     pub(super) floors: HashMap<SourceId, Mark>,
     pub(super) replay: Replay,
@@ -71,11 +71,22 @@ pub(super) struct Spooled {
     pub(super) held: VecDeque<(Block, Ticket)>,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Staged {
-    pub(super) end: Offset,
-    /// It ended where it began.
-    pub(super) blind: bool,
+impl Spooled {
+    /// What a put of these records of a block is chained to. Nothing may be taken to be there but
+    /// what is in it, was delivered, or is in the put before it: all else may be damaged one day.
+    pub(super) fn chain(&mut self, block: &Block, records: &Range<u32>) -> Offset {
+        let start = block.start_of(records.start);
+        let end = block.end_of(records.end.saturating_sub(1));
+        // Of what brings its source no further no place can tell that it is there.
+        let next = if start == end { Put::UNCHAINED } else { end };
+        let before = self.chains.insert(block.source.generation, next);
+        match before {
+            // Nor of what lies ahead.
+            _ if block.start.ahead != Ahead::NONE => Put::UNCHAINED,
+            Some(before) => before,
+            None => block.start.offset,
+        }
+    }
 }
 
 impl Replay {
@@ -83,7 +94,14 @@ impl Replay {
     pub(super) fn start_over(&mut self) {
         self.cursor = None;
         self.is_behind = false;
+        self.is_missed = false;
         self.is_stale = self.asked.is_some();
+    }
+
+    /// An entry was staged. The next ones may have been given back before one that is older: a file
+    /// was read again whose successor is in the spool.
+    pub(super) fn staged(&mut self, entry: EntryId) {
+        self.is_missed |= self.cursor.is_some_and(|cursor| entry < cursor);
     }
 
     /// The answer has come; what was asked for it, unless it is of no interest any more.
@@ -104,6 +122,8 @@ pub(super) struct Replay {
     pub(super) is_stale: bool,
     /// The next entry is one that the reader has not come to again.
     pub(super) is_behind: bool,
+    /// Something was staged that comes before the cursor.
+    pub(super) is_missed: bool,
     /// Memory held by entries that were given back.
     pub(super) bytes: usize,
 }
@@ -149,5 +169,59 @@ impl Way {
 
     pub(super) fn rests(&self, now: Instant) -> bool {
         self.rests_until.is_some_and(|until| until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::{block, mark};
+
+    /// Entries of one lane, in order of replay.
+    fn entries() -> [EntryId; 3] {
+        [10, 20, 30].map(|end| EntryId::forged(Generation::FIRST, Offset(0), Offset(end)))
+    }
+
+    /// It stayed in the spool until the next detour.
+    #[test]
+    fn what_is_staged_before_what_was_given_back_is_missed() {
+        let [early, given, later] = entries();
+        let mut replay = Replay { cursor: Some(given), ..Replay::default() };
+        replay.staged(later);
+        assert!(!replay.is_missed);
+        replay.staged(early);
+        assert!(replay.is_missed);
+        replay.start_over();
+        assert!(!replay.is_missed);
+        replay.staged(early);
+        assert!(!replay.is_missed);
+    }
+
+    /// What the whole of each block is chained to.
+    fn chains(blocks: &[Block]) -> Vec<Offset> {
+        let mut spooled = Spooled::default();
+        blocks.iter().map(|block| spooled.chain(block, &(0..block.len()))).collect()
+    }
+
+    /// What was left of a damaged spool vouched for what was not.
+    #[test]
+    fn the_first_put_of_a_detour_vouches_only_for_itself() {
+        let first = block(mark(50, 0), mark(60, 0), &[60]);
+        let second = block(mark(60, 0), mark(70, 0), &[70]);
+        assert_eq!(chains(&[first, second]), [Offset(50), Offset(60)]);
+    }
+
+    #[test]
+    fn nothing_is_chained_to_what_no_place_can_tell_of() {
+        let blind = block(mark(20, 0), mark(20, 90), &[90]);
+        let ahead = block(mark(20, 90), mark(100, 0), &[95, 100]);
+        let next = block(mark(100, 0), mark(110, 0), &[110]);
+        assert_eq!(chains(&[blind, ahead, next]), [Offset(20), Put::UNCHAINED, Offset(100)]);
+        let ahead = block(mark(20, 90), mark(100, 0), &[95, 100]);
+        assert_eq!(chains(&[ahead]), [Put::UNCHAINED]);
+        // The parts of a long line: a record, and no progress, and nothing ahead.
+        let part = block(mark(20, 0), mark(20, 0), &[30]);
+        let rest = block(mark(20, 0), mark(40, 0), &[40]);
+        assert_eq!(chains(&[part, rest]), [Offset(20), Put::UNCHAINED]);
     }
 }

@@ -1,5 +1,6 @@
 //! Storing: what is staged is compressed, written and synced; only then is it proven.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use super::entry::{EntryId, Key, Place};
 use super::error::AppendError;
 use super::index::Change;
 use super::keeper::{Keeper, Trouble};
+use super::lane::LaneId;
 use super::log::Appended;
 use super::payload::Form;
 use super::runs::Runs;
 use super::segment::FILE_HEADER_LEN;
 use super::{Event, Put, Spooled, payload};
 use crate::clock;
+use crate::record::Generation;
 
 /// A put on its way to the disk.
 #[derive(Debug)]
@@ -83,10 +86,18 @@ impl Keeper {
         Ok(())
     }
 
-    /// Compresses the first puts, as many as one commit takes.
+    /// Compresses the first puts, as many as one commit takes. A power cut leaves any of them, so
+    /// of a lane they are of one source, and those whose places do not tell their order are not
+    /// together with what comes before them.
     fn draft(&mut self) -> Result<(), AppendError> {
         let mut bytes = 0;
+        let mut lanes: HashMap<LaneId, Generation> = HashMap::new();
         for pending in &mut self.pending {
+            let before = lanes.insert(pending.id.lane, pending.id.generation);
+            let is_other = |before: Generation| before != pending.id.generation;
+            if before.is_some_and(|before| is_other(before) || pending.put.is_entangled()) {
+                break;
+            }
             bytes += pending.bytes;
             if pending.draft.is_none() {
                 let Some((lane, _)) = self.lanes.get(pending.id.lane) else {
@@ -145,10 +156,13 @@ impl Keeper {
         self.change(changes);
     }
 
-    /// What is read again after a crash takes the place of what was stored before it.
+    /// What is read again after a crash takes the place of what was stored before it. Where
+    /// several begin and end at one place it would come behind what follows it, so there it does
+    /// not.
     fn replace_twins(&mut self, key: Key, place: &mut Place, changes: &mut Vec<Change>) {
         let reach = self.recovered.get(&key.hash);
-        if reach.is_none_or(|reach| (key.generation, key.end) > *reach) {
+        let is_new = reach.is_none_or(|reach| (key.generation, key.end) > *reach);
+        if is_new || key.start == key.end {
             return;
         }
         let same =

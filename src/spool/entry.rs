@@ -40,6 +40,11 @@ impl EntryId {
         self.end
     }
 
+    #[cfg(test)]
+    pub(crate) fn forged(generation: Generation, start: Offset, end: Offset) -> Self {
+        Self { lane: LaneId(0), generation, start, end, seq: 0 }
+    }
+
     pub(super) fn key(self, hash: LaneHash) -> Key {
         let Self { lane: _, generation, start, end, seq } = self;
         Key { hash, generation, start, end, seq }

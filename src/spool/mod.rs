@@ -66,9 +66,9 @@ pub struct Put {
     pub block: Arc<Block>,
     /// Which of its records: at least one.
     pub records: Runs,
-    /// The place below which every byte of the source had a durable fate, or was staged before
-    /// this put, when this put was staged: with it and this put, everything up to the put's end
-    /// is accepted. [`Put::UNCHAINED`] where that cannot be said.
+    /// The place from which every byte of the source up to this put had a durable fate elsewhere
+    /// when it was staged: for who has everything up to there, with this put everything up to its
+    /// end is accepted. [`Put::UNCHAINED`] where that cannot be said.
     pub chain: Offset,
     /// Where its records go, if they were sent before.
     pub partition: Option<i32>,
@@ -79,13 +79,18 @@ pub struct Put {
 impl Put {
     pub const UNCHAINED: Offset = Offset(u64::MAX);
 
-    /// From where the record before its first one ended, or its block begins, to where its last
-    /// one ends, or its block.
+    /// From where reading goes on to find its first record to where it does after its last one.
     fn span(&self) -> (Offset, Offset) {
-        let before = self.records.first().and_then(|first| first.checked_sub(1));
-        let start = before.map_or(self.block.start.offset, |number| self.block.end_of(number));
-        let last = self.records.last().filter(|_| !self.reaches_end());
-        (start, last.map_or(self.block.end.offset, |number| self.block.end_of(number)))
+        let start =
+            self.records.first().map_or(self.block.start.offset, |n| self.block.start_of(n));
+        let end = self.records.last().map_or(self.block.end.offset, |n| self.block.end_of(n));
+        (start, end)
+    }
+
+    /// Whether what was made records of before it may end beyond where it begins: its place alone
+    /// does not say what it comes after.
+    fn is_entangled(&self) -> bool {
+        self.block.is_ragged || self.block.start.ahead != Ahead::NONE
     }
 
     fn reaches_end(&self) -> bool {
@@ -166,6 +171,13 @@ impl Loaded {
 
     pub fn end(&self) -> Option<Mark> {
         self.end_anchor.map(|anchor| Mark::new(self.id.end, anchor))
+    }
+
+    /// Whether who has read up to its end has read all of it: no record ends beyond that, because
+    /// an older line was not whole, and it does not end where it begins.
+    pub fn is_self_contained(&self) -> bool {
+        let mut ends = self.records.iter().map(|slice| self.id.start.advance(slice.end));
+        self.id.start < self.id.end && ends.all(|end| end <= self.id.end)
     }
 }
 

@@ -1,56 +1,121 @@
-//! Listings that are no older than what they are used for.
+//! What is beside a live name, and who has the name, at one moment. Files that are renamed while
+//! they are listed and looked at can hide, or seem older than they are; then what follows them
+//! would be read first.
 
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::candidate::SLACK_MS;
 use super::identity;
-use crate::record::Identity;
+use super::source::is_absence;
 
 /// A directory in which files change their names faster than it can be listed is looked at
 /// again soon, anyway.
-const AGAIN_MAX: usize = 3;
+const AGAIN_MAX: usize = 4;
 
-/// Lists what is beside a live name, again while names change in its directory: a file that is
-/// renamed meanwhile may be in no listing, and what follows it would be read first.
-pub(super) fn list(live: &Path, siblings: impl Fn() -> Vec<PathBuf>) -> Vec<PathBuf> {
-    let mut before = moment(live);
-    let mut listed = siblings();
-    for _ in 0..AGAIN_MAX {
-        let after = moment(live);
-        if after == before {
-            break;
-        }
-        (before, listed) = (after, siblings());
+pub(super) struct Beside {
+    pub(super) live: Option<Metadata>,
+    /// By name. Without what cannot be looked at, or went since it was listed.
+    siblings: Vec<(PathBuf, Option<Metadata>)>,
+    /// What cannot be looked at.
+    pub(super) failed: Vec<(PathBuf, io::Error)>,
+}
+
+impl Beside {
+    /// Looks at what was listed, now that `live` is behind the name.
+    pub(super) fn of(live: Option<Metadata>, mut listed: Vec<PathBuf>) -> Self {
+        listed.sort_unstable();
+        let mut failed = Vec::new();
+        let siblings = listed.into_iter().map(|path| {
+            let meta = look(&path, &mut failed);
+            (path, meta)
+        });
+        let siblings = siblings.collect();
+        Self { live, siblings, failed }
     }
-    listed
+
+    /// Lists and looks until twice nothing has changed.
+    pub(super) fn now(live: &Path, list: impl Fn() -> Vec<PathBuf>) -> Self {
+        Self::once(live, &list).settled(live, None, list)
+    }
+
+    fn once(live: &Path, list: impl Fn() -> Vec<PathBuf>) -> Self {
+        // Who has the name comes first: what it is followed by meanwhile is seen the next time.
+        let mut failed = Vec::new();
+        let meta = look(live, &mut failed);
+        let mut beside = Self::of(meta, list());
+        beside.failed.append(&mut failed);
+        beside
+    }
+
+    /// The same as of one moment; of `listed_ms`, if nothing was renamed since, for whoever looks
+    /// at very many has listed them all at once.
+    pub(super) fn settled(
+        mut self,
+        live: &Path,
+        listed_ms: Option<u64>,
+        list: impl Fn() -> Vec<PathBuf>,
+    ) -> Self {
+        if listed_ms.is_some_and(|listed_ms| self.is_settled_since(listed_ms)) {
+            return self;
+        }
+        for _ in 0..AGAIN_MAX {
+            let before = std::mem::replace(&mut self, Self::once(live, &list));
+            if self.is_as(&before) {
+                break;
+            }
+        }
+        self
+    }
+
+    pub(super) fn siblings(&self) -> impl Iterator<Item = (&PathBuf, Option<&Metadata>)> {
+        self.siblings.iter().map(|(path, meta)| (path, meta.as_ref()))
+    }
+
+    /// What has a name beside the live one.
+    pub(super) fn at(&self, path: &Path) -> Option<&Metadata> {
+        let at = self.siblings.binary_search_by(|(known, _)| known.as_path().cmp(path)).ok()?;
+        self.siblings.get(at)?.1.as_ref()
+    }
+
+    /// The same files under the same names.
+    fn is_as(&self, other: &Self) -> bool {
+        let is_same = |one: Option<&Metadata>, other: Option<&Metadata>| match (one, other) {
+            (Some(one), Some(other)) => identity::of(one).is_same_file(&identity::of(other)),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_same(self.live.as_ref(), other.live.as_ref())
+            && self.siblings.len() == other.siblings.len()
+            && self
+                .siblings()
+                .zip(other.siblings())
+                .all(|((path, meta), (other, was))| path == other && is_same(meta, was))
+    }
+
+    /// Whoever has the name was there before; and what is beside it was not renamed.
+    fn is_settled_since(&self, listed_ms: u64) -> bool {
+        let is_before = |ms: i64| u64::try_from(ms).is_ok_and(|ms| ms + SLACK_MS < listed_ms);
+        let live = self.live.as_ref().map(identity::of);
+        let born_ns = live.and_then(|live| live.born_ns);
+        // A rename changes a file, if not its content.
+        let changed_ms = |meta: &Metadata| meta.ctime() * 1000 + meta.ctime_nsec() / 1_000_000;
+        live.is_some()
+            && born_ns.is_none_or(|born_ns| born_ns / 1_000_000 + SLACK_MS < listed_ms)
+            && self.siblings().all(|(_, meta)| meta.is_some_and(|meta| is_before(changed_ms(meta))))
+    }
 }
 
-/// The same with a listing from before it was seen who has the name.
-pub(super) fn renew(
-    live: &Path,
-    seen: Option<&Identity>,
-    listed: Vec<PathBuf>,
-    siblings: impl Fn() -> Vec<PathBuf>,
-) -> Vec<PathBuf> {
-    let now = std::fs::symlink_metadata(live).ok().as_ref().map(identity::of);
-    let is_same = match (seen, &now) {
-        (Some(seen), Some(now)) => seen.is_same_file(now),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    if is_same { listed } else { list(live, siblings) }
-}
-
-/// Whether a file was there already when its directory was listed.
-pub(super) fn had_the_name(live: &Identity, listed_ms: Option<u64>) -> bool {
-    let Some(listed_ms) = listed_ms else { return true };
-    live.born_ns.is_none_or(|born_ns| born_ns / 1_000_000 + SLACK_MS < listed_ms)
-}
-
-/// Whose name it is, and when a name last changed beside it.
-fn moment(live: &Path) -> impl PartialEq + use<> {
-    let holder = std::fs::symlink_metadata(live).ok().map(|meta| (meta.dev(), meta.ino()));
-    let dir = live.parent().and_then(|dir| std::fs::metadata(dir).ok());
-    (holder, dir.map(|meta| (meta.mtime(), meta.mtime_nsec())))
+fn look(path: &Path, failed: &mut Vec<(PathBuf, io::Error)>) -> Option<Metadata> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) => Some(meta),
+        Err(error) => {
+            if !is_absence(&error) {
+                failed.push((path.to_owned(), error));
+            }
+            None
+        }
+    }
 }

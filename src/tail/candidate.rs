@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::content::Content;
+use super::judgement::Judged;
 use super::packed::Packing;
 use super::source::Home;
 use super::{identity, source};
@@ -19,6 +20,9 @@ use crate::record::Identity;
 pub(super) const SLACK_MS: u64 = 100;
 /// What may be cut off a time that is in whole seconds.
 pub(super) const TIME_CUT_MS: u64 = 1000;
+
+/// Length and time of a file on the disk, which change when it does.
+pub(super) type Stamp = (u64, i64, i64);
 
 /// It was seen, but not opened yet.
 pub(super) struct Sighting {
@@ -42,16 +46,18 @@ pub(super) struct Candidate {
 }
 
 impl Sighting {
-    /// Looks at a path; nothing if no regular file is there.
-    pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
-        let meta = match std::fs::symlink_metadata(path) {
-            Ok(meta) if meta.is_file() => meta,
-            Ok(_) => return Ok(None),
-            Err(error) if source::is_absence(&error) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let (path, identity) = (path.to_owned(), identity::of(&meta));
-        Ok(Some(Self { path, meta, identity, home: Home::Named, is_ours: false, file: None }))
+    /// What was seen under a name; nothing if it is no regular file.
+    pub(super) fn of(path: &Path, meta: &Metadata) -> Option<Self> {
+        let (path, meta, identity) = (path.to_owned(), meta.clone(), identity::of(meta));
+        let is_file = meta.is_file();
+        is_file.then_some(Self {
+            path,
+            meta,
+            identity,
+            home: Home::Named,
+            is_ours: false,
+            file: None,
+        })
     }
 
     /// What one of ours holds now that it was truncated, although it has no name any more.
@@ -88,6 +94,13 @@ impl Sighting {
         }
     }
 
+    /// What that is, if it could not be opened as what it was seen to be.
+    pub(super) fn is_over(&self) -> Judged {
+        let there = std::fs::symlink_metadata(&self.path).ok();
+        let is_there = |meta: &Metadata| identity::of(meta).is_same_file(&self.identity);
+        if there.as_ref().is_some_and(is_there) { Judged::Done } else { Judged::Moved }
+    }
+
     /// Neither its name nor its content was there when all was last looked at. What was born
     /// since but last written to before is a copy, or was unpacked.
     pub(super) fn is_young(&self, looked_ms: Option<u64>) -> bool {
@@ -96,7 +109,7 @@ impl Sighting {
         is_since(born_ms, self.modified_ms(), looked_ms)
     }
 
-    pub(super) fn stamp(&self) -> (u64, i64, i64) {
+    pub(super) fn stamp(&self) -> Stamp {
         stamp_of(&self.meta)
     }
 
@@ -127,11 +140,15 @@ impl Sighting {
         modified_ms(modified, self.is_packed())
     }
 
+    fn written(&self) -> (i64, i64) {
+        (self.meta.mtime(), self.meta.mtime_nsec())
+    }
+
     /// Sorts files of one lineage oldest first. Those of the same tick of the file system's clock
     /// go by birth, if that is the log's and not of what it was compressed to, and then by name:
     /// `.2` is older than `.1`, and one date than another.
     fn age(&self, are_births_known: bool) -> impl Ord + use<> {
-        let written = (self.meta.mtime(), self.meta.mtime_nsec());
+        let written = self.written();
         let born_ns = self.identity.born_ns.filter(|_| are_births_known);
         let number = number(self.stem()).unwrap_or_default();
         (written, born_ns, Reverse(number), self.stem().to_vec())
@@ -151,8 +168,7 @@ pub(super) fn is_since(born_ms: Option<i128>, modified_ms: i128, looked_ms: u64)
     born_ms.unwrap_or(modified_ms).min(modified_ms) + i128::from(SLACK_MS) >= i128::from(looked_ms)
 }
 
-/// Length and time, which change when a file does.
-pub(super) fn stamp_of(meta: &Metadata) -> (u64, i64, i64) {
+pub(super) fn stamp_of(meta: &Metadata) -> Stamp {
     (meta.len(), meta.mtime(), meta.mtime_nsec())
 }
 
@@ -185,7 +201,8 @@ pub(super) fn sort(sightings: &mut Vec<Sighting>) {
 }
 
 /// Where the time of one says only when it was compressed, those go by name whose names are
-/// numbered or dated; what is called otherwise comes after them.
+/// numbered or dated. What is called otherwise comes as soon as none that is older follows: what
+/// was compressed was last written to before that.
 fn sort_by_age(sightings: &mut Vec<Sighting>) {
     let are_births_known = !sightings.iter().any(Sighting::is_packed);
     let is_vague = sightings.iter().any(Sighting::has_vague_time);
@@ -199,7 +216,13 @@ fn sort_by_age(sightings: &mut Vec<Sighting>) {
         }
     }
     sightings.sort_by_cached_key(|sighting| sighting.age(are_births_known));
-    sightings.splice(0..0, named);
+    if named.is_empty() {
+        return;
+    }
+    for other in std::mem::replace(sightings, named) {
+        let older = sightings.iter().rposition(|named| named.written() <= other.written());
+        sightings.insert(older.map_or(0, |at| at + 1), other);
+    }
 }
 
 impl Candidate {

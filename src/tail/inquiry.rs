@@ -5,12 +5,14 @@
 use std::io;
 use std::time::Instant;
 
-use super::candidate::{Candidate, Sighting};
+use super::beside::Beside;
+use super::candidate::{self, Candidate, Sighting, Stamp};
 use super::content::Content;
 use super::identity;
+use super::judgement::{Kin, Prior};
 use super::lineage::Lineage;
 use super::packed::{End, Packed, WORK_MAX};
-use super::reconcile::{From, Outcome};
+use super::reconcile::From;
 use super::source::{Home, Source};
 use super::unpacking::FINAL;
 use crate::clock;
@@ -19,43 +21,37 @@ use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
 /// How much is compared at once.
 const PIECE: usize = 256 * 1024;
 
-/// Length and time of a file on the disk.
-type Stamp = (u64, i64, i64);
-
 /// A compressed file that begins like some we know.
 pub(super) struct Inquiry {
     identity: Identity,
     stamp: Stamp,
     content: Content,
+    /// The newest first.
     suspects: Vec<Suspect>,
     /// So far all suspects agree with it.
     at: u64,
-    answer: Option<Answer>,
+    answer: Option<Kin>,
 }
 
-struct Suspect {
+enum Suspect {
+    /// It is compared byte by byte; one of ours, if it is one already.
+    Readable {
+        source: Option<SourceId>,
+        content: Content,
+    },
+    Lost(Lost),
+}
+
+/// What is remembered of one that cannot be read.
+struct Lost {
     source: SourceId,
-    how: How,
-}
-
-enum How {
-    /// Byte by byte.
-    Readable(Content),
-    /// By what is remembered of it.
-    Lost { at: Mark, marks: Vec<Mark>, has_head: bool, is_taken: bool },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    /// Nobody we know.
-    None,
-    /// Of what can be read.
-    Copy,
-    /// Of what was read, to there.
-    Past(Mark),
-    Rest(SourceId),
-    /// It ends in the middle, and may not be all there yet.
-    Unfinished,
+    at: Mark,
+    marks: Vec<Mark>,
+    /// Its head was found.
+    has_head: bool,
+    is_taken: bool,
+    /// Its name was that of the compressed file, without what compressing adds.
+    is_namesake: bool,
 }
 
 /// A compressed file that cannot be judged before it changes.
@@ -66,122 +62,82 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// It is as it was when it could not be judged, and has not been so for long.
-    fn waits(&self, sighting: &Sighting) -> bool {
-        self.stamp == sighting.stamp() && clock::since(self.since) < FINAL
+    fn of(candidate: &Candidate) -> Self {
+        let (identity, stamp) = (candidate.identity, stamp(candidate));
+        Self { identity, stamp, since: clock::now() }
     }
-}
 
-/// Whether a sibling's place in the order is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Judged {
-    Done,
-    /// It is being looked into; what is younger has to wait.
-    Later,
+    pub(super) fn is(&self, identity: &Identity) -> bool {
+        self.identity.is_same_file(identity)
+    }
+
+    /// It is as it was when it could not be judged, and has not been so for long.
+    fn waits(&self, stamp: Stamp) -> bool {
+        self.stamp == stamp && clock::since(self.since) < FINAL
+    }
 }
 
 impl Lineage {
-    /// As [`Lineage::judge`], for a compressed file.
-    pub(super) fn judge_packed(
+    /// As [`Lineage::kin`], for a compressed file; nothing while that is being looked into.
+    pub(super) fn kin_of_packed(
         &mut self,
-        sighting: &Sighting,
-        at: usize,
-        new: Option<From>,
-        outcome: &mut Outcome,
-    ) -> Judged {
-        let is_it = |identity: &Identity| identity.is_same_file(&sighting.identity);
-        let waiting = self.unfinished.iter().find(|known| is_it(&known.identity));
-        if waiting.is_some_and(|known| known.waits(sighting)) {
-            return Judged::Done;
+        candidate: &Candidate,
+        prior: &Prior<'_>,
+    ) -> io::Result<Option<Kin>> {
+        let stamp = stamp(candidate);
+        if self.unfinished.iter().any(|known| known.is(&candidate.identity) && known.waits(stamp)) {
+            return Ok(Some(Kin::Unfinished));
         }
-        let is_final = waiting.is_some_and(|known| known.stamp == sighting.stamp());
-        let asked = self
-            .inquiry
-            .take_if(|inquiry| is_it(&inquiry.identity) && inquiry.stamp == sighting.stamp());
-        let asked = match asked {
-            Some(inquiry) if inquiry.answer.is_none() => {
-                self.inquiry = Some(inquiry);
-                return Judged::Later;
-            }
-            asked => asked.and_then(|inquiry| inquiry.answer),
-        };
-        let judged = sighting.open().and_then(|candidate| {
-            let Some(candidate) = candidate else { return Ok(Judged::Done) };
-            let answer = match asked {
-                Some(answer) => answer,
-                None => match self.inquire(&candidate, new)? {
-                    Ok(answer) => answer,
-                    Err(mut inquiry) => {
-                        let Some(answer) = inquiry.run()? else {
-                            // From here on it takes its turn.
-                            inquiry.rest();
-                            self.inquiry = Some(Box::new(inquiry));
-                            return Ok(Judged::Later);
-                        };
-                        answer
+        let asked = self.inquiry.take_if(|inquiry| inquiry.is_about(candidate));
+        let inquiry = match asked {
+            Some(inquiry) => inquiry,
+            None => match self.inquire(candidate, prior)? {
+                Ok(kin) => return Ok(Some(kin)),
+                Err(mut inquiry) => {
+                    if inquiry.run()?.is_none() {
+                        // From here on it takes its turn.
+                        inquiry.rest();
                     }
-                },
-            };
-            self.settle(candidate, answer, at, new, is_final, outcome);
-            Ok(Judged::Done)
-        });
-        judged.unwrap_or_else(|error| {
-            outcome.errors.push((sighting.path.clone(), error));
-            Judged::Done
-        })
+                    Box::new(inquiry)
+                }
+            },
+        };
+        let answer = inquiry.answer;
+        if answer.is_none() {
+            self.inquiry = Some(inquiry);
+        }
+        Ok(answer)
     }
 
-    fn settle(
-        &mut self,
-        candidate: Candidate,
-        answer: Answer,
-        at: usize,
-        new: Option<From>,
-        is_final: bool,
-        outcome: &mut Outcome,
-    ) {
-        let identity = candidate.identity;
-        if answer == Answer::Unfinished && !is_final {
-            let stamp = stamp(&candidate);
-            self.unfinished.retain(|known| !known.identity.is_same_file(&identity));
-            return self.unfinished.push(Unfinished { identity, stamp, since: clock::now() });
-        }
-        self.unfinished.retain(|known| !known.identity.is_same_file(&identity));
-        let rest = match answer {
-            Answer::Rest(id) => self.sources.iter().position(|source| source.id == id),
-            Answer::None | Answer::Copy | Answer::Past(_) | Answer::Unfinished => None,
+    /// Whether one that ends in the middle may still be going on.
+    pub(super) fn waits_for(&mut self, candidate: &Candidate) -> bool {
+        let now = Unfinished::of(candidate);
+        let Some(known) = self.unfinished.iter_mut().find(|known| known.is(&candidate.identity))
+        else {
+            self.unfinished.push(now);
+            return true;
         };
-        match (answer, new) {
-            (Answer::Rest(_), _) if rest.is_some() => {
-                self.continue_in(rest.unwrap_or_default(), candidate, outcome);
-            }
-            (Answer::Past(end), _) => {
-                self.adopt_from(candidate, at, Ok(end), outcome);
-            }
-            (Answer::None | Answer::Rest(_) | Answer::Unfinished, Some(From::Beginning)) => {
-                self.adopt_from(candidate, at, Ok(Mark::START), outcome);
-            }
-            // What is there at the very first look and not wanted.
-            (Answer::None | Answer::Rest(_) | Answer::Unfinished, Some(From::End) | None)
-            | (Answer::Copy, _) => self.ignore(identity),
+        if known.stamp != now.stamp {
+            *known = now;
         }
+        known.waits(known.stamp)
     }
 
     /// Whom the head leaves as possible; the answer if nobody, or if there is proof enough.
     fn inquire(
         &mut self,
         candidate: &Candidate,
-        new: Option<From>,
-    ) -> io::Result<Result<Answer, Inquiry>> {
+        prior: &Prior<'_>,
+    ) -> io::Result<Result<Kin, Inquiry>> {
         let (head_len, head_hash) = identity::head(&candidate.file, Identity::HEAD_MAX)?;
         if head_len == 0 {
             let end = candidate.file.packed().and_then(Packed::end);
             // There is nothing in it.
             let is_whole = end == Some(End::Whole);
-            return Ok(Ok(if is_whole { Answer::Copy } else { Answer::Unfinished }));
+            return Ok(Ok(if is_whole { Kin::Copy(None) } else { Kin::Unfinished }));
         }
         let head = Identity { head_len, head_hash, ..candidate.identity };
-        let mut suspects = Vec::new();
+        let mut suspects = readable_later(prior, &head)?;
         let live = self.live_path().to_owned();
         for source in self.sources.iter_mut().rev() {
             if source.is_blank() || source.identity.is_same_file(&candidate.identity) {
@@ -189,19 +145,22 @@ impl Lineage {
             }
             if source.is_homeless() {
                 if is_finished_in(source, candidate)? {
-                    return Ok(Ok(Answer::Copy));
+                    return Ok(Ok(Kin::Copy(Some(source.id))));
                 }
-                suspects.extend(lost(source, candidate, new)?);
-            } else if new.is_some() && may_be_made_of(source, candidate, &live) {
+                if prior.may_be_rest_of(source) {
+                    suspects.extend(lost(source, candidate, prior.new)?.map(Suspect::Lost));
+                }
+            } else if may_be_made_of(source, candidate, &live) {
                 let Some(suspect) = readable(source, &head)? else { continue };
                 if says_it_is(source, candidate)? {
-                    return Ok(Ok(Answer::Copy));
+                    return Ok(Ok(Kin::Copy(Some(source.id))));
                 }
                 suspects.push(suspect);
             }
         }
-        if suspects.is_empty() {
-            return Ok(Ok(Answer::None));
+        let is_of_use = |suspect: &Suspect| prior.new.is_some() || suspect.lost().is_some();
+        if !suspects.iter().any(is_of_use) {
+            return Ok(Ok(Kin::None));
         }
         Ok(Err(Inquiry {
             identity: candidate.identity,
@@ -238,29 +197,27 @@ impl Lineage {
     }
 
     pub(super) fn forget_unfinished(&mut self, there: &[Sighting]) {
-        let is_there = |known: &Unfinished| {
-            there.iter().any(|sighting| sighting.identity.is_same_file(&known.identity))
-        };
+        let is_there =
+            |known: &Unfinished| there.iter().any(|sighting| known.is(&sighting.identity));
         self.unfinished.retain(is_there);
     }
 
     /// Whether a compressed file that could not be judged can be now: it has changed, or will
     /// not any more.
-    pub(super) fn is_packed_due(&mut self, siblings: &[std::path::PathBuf]) -> bool {
+    pub(super) fn is_packed_due(&mut self, beside: &Beside) -> bool {
         if self.unfinished.is_empty() {
             return false;
         }
-        let seen: Vec<Sighting> =
-            siblings.iter().filter_map(|path| Sighting::at(path).ok().flatten()).collect();
-        let find = |known: &Unfinished| {
-            seen.iter().find(|sighting| sighting.identity.is_same_file(&known.identity))
-        };
-        self.unfinished.iter().any(|known| find(known).is_none_or(|seen| !known.waits(seen)))
+        let seen = beside.siblings().filter_map(|(path, meta)| Sighting::of(path, meta?));
+        let seen: Vec<Sighting> = seen.collect();
+        let find = |known: &Unfinished| seen.iter().find(|sighting| known.is(&sighting.identity));
+        let is_due = |seen: &Sighting, known: &Unfinished| !known.waits(seen.stamp());
+        self.unfinished.iter().any(|known| find(known).is_none_or(|seen| is_due(seen, known)))
     }
 }
 
 fn stamp(candidate: &Candidate) -> Stamp {
-    super::candidate::stamp_of(&candidate.meta)
+    candidate::stamp_of(&candidate.meta)
 }
 
 /// A homeless source that was read to the end it was last seen to have, and a file that says to
@@ -297,29 +254,46 @@ fn readable(source: &mut Source, head: &Identity) -> io::Result<Option<Suspect>>
         return Ok(None);
     }
     let Some(file) = &source.file else { return Ok(None) };
-    let theirs = identity::head(file, head.head_len)?;
-    let is_alike = theirs == (head.head_len, head.head_hash);
-    let how = is_alike.then(|| file.reopen().map(How::Readable)).transpose()?;
-    Ok(how.map(|how| Suspect { source: source.id, how }))
+    let is_alike = identity::head(file, head.head_len)? == (head.head_len, head.head_hash);
+    let content = is_alike.then(|| file.reopen()).transpose()?;
+    Ok(content.map(|content| Suspect::Readable { source: Some(source.id), content }))
+}
+
+/// The same of what has lost its name before it could be judged.
+fn readable_later(prior: &Prior<'_>, head: &Identity) -> io::Result<Vec<Suspect>> {
+    let mut found = Vec::new();
+    for sighting in prior.later.iter().filter(|later| later.home == Home::Nameless) {
+        let Some(Candidate { file: content, .. }) = sighting.open()? else { continue };
+        let is_alike = identity::head(&content, head.head_len)? == (head.head_len, head.head_hash);
+        if is_alike && content.packed().is_none() {
+            found.push(Suspect::Readable { source: None, content });
+        }
+    }
+    Ok(found)
 }
 
 /// Something if a file begins like a source whose own is lost. What can be read of a lost one
 /// that was read for less than an anchor proves little: such a file is read whole, if it is new.
-fn lost(source: &Source, candidate: &Candidate, new: Option<From>) -> io::Result<Option<Suspect>> {
+fn lost(source: &Source, candidate: &Candidate, new: Option<From>) -> io::Result<Option<Lost>> {
     let is_taken = source.home == Home::Taken;
     // Of what was not read at all nothing is passed over.
     let is_weak = (1..Anchor::WINDOW as u64).contains(&source.at.offset.0);
     if is_weak && !is_taken && new.is_some() {
         return Ok(None);
     }
-    let (at, marks) = (source.at, source.marks());
     let mut head = [0; Identity::HEAD_MAX as usize];
     let head = head.get_mut(..source.identity.head_len as usize).unwrap_or_default();
     // What is shorter than the head is compared by marks alone.
     let has_head = !head.is_empty() && candidate.file.read_up_to(head, 0)? == head.len();
     let is_alike = !has_head || identity::begins_alike(&candidate.file, &source.identity)?;
-    let how = How::Lost { at, marks, has_head, is_taken };
-    Ok(is_alike.then_some(Suspect { source: source.id, how }))
+    Ok(is_alike.then(|| Lost {
+        source: source.id,
+        at: source.at,
+        marks: source.marks(),
+        has_head,
+        is_taken,
+        is_namesake: candidate.path.with_extension("") == *source.path,
+    }))
 }
 
 impl Inquiry {
@@ -338,8 +312,12 @@ impl Inquiry {
         }
     }
 
+    fn is_about(&self, candidate: &Candidate) -> bool {
+        self.identity.is_same_file(&candidate.identity) && self.stamp == stamp(candidate)
+    }
+
     /// As much as one turn may take.
-    fn run(&mut self) -> io::Result<Option<Answer>> {
+    fn run(&mut self) -> io::Result<Option<Kin>> {
         let until = self.at + WORK_MAX;
         while self.answer.is_none() && self.at < until {
             match self.step() {
@@ -353,7 +331,7 @@ impl Inquiry {
 
     fn step(&mut self) -> io::Result<()> {
         let Some(packed) = self.content.packed() else {
-            self.answer = Some(Answer::None);
+            self.answer = Some(Kin::None);
             return Ok(());
         };
         packed.keep_from(self.at.saturating_sub(Anchor::WINDOW as u64));
@@ -376,65 +354,66 @@ impl Inquiry {
         }
         self.at = to;
         self.answer = match packed.end() {
-            _ if self.suspects.is_empty() => Some(Answer::None),
+            _ if self.suspects.is_empty() => Some(Kin::None),
             Some(end) if to == packed.extent() => Some(self.conclude(end)?),
-            Some(_) | None if self.may_be_copy() => None,
-            Some(_) | None => self.proven(None).map(Answer::Rest),
+            Some(_) | None if self.readable().is_some() => None,
+            Some(_) | None => self.proven(false).map(Kin::Rest),
         };
         Ok(())
     }
 
-    /// The first lost one of which every mark was found; all that are there, at the end.
-    fn proven(&self, end: Option<End>) -> Option<SourceId> {
-        let is_proven = |suspect: &&Suspect| match &suspect.how {
-            How::Readable(_) => false,
-            How::Lost { at, marks, .. } => {
-                let last = marks.last().map_or(0, |mark| mark.offset.0);
-                let is_enough = end.is_some() || last <= self.at;
-                at.offset.0 <= self.at && is_enough && suspect.has_proof(self.at)
-            }
-        };
-        self.suspects.iter().find(is_proven).map(|suspect| suspect.source)
+    fn lost(&self) -> impl Iterator<Item = &Lost> {
+        self.suspects.iter().filter_map(Suspect::lost)
     }
 
-    /// All that can be read says so, which is worth more than what is remembered.
-    fn may_be_copy(&self) -> bool {
-        self.suspects.iter().any(|suspect| matches!(suspect.how, How::Readable(_)))
+    /// The lost one that has most in common with it, once there is nothing left to be compared.
+    /// Of those that have the same the oldest: it is looked for first.
+    fn proven(&self, is_end: bool) -> Option<SourceId> {
+        if !is_end
+            && self.lost().any(|lost| lost.marks.last().is_some_and(|mark| mark.offset.0 > self.at))
+        {
+            return None;
+        }
+        let is_proven = |lost: &&Lost| lost.at.offset.0 <= self.at && lost.has_proof(self.at);
+        let proven = self.lost().filter(is_proven);
+        proven
+            .max_by_key(|lost| (lost.agrees_to(self.at), lost.is_namesake))
+            .map(|lost| lost.source)
+    }
+
+    /// One that can be read and says so, which is worth more than what is remembered.
+    fn readable(&self) -> Option<Kin> {
+        self.suspects.iter().find_map(|suspect| match suspect {
+            Suspect::Readable { source, .. } => Some(Kin::Copy(*source)),
+            Suspect::Lost(_) => None,
+        })
     }
 
     /// What it is, now that all there is of it was looked at.
-    fn conclude(&self, end: End) -> io::Result<Answer> {
-        if self.may_be_copy() {
-            return Ok(if end == End::Short { Answer::Unfinished } else { Answer::Copy });
+    fn conclude(&self, end: End) -> io::Result<Kin> {
+        if let Some(copy) = self.readable() {
+            return Ok(if end == End::Short { Kin::Unfinished } else { copy });
         }
-        if let Some(source) = self.proven(Some(end)) {
-            return Ok(Answer::Rest(source));
+        if let Some(source) = self.proven(true) {
+            return Ok(Kin::Rest(source));
         }
         if end == End::Short {
-            return Ok(Answer::Unfinished);
+            return Ok(Kin::Unfinished);
         }
-        let is_past = |suspect: &Suspect| match &suspect.how {
-            How::Readable(_) => false,
-            How::Lost { is_taken, .. } => *is_taken && suspect.has_proof(self.at),
-        };
-        if !self.suspects.iter().any(is_past) {
-            return Ok(Answer::None);
+        if !self.lost().any(|lost| lost.is_taken && lost.has_proof(self.at)) {
+            return Ok(Kin::None);
         }
         let offset = Offset(self.at);
         let anchor = identity::anchor_at(&self.content, offset)?;
-        Ok(anchor.map_or(Answer::None, |anchor| Answer::Past(Mark::new(offset, anchor))))
+        Ok(anchor.map_or(Kin::None, |anchor| Kin::Past(Mark::new(offset, anchor))))
     }
 }
 
 impl Suspect {
-    /// Whether anything was compared by the time `at` was reached.
-    fn has_proof(&self, at: u64) -> bool {
-        match &self.how {
-            How::Readable(_) => true,
-            // All files of a lineage may have the same head.
-            How::Lost { marks, has_head, .. } => {
-                marks.first().map_or(*has_head, |mark| mark.offset.0 <= at)
-            }
+    fn lost(&self) -> Option<&Lost> {
+        match self {
+            Self::Readable { .. } => None,
+            Self::Lost(lost) => Some(lost),
         }
     }
 
@@ -447,12 +426,12 @@ impl Suspect {
         to: u64,
         theirs: &mut Vec<u8>,
     ) -> io::Result<bool> {
-        match &self.how {
-            How::Readable(file) => {
+        match self {
+            Self::Readable { content, .. } => {
                 theirs.resize(piece.len(), 0);
-                Ok(file.read_up_to(theirs, from)? == piece.len() && theirs == piece)
+                Ok(content.read_up_to(theirs, from)? == piece.len() && theirs == piece)
             }
-            How::Lost { marks, .. } => {
+            Self::Lost(Lost { marks, .. }) => {
                 let is_here = |mark: &&Mark| from < mark.offset.0 && mark.offset.0 <= to;
                 for mark in marks.iter().filter(is_here) {
                     if !identity::holds(content, *mark)? {
@@ -462,5 +441,19 @@ impl Suspect {
                 Ok(true)
             }
         }
+    }
+}
+
+impl Lost {
+    /// Whether anything was compared by the time `at` was reached.
+    fn has_proof(&self, at: u64) -> bool {
+        // All files of a lineage may have the same head.
+        self.marks.first().map_or(self.has_head, |mark| mark.offset.0 <= at)
+    }
+
+    /// The last place up to `at` that is remembered of it.
+    fn agrees_to(&self, at: u64) -> Offset {
+        let last = self.marks.iter().rfind(|mark| mark.offset.0 <= at);
+        last.map_or(Offset::START, |mark| mark.offset)
     }
 }

@@ -1,14 +1,14 @@
 //! What a file is that has not been met under its identity: a copy, the rest of what was lost,
 //! or a generation of its own.
 
+use std::collections::VecDeque;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-use super::candidate::{Candidate, Sighting};
+use super::candidate::{self, Candidate, Sighting, Stamp};
 use super::content::Content;
 use super::identity;
-use super::inquiry::Judged;
 use super::lineage::Lineage;
 use super::reconcile::{From, Outcome};
 use super::source::{Home, Likeness, Source};
@@ -17,71 +17,142 @@ use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
 
 /// Files that are no part of the lineage are remembered up to this many; what is beyond goes by
 /// its age alone.
-const STRANGERS_MAX: usize = 1000;
+pub(super) const STRANGERS_MAX: usize = 1000;
 
-/// What a candidate has to do with those we know.
-enum Kin {
+/// A sibling that is no part of the lineage: a copy of what can be read, or older than it.
+pub(super) struct Stranger {
+    pub(super) identity: Identity,
+    /// Of whom it is a copy, as long as it looks like this.
+    copy_of: Option<(SourceId, Stamp)>,
+}
+
+impl Stranger {
+    pub(super) fn copy_of(&self, sighting: &Sighting) -> Option<SourceId> {
+        self.copy_of.filter(|(_, stamp)| *stamp == sighting.stamp()).map(|(source, _)| source)
+    }
+}
+
+/// What is known of a sibling before it is looked into.
+pub(super) struct Prior<'a> {
+    /// From where it is read if it is like no other; nothing if it was judged before.
+    pub(super) new: Option<From>,
+    /// It is a copy of this one, and so the rest of no other.
+    pub(super) copy_of: Option<SourceId>,
+    /// What comes after it, and is not judged yet.
+    pub(super) later: &'a VecDeque<Sighting>,
+}
+
+impl Prior<'_> {
+    /// Whether what is unread of a source is looked for in it.
+    pub(super) fn may_be_rest_of(&self, source: &Source) -> bool {
+        source.is_homeless() && self.copy_of.is_none_or(|original| original == source.id)
+    }
+}
+
+/// What a sibling has to do with those we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kin {
     None,
-    /// A copy of a file that can still be read.
-    Copy,
-    /// A copy of what was read, and nothing more.
-    Past,
+    /// A copy of a file that can still be read; of which of ours, if it is one already.
+    Copy(Option<SourceId>),
+    /// A copy of what was read, which ends there.
+    Past(Mark),
     /// It holds what is unread of a source whose own file no longer does.
-    Rest(usize),
+    Rest(SourceId),
+    /// Compressed, it ends in the middle, and may not be all there yet.
+    Unfinished,
+}
+
+/// Whether a sibling's place in the order is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judged {
+    Done,
+    /// It is being looked into; what is younger has to wait.
+    Later,
+    /// It has lost its name since it was seen: what is younger may be seen too early.
+    Moved,
 }
 
 impl Lineage {
-    /// Decides what a sibling is, and takes it in at `at` if it is of this lineage. `new` says
-    /// from where it is read if it is like no other; nothing if it was judged before.
+    /// Decides what a sibling is, and takes it in at `at` if it is of this lineage.
     pub(super) fn judge(
         &mut self,
         sighting: &Sighting,
         at: usize,
-        new: Option<From>,
+        prior: &Prior<'_>,
         outcome: &mut Outcome,
     ) -> Judged {
-        if new.is_none() && !self.sources.iter().any(Source::is_homeless) {
-            self.ignore(sighting.identity);
+        if prior.new.is_none() && !self.sources.iter().any(|known| prior.may_be_rest_of(known)) {
+            self.ignore(sighting.identity, prior.copy_of.map(|of| (of, sighting.stamp())));
             return Judged::Done;
         }
-        if sighting.is_packed() {
-            return self.judge_packed(sighting, at, new, outcome);
-        }
         let judged = sighting.open().and_then(|candidate| {
-            let Some(candidate) = candidate else { return Ok(None) };
-            let kin = self.kin(&candidate)?;
-            Ok(Some((candidate, kin)))
+            let Some(candidate) = candidate else { return Ok(sighting.is_over()) };
+            let kin = match candidate.file.packed() {
+                Some(_) => self.kin_of_packed(&candidate, prior)?,
+                None => Some(self.kin(&candidate, prior)?),
+            };
+            let Some(kin) = kin else { return Ok(Judged::Later) };
+            self.take_in(candidate, kin, at, prior.new, outcome);
+            Ok(Judged::Done)
         });
-        match (judged, new) {
-            (Ok(None), _) => {}
-            (Ok(Some((candidate, Kin::Rest(at)))), _) => self.continue_in(at, candidate, outcome),
-            // It becomes a source, or it would not be recognised after a restart.
-            (Ok(Some((candidate, Kin::Past))), _) => {
-                self.adopt(candidate, at, From::End, outcome);
-            }
-            (Ok(Some((candidate, Kin::None))), Some(new)) => {
-                self.adopt(candidate, at, new, outcome);
-            }
-            (Ok(Some(_)), _) => self.ignore(sighting.identity),
-            (Err(error), _) => outcome.errors.push((sighting.path.clone(), error)),
-        }
-        Judged::Done
+        judged.unwrap_or_else(|error| {
+            outcome.errors.push((sighting.path.clone(), error));
+            Judged::Done
+        })
     }
 
-    pub(super) fn ignore(&mut self, identity: Identity) {
+    fn take_in(
+        &mut self,
+        candidate: Candidate,
+        kin: Kin,
+        at: usize,
+        new: Option<From>,
+        outcome: &mut Outcome,
+    ) {
+        if kin == Kin::Unfinished && self.waits_for(&candidate) {
+            return;
+        }
+        self.unfinished.retain(|known| !known.is(&candidate.identity));
+        if let Kin::Rest(id) = kin
+            && let Some(at) = self.sources.iter().position(|source| source.id == id)
+        {
+            return self.continue_in(at, candidate, outcome);
+        }
+        let identity = candidate.identity;
+        let from = match (kin, new) {
+            // It becomes a source, or it would not be recognised after a restart.
+            (Kin::Past(end), _) => Ok(end),
+            (Kin::Copy(of), _) => {
+                let stamp = candidate::stamp_of(&candidate.meta);
+                return self.ignore(identity, of.map(|of| (of, stamp)));
+            }
+            (_, Some(From::Beginning)) => Ok(Mark::START),
+            // More may come to it, but not to what is compressed.
+            (_, Some(From::End)) if candidate.file.packed().is_none() => mark_at_end(&candidate),
+            (_, Some(From::End) | None) => return self.ignore(identity, None),
+        };
+        self.adopt_from(candidate, at, from, outcome);
+    }
+
+    /// Remembers what is no part of the lineage.
+    pub(super) fn ignore(&mut self, identity: Identity, copy_of: Option<(SourceId, Stamp)>) {
+        self.unfinished.retain(|known| !known.is(&identity));
         if self.strangers.len() < STRANGERS_MAX {
-            self.strangers.push(identity);
+            self.strangers.push(Stranger { identity, copy_of });
         }
     }
 
     /// Compares a file with those we know: with what can be read of them, or with what is
-    /// remembered of those that are lost.
-    fn kin(&mut self, candidate: &Candidate) -> io::Result<Kin> {
+    /// remembered of those that are lost. Of several that are lost it is the rest of the one that
+    /// was read the furthest.
+    fn kin(&mut self, candidate: &Candidate, prior: &Prior<'_>) -> io::Result<Kin> {
         if candidate.meta.len() == 0 {
             return Ok(Kin::None);
         }
         let live_path = self.live_path().to_owned();
-        for (at, source) in self.sources.iter_mut().enumerate().rev() {
+        let (mut rest, mut is_past) = (None::<(Offset, SourceId)>, false);
+        for source in self.sources.iter_mut().rev() {
             if source.is_blank() || source.identity.is_same_file(&candidate.identity) {
                 continue;
             }
@@ -89,30 +160,41 @@ impl Lineage {
                 // Copies are made of what has the name, not of what was rotated away: there, one
                 // that begins alike may be a successor with the same lines.
                 let is_rotated = source.home == Home::Named && *source.path != *live_path;
-                if !is_rotated && is_copy(candidate, source)? {
-                    return Ok(Kin::Copy);
-                }
-                // While they were compared, the original may have been truncated.
-                if is_rotated || !was_truncated(source) {
+                if is_rotated || rest.is_some() {
                     continue;
                 }
-                source.home = Home::Taken;
+                if is_copy(candidate, source)? {
+                    return Ok(Kin::Copy(Some(source.id)));
+                }
+                // While they were compared, the original may have been truncated.
+                if !was_truncated(source) {
+                    continue;
+                }
+                source.mark_taken();
             }
             let is_taken = source.home == Home::Taken;
             // A copy was complete before its original was truncated.
-            if is_taken && !source.outdates(&candidate.meta) {
+            let is_too_late = is_taken && !source.outdates(&candidate.meta);
+            if is_too_late || !prior.may_be_rest_of(source) {
                 continue;
             }
+            let at = source.at.offset;
             match source.was(candidate)? {
                 // A file that just is not there proves little, so the anchor must prove more.
-                Likeness::Whole if is_taken || source.at.offset.0 >= Anchor::WINDOW as u64 => {
-                    return Ok(Kin::Rest(at));
+                Likeness::Whole if is_taken || at.0 >= Anchor::WINDOW as u64 => {
+                    if rest.is_none_or(|(furthest, _)| furthest < at) {
+                        rest = Some((at, source.id));
+                    }
                 }
-                Likeness::Shorter if is_taken => return Ok(Kin::Past),
-                Likeness::Whole | Likeness::Shorter | Likeness::None => {}
+                Likeness::Shorter => is_past |= is_taken,
+                Likeness::Whole | Likeness::None => {}
             }
         }
-        Ok(Kin::None)
+        Ok(match rest {
+            Some((_, source)) => Kin::Rest(source),
+            None if is_past => Kin::Past(mark_at_end(candidate)?),
+            None => Kin::None,
+        })
     }
 
     pub(super) fn continue_in(&mut self, at: usize, copy: Candidate, outcome: &mut Outcome) {
@@ -135,27 +217,13 @@ impl Lineage {
     }
 
     /// A file's content is new to us: it becomes a generation of its own.
-    pub(super) fn adopt(
-        &mut self,
-        candidate: Candidate,
-        at: usize,
-        new: From,
-        outcome: &mut Outcome,
-    ) -> &mut Source {
-        let from = match new {
-            From::Beginning => Ok(Mark::START),
-            From::End => mark_at(&candidate.file, Offset(candidate.meta.len())),
-        };
-        self.adopt_from(candidate, at, from, outcome)
-    }
-
     pub(super) fn adopt_from(
         &mut self,
         candidate: Candidate,
         at: usize,
         from: io::Result<Mark>,
         outcome: &mut Outcome,
-    ) -> &mut Source {
+    ) {
         let id = SourceId { lineage: self.id, generation: self.next_generation };
         self.next_generation = id.generation.next();
         let returned = self.departed.welcome(&candidate);
@@ -179,7 +247,7 @@ impl Lineage {
         outcome.seen.push(id);
         // Nearly all lineages have one.
         self.sources.reserve_exact(1);
-        self.sources.insert_mut(at, source)
+        self.sources.insert(at, source);
     }
 }
 
@@ -208,6 +276,10 @@ fn mark_at(file: &Content, offset: Offset) -> io::Result<Mark> {
     Ok(anchor.map_or(Mark::START, |anchor| Mark::new(offset, anchor)))
 }
 
+fn mark_at_end(candidate: &Candidate) -> io::Result<Mark> {
+    mark_at(&candidate.file, Offset(candidate.meta.len()))
+}
+
 /// Where the last line of a file begins, as far as it is within reach.
 fn last_line_start(candidate: &Candidate) -> io::Result<Mark> {
     if let Some(packed) = candidate.file.packed() {
@@ -231,6 +303,13 @@ fn last_line_start(candidate: &Candidate) -> io::Result<Mark> {
 }
 
 impl Source {
+    /// Its file was found to hold something else. That may have been just now: what is copied of
+    /// it is older than how it looks by then, and not than how it looked when last asked.
+    pub(super) fn mark_taken(&mut self) {
+        self.refresh();
+        self.home = Home::Taken;
+    }
+
     /// Whether a file of these times was last written to before this one was.
     fn outdates(&self, meta: &Metadata) -> bool {
         (meta.mtime(), meta.mtime_nsec()) <= self.modified

@@ -1,17 +1,19 @@
 //! One lineage: the files that had its name, oldest first, and what is to be done with them.
 
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::KnownSource;
+use super::beside::Beside;
 use super::candidate::Sighting;
 use super::departed::Departed;
 use super::event::{Event, Gate, LostReason, Seen};
 use super::identity;
 use super::input::Looked;
 use super::inquiry::{Inquiry, Unfinished};
+use super::judgement::Stranger;
 use super::rare::Rare;
 use super::source::{Home, Source, is_absence};
 use super::whereabouts::Whereabouts;
@@ -26,6 +28,8 @@ const PARTIAL_REST: Duration = Duration::from_secs(5);
 /// deleted and has a successor, and otherwise.
 const SUCCEEDED_REST: Duration = Duration::from_secs(5);
 const NAMELESS_REST: Duration = Duration::from_mins(1);
+/// The same where no look comes to its end.
+const UNLOOKED_REST: Duration = Duration::from_mins(10);
 /// [`Lineage::listing_of`] nothing.
 pub(super) const LISTING_EMPTY: u64 = 0;
 
@@ -48,7 +52,7 @@ pub(super) struct Lineage {
     pub(super) sources: Vec<Source>,
     pub(super) next_generation: Generation,
     /// Siblings that are not of this lineage: copies of what can be read, or older than it.
-    pub(super) strangers: Rare<Identity>,
+    pub(super) strangers: Rare<Stranger>,
     /// Files that were not found any more, and may come back.
     pub(super) departed: Departed,
     /// A compressed sibling that is being looked into.
@@ -160,6 +164,14 @@ impl Lineage {
             let label = self.label.clone();
             self.sources.push(Source::new(id, known.identity, path, known.at, label));
         }
+        let mut those = self.sources.as_mut_slice();
+        while let [source, later @ ..] = those {
+            // It was truncated, and what was unread of it is still looked for.
+            if later.iter().any(|later| later.identity.is_same_file(&source.identity)) {
+                source.home = Home::Taken;
+            }
+            those = later;
+        }
         for known in gone {
             // What was truncated is gone, too, but its file goes on as another source.
             if self.sources.iter().all(|source| !source.identity.is_same_file(&known.identity)) {
@@ -198,16 +210,17 @@ impl Lineage {
 
     /// Looks at every file where it was last, closed ones too: somebody may still write to them.
     /// Returns whether all are still there, and nothing has come to them.
-    pub(super) fn is_as_it_was(&mut self, siblings: &[PathBuf]) -> bool {
-        let mut are_there = self.listing == Some(self.listing_of(siblings));
-        are_there &= !self.is_packed_due(siblings);
+    pub(super) fn is_as_it_was(&mut self, beside: &Beside) -> bool {
+        let mut are_there = self.listing == Some(self.listing_of(beside));
+        are_there &= !self.is_packed_due(beside);
         let live = self.sources.len().checked_sub(1).filter(|_| self.has_live);
         for (at, source) in self.sources.iter_mut().enumerate() {
             // The one that has the name was just looked at.
             if source.home != Home::Named || Some(at) == live {
                 continue;
             }
-            match std::fs::symlink_metadata(&*source.path) {
+            let seen = beside.at(&source.path).cloned();
+            match seen.map_or_else(|| std::fs::symlink_metadata(&*source.path), Ok) {
                 Ok(meta) if identity::of(&meta).is_same_file(&source.identity) => source.saw(&meta),
                 Ok(_) => are_there = false,
                 Err(error) => are_there &= !is_absence(&error),
@@ -273,9 +286,11 @@ impl Lineage {
         self.sources.iter().any(|source| source.size > source.searched)
     }
 
-    /// The last one that holds something, empty ones left aside: all before it are followed.
+    /// The last one that holds something, empty ones left aside: all before it are followed. Of
+    /// what is compressed only unpacking will tell.
     fn last_with_data(&self) -> usize {
-        self.sources.iter().rposition(|source| source.size > 0).unwrap_or(0)
+        let may_hold = |source: &Source| source.size > 0 || source.is_packed() && source.has_news();
+        self.sources.iter().rposition(may_hold).unwrap_or(0)
     }
 
     /// What to do next. A later file is read only when those before it were read to their ends
@@ -374,12 +389,12 @@ impl Lineage {
             // once a look has begun after that was made.
             let is_looked = looked.at.is_some_and(|at| source.rests_since(at)) && !awaits_packed;
             source.rest() >= limit.min(close_inactive)
-                && (is_looked || source.rest() >= NAMELESS_REST)
+                && (is_looked || source.rest() >= UNLOOKED_REST)
         };
         let gone: Vec<Source> = self.sources.extract_if(.., is_done).collect();
         for source in &gone {
             if source.is_packed() {
-                self.ignore(source.identity);
+                self.ignore(source.identity, Some((source.id, source.stamp())));
             } else {
                 self.departed.take_leave(source);
             }

@@ -44,6 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use beside::Beside;
 use descriptors::Descriptors;
 pub use event::{Acknowledged, Event, Gate, LostReason, Seen};
 use failing::{failed, say_unreadable};
@@ -56,6 +57,7 @@ use owner::{Owners, Past};
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
+pub use source::is_absence;
 
 use crate::budget::Budget;
 use crate::clock;
@@ -195,7 +197,7 @@ impl<F: FnMut(Event)> Tail<F> {
             // Where it leads, and whether it may, is for the next scan to say.
             Ok(meta) if meta.is_symlink() => return,
             Ok(meta) => Some(meta).filter(Metadata::is_file),
-            Err(error) if source::is_absence(&error) => None,
+            Err(error) if is_absence(&error) => None,
             Err(error) => return self.cannot_look(look, error),
         };
         let foreign = live.as_ref().and_then(|meta| self.follows_elsewhere(look, real, meta));
@@ -208,13 +210,9 @@ impl<F: FnMut(Event)> Tail<F> {
         lineage.foreign = foreign.map(Box::new);
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {
-            let is_asked_now = has_changed && look.listed_ms.is_none();
-            let listed = if is_asked_now { beside::list(real, &siblings) } else { siblings() };
-            if has_changed || !lineage.is_as_it_was(&listed) {
-                let holder = live.as_ref().map(identity::of);
-                let holder = holder.filter(|live| beside::had_the_name(live, look.listed_ms));
-                let listed = beside::renew(real, holder.as_ref(), listed, &siblings);
-                self.reconcile(at, &listed);
+            let beside = Beside::of(live, siblings());
+            if has_changed || !lineage.is_as_it_was(&beside) {
+                self.reconcile(at, beside.settled(real, look.listed_ms, siblings));
             } else {
                 lineage.events(&[], Vec::new()).into_iter().for_each(&mut self.emit);
             }
@@ -277,12 +275,12 @@ impl<F: FnMut(Event)> Tail<F> {
         Since { looked_ms: input.looked.ms, new, ignored_ms }
     }
 
-    fn reconcile(&mut self, at: usize, siblings: &[PathBuf]) {
+    fn reconcile(&mut self, at: usize, beside: Beside) {
         self.make_room();
         let Some(input) = self.lineages.get(at).map(|lineage| lineage.input) else { return };
         let since = self.since(input);
         let Some(lineage) = self.lineages.get_mut(at) else { return };
-        let outcome = lineage.reconcile(siblings, since);
+        let outcome = lineage.reconcile(beside, since);
         self.tell(at, outcome);
     }
 
@@ -294,7 +292,11 @@ impl<F: FnMut(Event)> Tail<F> {
             self.run_short();
         }
         let Some(lineage) = self.lineages.get_mut(at) else { return };
-        lineage.again = if is_short { Again::Soon } else { Again::Asked };
+        lineage.again = match outcome.is_outdated {
+            _ if is_short => Again::Soon,
+            true => Again::Now,
+            false => Again::Asked,
+        };
         for (source, _) in &mut outcome.ended {
             self.owners.remove(lineage.input, &source.identity, at);
             let blocks = source.last_words(&self.budget);
@@ -404,13 +406,13 @@ impl<F: FnMut(Event)> Tail<F> {
                 }
             }
             Step::Missing => {
-                let beside = list(lineage, siblings);
-                self.reconcile(at, &beside);
+                let beside = look_beside(lineage, siblings);
+                self.reconcile(at, beside);
             }
             Step::Truncated => {
                 tracing::info!(lineage = %lineage.name, "file was truncated");
-                let beside = list(lineage, siblings);
-                self.truncated(at, position, &beside);
+                let beside = look_beside(lineage, siblings);
+                self.truncated(at, position, beside);
             }
         }
         self.count_open(at);
@@ -464,20 +466,20 @@ impl<F: FnMut(Event)> Tail<F> {
         step
     }
 
-    fn truncated(&mut self, at: usize, position: usize, siblings: &[PathBuf]) {
+    fn truncated(&mut self, at: usize, position: usize, beside: Beside) {
         self.make_room();
         let Some(input) = self.lineages.get(at).map(|lineage| lineage.input) else { return };
         let since = self.since(input);
         let Some(lineage) = self.lineages.get_mut(at) else { return };
-        let outcome = lineage.truncated(position, siblings, since);
+        let outcome = lineage.truncated(position, beside, since);
         self.tell(at, outcome);
     }
 }
 
 type ReadHow = fn(&mut Source, &Rule, &Budget) -> io::Result<Read>;
 
-fn list(lineage: &Lineage, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
-    beside::list(lineage.live_path(), || siblings(lineage.input, &lineage.name.path))
+fn look_beside(lineage: &Lineage, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Beside {
+    Beside::now(lineage.live_path(), || siblings(lineage.input, &lineage.name.path))
 }
 
 /// What became of one thing to do.

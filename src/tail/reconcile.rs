@@ -1,6 +1,7 @@
 //! Who is who: brings a lineage up to date with what its directory holds.
 
 use std::collections::VecDeque;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,8 +10,9 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::LostReason;
+use super::beside::Beside;
 use super::candidate::{self, Sighting};
-use super::inquiry::Judged;
+use super::judgement::{Judged, Prior, STRANGERS_MAX, Stranger};
 use super::lineage::Lineage;
 use super::source::{Home, Source};
 use crate::record::{Identity, SourceId};
@@ -51,19 +53,25 @@ pub(super) struct Outcome {
     /// Nothing is to be had from them any more.
     pub(super) ended: Vec<(Source, LostReason)>,
     pub(super) errors: Vec<(PathBuf, io::Error)>,
+    /// Files were renamed while they were judged: all is to be looked at again.
+    pub(super) is_outdated: bool,
 }
 
 impl Lineage {
     /// Finds every file again, takes in those that are new, and lets go of those that are gone.
-    pub(super) fn reconcile(&mut self, siblings: &[PathBuf], since: Since) -> Outcome {
+    pub(super) fn reconcile(&mut self, mut beside: Beside, since: Since) -> Outcome {
         let mut outcome = Outcome::default();
         for source in self.sources.iter_mut().filter(|source| source.home == Home::Named) {
             source.home = Home::Nameless;
         }
-        let live = self.meet_live(&mut outcome);
+        for (path, error) in beside.failed.drain(..) {
+            self.cannot_meet(path, error, &mut outcome);
+        }
+        let live = self.meet_live(beside.live.as_ref(), &mut outcome);
         let is_live_known = self.has_live && live.is_none();
+        let siblings = beside.siblings();
         let mut unknown: Vec<Sighting> =
-            siblings.iter().filter_map(|path| self.meet(path, &mut outcome)).collect();
+            siblings.filter_map(|(path, meta)| self.meet(path, meta?, &mut outcome)).collect();
         self.sources.iter_mut().for_each(meet_nameless);
         unknown.extend(self.sources.iter_mut().filter_map(|source| orphan(source, &mut outcome)));
         self.meet_held(live.as_ref(), &mut unknown);
@@ -78,15 +86,22 @@ impl Lineage {
                 // A second name of the same file.
                 continue;
             }
+            let stranger = strangers.iter().find(|known| is_it(&known.identity));
             let is_new = sighting.is_ours
                 || self.departed.has(&sighting.identity)
-                || sighting.is_young(since.looked_ms) && !strangers.iter().any(is_it);
+                || sighting.is_young(since.looked_ms) && stranger.is_none();
             let new = if sighting.is_ours { From::Beginning } else { since.new_from(&sighting) };
             let at = self.sources.len() - usize::from(is_live_known);
-            let new = is_new.then_some(new);
-            if self.judge(&sighting, at, new, &mut outcome) == Judged::Later {
+            let prior = Prior {
+                new: is_new.then_some(new),
+                copy_of: stranger.and_then(|known| known.copy_of(&sighting)),
+                later: &unknown,
+            };
+            let judged = self.judge(&sighting, at, &prior, &mut outcome);
+            if judged != Judged::Done {
                 unknown.push_front(sighting);
                 self.hold(unknown.into_iter().chain(live), strangers, &mut outcome);
+                outcome.is_outdated = judged == Judged::Moved;
                 return outcome;
             }
         }
@@ -96,7 +111,7 @@ impl Lineage {
             self.take_live(&live, new, &mut outcome);
         }
         self.bury(&mut outcome);
-        self.listing = outcome.errors.is_empty().then(|| self.listing_of(siblings));
+        self.listing = outcome.errors.is_empty().then(|| self.listing_of(&beside));
         outcome
     }
 
@@ -104,7 +119,7 @@ impl Lineage {
     fn hold(
         &mut self,
         unknown: impl Iterator<Item = Sighting>,
-        strangers: Vec<Identity>,
+        strangers: Vec<Stranger>,
         outcome: &mut Outcome,
     ) {
         for sighting in unknown {
@@ -114,9 +129,8 @@ impl Lineage {
                 Err(error) => outcome.errors.push((path, error)),
             }
         }
-        for stranger in strangers {
-            self.ignore(stranger);
-        }
+        let room = STRANGERS_MAX.saturating_sub(self.strangers.len());
+        self.strangers.extend(strangers.into_iter().take(room));
         self.listing = None;
     }
 
@@ -135,26 +149,25 @@ impl Lineage {
 
     /// A source's file was truncated. What had not been read of it may stand in a copy beside
     /// it; the file itself goes on as a new generation.
-    pub(super) fn truncated(&mut self, at: usize, siblings: &[PathBuf], since: Since) -> Outcome {
+    pub(super) fn truncated(&mut self, at: usize, beside: Beside, since: Since) -> Outcome {
         if let Some(source) = self.sources.get_mut(at) {
-            source.home = Home::Taken;
+            source.mark_taken();
         }
-        self.reconcile(siblings, since)
+        self.reconcile(beside, since)
     }
 
     /// A listing as one number, in whatever order it comes: its names, and who is behind those
     /// that are not our files'.
-    pub(super) fn listing_of(&self, siblings: &[PathBuf]) -> u64 {
+    pub(super) fn listing_of(&self, beside: &Beside) -> u64 {
         let is_ours = |path: &Path| {
             self.sources.iter().any(|source| source.home == Home::Named && *source.path == *path)
         };
-        let number = |path: &PathBuf| {
+        let number = |(path, meta): (&PathBuf, Option<&Metadata>)| {
             let name = xxh3_64(path.as_os_str().as_bytes());
-            let who = Some(path).filter(|path| !is_ours(path));
-            let who = who.and_then(|path| std::fs::symlink_metadata(path).ok());
+            let who = meta.filter(|_| !is_ours(path));
             who.map_or(name, |meta| name.rotate_left(1) ^ meta.ino())
         };
-        siblings.iter().map(number).fold(0, u64::wrapping_add)
+        beside.siblings().map(number).fold(0, u64::wrapping_add)
     }
 
     fn position(&self, identity: &Identity) -> Option<usize> {
@@ -163,9 +176,9 @@ impl Lineage {
 
     /// Looks at the file that has the name. One that is known becomes the last of the list: it
     /// may have got its name back.
-    fn meet_live(&mut self, outcome: &mut Outcome) -> Option<Sighting> {
+    fn meet_live(&mut self, meta: Option<&Metadata>, outcome: &mut Outcome) -> Option<Sighting> {
         let path = self.live_path().to_owned();
-        let live = self.meet(&path, outcome);
+        let live = meta.and_then(|meta| self.meet(&path, meta, outcome));
         let known = self.sources.iter().position(|source| self.is_live(source));
         if let Some(at) = known {
             let source = self.sources.remove(at);
@@ -175,20 +188,19 @@ impl Lineage {
         live
     }
 
-    /// Looks at a path; nothing if there is no file, or one that is known and still what it was.
-    fn meet(&mut self, path: &Path, outcome: &mut Outcome) -> Option<Sighting> {
-        let mut sighting = match Sighting::at(path) {
-            Ok(sighting) => sighting?,
-            Err(error) => {
-                // What cannot be looked at may be what it was.
-                if let Some(source) = self.sources.iter_mut().find(|source| *source.path == *path) {
-                    source.home = Home::Named;
-                    source.failed();
-                }
-                outcome.errors.push((path.to_owned(), error));
-                return None;
-            }
-        };
+    /// What cannot be looked at may be what it was.
+    fn cannot_meet(&mut self, path: PathBuf, error: io::Error, outcome: &mut Outcome) {
+        if let Some(source) = self.sources.iter_mut().find(|source| *source.path == *path) {
+            source.home = Home::Named;
+            source.failed();
+        }
+        outcome.errors.push((path, error));
+    }
+
+    /// Who was seen under a name; nothing if that is no file, or one that is known and still what
+    /// it was.
+    fn meet(&mut self, path: &Path, meta: &Metadata, outcome: &mut Outcome) -> Option<Sighting> {
+        let mut sighting = Sighting::of(path, meta)?;
         if self.foreign.as_ref().is_some_and(|foreign| foreign.is_same_file(&sighting.identity)) {
             return None;
         }
@@ -217,7 +229,12 @@ impl Lineage {
             outcome.seen.push(source.id);
         }
         if source.is_packed() {
-            // Reading finds out.
+            // Reading finds out what it is, even if it has no name by then.
+            if source.is_stirred
+                && let Err(error) = source.open()
+            {
+                outcome.errors.push((sighting.path.clone(), error));
+            }
             return None;
         }
         if source.is_blank() && source.size > 0 && !has_name {
@@ -226,7 +243,7 @@ impl Lineage {
             return Some(());
         }
         if source.is_stirred && matches!(source.verify(), Ok(false)) {
-            source.home = Home::Taken;
+            source.mark_taken();
             return Some(());
         }
         None
@@ -238,7 +255,10 @@ impl Lineage {
                 let new = if live.is_ours { From::Beginning } else { new };
                 self.adopt_live(candidate, new, outcome);
             }
-            Ok(None) => self.has_live = false,
+            Ok(None) => {
+                self.has_live = false;
+                outcome.is_outdated |= live.is_over() == Judged::Moved;
+            }
             Err(error) => {
                 self.has_live = false;
                 outcome.errors.push((live.path.clone(), error));
@@ -287,7 +307,7 @@ fn meet_nameless(source: &mut Source) {
     if source.home == Home::Nameless && source.file.is_some() {
         source.refresh();
         if source.is_stirred && !source.is_packed() && matches!(source.verify(), Ok(false)) {
-            source.home = Home::Taken;
+            source.mark_taken();
         }
     }
 }

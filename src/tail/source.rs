@@ -470,7 +470,7 @@ pub(super) enum Likeness {
 }
 
 /// Whether an error says that there is nothing of that name.
-pub(super) fn is_absence(error: &io::Error) -> bool {
+pub fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
-use super::candidate;
+use super::candidate::{self, Stamp};
 use super::content::Content;
 use super::identity;
 use super::inquiry::Inquiry;
@@ -36,6 +36,11 @@ impl Source {
             Some(file) => file.packed().is_some(),
             None => Packing::of(&self.path).is_some(),
         }
+    }
+
+    /// How it lies on the disk, when last looked at.
+    pub(super) fn stamp(&self) -> Stamp {
+        (self.seldom.packed_size, self.modified.0, self.modified.1)
     }
 
     /// Where unpacking it ended, if it did.

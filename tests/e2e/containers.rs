@@ -7,11 +7,13 @@ use std::time::Duration;
 use crate::support::config::Config;
 use crate::support::containers::{Docker, Yard, missing};
 use crate::support::daemon::Daemon;
+use crate::support::dice::Dice;
 use crate::support::kafka::Kafka;
 use crate::support::kubelet::{Container, Node};
 use crate::support::lines::lines;
 use crate::support::reader::Reader;
 use crate::support::site::Site;
+use crate::support::totals::Totals;
 use crate::support::verdict::{Verdict, Written};
 use crate::support::wait::{GENEROUS, wait_until};
 
@@ -76,6 +78,40 @@ fn a_docker_log_that_is_rotated_compressed_and_removed_at_once_arrives_whole() {
     docker.run(&["rm", &id]);
     assert!(!folder.exists(), "all of it is deleted");
     assert_complete(kafka, &topic, &written("docker"));
+    daemon.stop().assert_code(0);
+}
+
+#[test]
+#[ignore = "needs a docker daemon: make test-chaos"]
+fn a_docker_log_that_is_rotated_and_compressed_while_we_are_killed_and_stopped_arrives_whole() {
+    if is_skipped("dockerd") {
+        return;
+    }
+    let (kafka, site) = (Kafka::single(), Site::new());
+    let topic = kafka.topic("docker-killed", 1, &[]);
+    let docker = Docker::start(yard(&site, "docker-killed"));
+    docker.import("tiny");
+    let logs = docker.logs().join("*/*-json.log");
+    let daemon = site.run(&config(&site, kafka, &topic, &logs));
+    let id = docker.speak("tiny", &["max-size=200k", "max-file=1000", "compress=true"]);
+    let log = docker.logs().join(&id).join(format!("{id}-json.log"));
+    wait_until("the first file to be found", GENEROUS, || daemon.holds(&log));
+    // The oldest is compressed once the second rotation has begun; then it is there as such only.
+    let is_compressed = |age: u32| log.with_extension(format!("log.{age}.gz")).exists();
+    let goes_on = |age| wait_until("rotations", GENEROUS, || is_compressed(age));
+    goes_on(2);
+    daemon.kill();
+    goes_on(5);
+    let daemon = site.run_again();
+    goes_on(7);
+    daemon.stop().assert_code(0);
+    goes_on(10);
+    let daemon = site.run_again();
+    docker.run(&["wait", &id]);
+    let (mut verdict, written) = (Verdict::default(), written("docker-killed"));
+    Reader::from_beginning(&kafka.bootstrap(), &topic).judge(&mut verdict, &written, CATCH_UP);
+    println!("{verdict}");
+    verdict.assert_complete_and_in_order(&written);
     daemon.stop().assert_code(0);
 }
 
@@ -156,6 +192,61 @@ fn what_a_kubelet_rotates_compresses_and_deletes_arrives_whole() {
     }
     let written = containers.iter().flat_map(Container::written).collect();
     assert_complete(kafka, &topic, &written);
+    daemon.stop().assert_code(0);
+}
+
+/// A crash repeats no more than what was not safe by then.
+#[test]
+fn what_a_kubelet_rotates_and_compresses_arrives_whole_when_the_daemon_is_killed_and_stopped() {
+    // No line with what is around it is shorter.
+    const LINE_MIN: u64 = 150;
+    let (kafka, site) = (Kafka::single(), Site::new());
+    let topic = kafka.topic("kubelet-killed", 3, &[]);
+    let mut dice = Dice::thrown_for("kubelet-killed");
+    let mut node = Node::at(site.root().join("node")).keeping(100);
+    let mut daemon = ship_node(&site, &node, kafka, &topic);
+    let mut containers = ["web", "api", "db"].map(|name| node.pod(name));
+    for container in &containers {
+        wait_until("the log to be found", GENEROUS, || daemon.holds(&container.log()));
+    }
+    let (mut totals, mut repeats_max) = (Totals::default(), 0);
+    let mut go_on = |containers: &mut [Container]| {
+        for container in containers {
+            for _ in 0..dice.between(0, 4) {
+                container.write(dice.between(1, 2_000));
+                container.rotate();
+            }
+            container.write(dice.between(0, 500));
+        }
+    };
+    for round in 0..12 {
+        go_on(&mut containers);
+        match round % 3 {
+            0 => {
+                totals.add(&daemon.said());
+                daemon.kill();
+                let written: u64 = containers.iter().map(Container::bytes).sum();
+                repeats_max += (written - site.kept().accepted_bytes()) / LINE_MIN;
+            }
+            1 => {
+                let finished = daemon.stop();
+                finished.assert_code(0);
+                totals.add(&finished.err.lines().map(str::to_owned).collect::<Vec<_>>());
+            }
+            _ => continue,
+        }
+        go_on(&mut containers);
+        daemon = site.run_again();
+    }
+    let written: Written = containers.iter().flat_map(Container::written).collect();
+    let mut verdict = Verdict::default();
+    let mut reader = Reader::from_beginning(&kafka.bootstrap(), &topic);
+    reader.judge(&mut verdict, &written, CATCH_UP);
+    println!("{} repeats, {repeats_max} at most\n{verdict}", verdict.repeats());
+    verdict.assert_complete_and_in_order(&written);
+    assert!(verdict.repeats() <= repeats_max, "{repeats_max} repeats at most\n{verdict}");
+    totals.add(&daemon.said());
+    assert_eq!(totals.lost_bytes(), 0);
     daemon.stop().assert_code(0);
 }
 

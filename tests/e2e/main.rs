@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod chaos;
+mod check;
 mod containers;
 mod embedded;
 mod harness;
@@ -20,8 +21,11 @@ mod mock;
 mod names;
 mod outage;
 mod packed;
+mod producer;
 mod records;
 mod refused;
+mod security;
+mod send;
 mod soak;
 mod stop;
 mod support;

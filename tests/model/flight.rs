@@ -1,13 +1,15 @@
 //! What each integer handed to the client library stands for.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use tailspool::lane::Piece;
 use tailspool::ledger::Ticket;
-use tailspool::record::Slot;
+use tailspool::record::{Block, Slot};
 
 use crate::line::Line;
 use crate::spool::Key;
+use crate::texture::Read;
 
 /// Where a record of a load is safe, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +27,8 @@ pub(crate) struct Load {
     pub(crate) way: usize,
     pub(crate) seq: u64,
     pub(crate) lines: Vec<Line>,
+    /// What was read; of what the spool gave back there is none.
+    pub(crate) block: Option<Rc<Block>>,
     pub(crate) places: Vec<Place>,
     pub(crate) ticket: Option<Ticket>,
     /// Records that wait or are in flight.
@@ -48,20 +52,35 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    /// Takes a load in; returns all of it as a piece for its lane.
+    /// Takes in what was read; returns all of it as a piece for its lane.
     pub(crate) fn board(
+        &mut self,
+        way: usize,
+        Read { block, lines }: Read,
+        ticket: Ticket,
+    ) -> Piece {
+        self.place(way, lines, Place::Owed, Some((block, ticket)))
+    }
+
+    /// Takes in what the spool gave back.
+    pub(crate) fn board_replayed(&mut self, way: usize, lines: Vec<Line>, key: Key) -> Piece {
+        self.place(way, lines, Place::InSpool(key), None)
+    }
+
+    fn place(
         &mut self,
         way: usize,
         lines: Vec<Line>,
         place: Place,
-        ticket: Option<Ticket>,
+        fresh: Option<(Rc<Block>, Ticket)>,
     ) -> Piece {
         let slot = Slot(self.boarded);
         let seq = u64::from(self.boarded);
         self.boarded += 1;
         let left = u32::try_from(lines.len()).unwrap();
         let places = vec![place; lines.len()];
-        self.loads.insert(slot, Load { way, seq, lines, places, ticket, left });
+        let (block, ticket) = fresh.unzip();
+        self.loads.insert(slot, Load { way, seq, lines, block, places, ticket, left });
         Piece { seq, slot, from: 0, until: left, suspect: false }
     }
 

@@ -1,17 +1,20 @@
 //! What a walk is judged by.
 
 use crate::line::{LANES, LINES, Line};
+use crate::texture::STREAMS;
 
 /// What can be wrong with a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Flaw {
     /// Settled or still in a file, and neither in the log nor in the dead letters.
     Lost,
+    /// A record was made of the rest of an event.
+    Halved,
     /// A checkpoint was saved ahead of a durable fate.
     Early,
     /// Something is left to do although nothing hinders.
     Stuck,
-    /// The first occurrences of a lane's lines are not in its order.
+    /// The first occurrences of the lines of a lane's stream are not in its order.
     Inverted,
     /// The same, although all files of the lane were there to the end.
     InvertedWithFiles,
@@ -23,8 +26,6 @@ pub(crate) enum Flaw {
     InnocentDead,
     /// A record was written to the dead letters twice by one run of the daemon.
     BuriedTwice,
-    /// An entry of the spool took the place of another.
-    Overwritten,
 }
 
 /// The broker's log and what is known about it.
@@ -32,14 +33,16 @@ pub(crate) struct Judge {
     written: [u32; LINES],
     /// Times that something was written which may be written once more.
     excused: [u32; LINES],
-    /// Written by the present producer.
-    sent: [bool; LINES],
+    /// How often written by the present producer.
+    sent: [u32; LINES],
+    /// How many more times than once this run may send it, from the spool and from its file.
+    copies: [u32; LINES],
     owed: [bool; LINES],
-    newest: [Option<Line>; LANES],
+    newest: [[Option<Line>; STREAMS]; LANES],
     inverted: [bool; LANES],
     is_twice: bool,
     /// By the present run.
-    buried: [bool; LINES],
+    buried: [u32; LINES],
     is_buried_twice: bool,
     pub(crate) early: bool,
 }
@@ -49,35 +52,37 @@ impl Judge {
         Self {
             written: [0; LINES],
             excused: [0; LINES],
-            sent: [false; LINES],
+            sent: [0; LINES],
+            copies: [0; LINES],
             owed: [false; LINES],
-            newest: [None; LANES],
+            newest: [[None; STREAMS]; LANES],
             inverted: [false; LANES],
             is_twice: false,
-            buried: [false; LINES],
+            buried: [0; LINES],
             is_buried_twice: false,
             early: false,
         }
     }
 
     /// The broker writes a line for the present producer.
-    pub(crate) fn write(&mut self, line: Line) {
-        self.is_twice |= std::mem::replace(&mut self.sent[line.0], true);
-        self.append(line);
+    pub(crate) fn write(&mut self, line: Line, stream: usize) {
+        self.sent[line.0] += 1;
+        self.is_twice |= self.sent[line.0] > 1 + self.copies[line.0];
+        self.append(line, stream);
     }
 
     /// The broker writes a line for a producer that is gone. If the line's file is gone too, and
     /// nobody ever promised it, nobody could have waited for it.
-    pub(crate) fn write_late(&mut self, line: Line, has_file: bool) {
+    pub(crate) fn write_late(&mut self, line: Line, stream: usize, has_file: bool) {
         if has_file || self.owed[line.0] {
-            self.append(line);
+            self.append(line, stream);
         } else {
             self.written[line.0] += 1;
         }
     }
 
-    fn append(&mut self, line: Line) {
-        let newest = &mut self.newest[line.lane()];
+    fn append(&mut self, line: Line, stream: usize) {
+        let newest = &mut self.newest[line.lane()][stream];
         if self.written[line.0] == 0 {
             self.inverted[line.lane()] |= newest.is_some_and(|newest| line < newest);
             *newest = (*newest).max(Some(line));
@@ -103,23 +108,30 @@ impl Judge {
         self.owed[line.0]
     }
 
-    /// A crash, a stop or a new producer: each of these lines may be written once more.
-    pub(crate) fn excuse(&mut self, mut lines: Vec<Line>) {
-        self.sent = [false; LINES];
-        lines.sort_unstable();
-        lines.dedup();
+    /// What a crash left several times, or in the spool and in a file that is read again from
+    /// before it: each may be sent.
+    pub(crate) fn excuse_copies(&mut self, line: Line, copies: u32) {
+        self.copies[line.0] += copies;
+        self.excused[line.0] += copies;
+    }
+
+    /// A crash, a stop or a new producer: each of these may be written once more.
+    pub(crate) fn excuse(&mut self, lines: Vec<Line>) {
+        self.sent = [0; LINES];
         for line in lines {
             self.excused[line.0] += 1;
         }
     }
 
     pub(crate) fn bury(&mut self, line: Line) {
-        self.is_buried_twice |= std::mem::replace(&mut self.buried[line.0], true);
+        self.buried[line.0] += 1;
+        self.is_buried_twice |= self.buried[line.0] > 1 + self.copies[line.0];
     }
 
     /// A new run of the daemon does not know what the last one buried.
     pub(crate) fn restart(&mut self) {
-        self.buried = [false; LINES];
+        self.buried = [0; LINES];
+        self.copies = [0; LINES];
     }
 
     pub(crate) fn is_buried_twice(&self) -> bool {

@@ -30,15 +30,16 @@ impl Line {
     }
 
     pub(crate) fn start(self) -> Offset {
-        offset(self.0 % LINES_PER_SOURCE)
+        end_of(self.0 % LINES_PER_SOURCE)
     }
 
     pub(crate) fn end(self) -> Offset {
-        offset(self.0 % LINES_PER_SOURCE + 1)
+        end_of(self.0 % LINES_PER_SOURCE + 1)
     }
 }
 
-fn offset(lines: usize) -> Offset {
+/// Where so many lines end.
+pub(crate) fn end_of(lines: usize) -> Offset {
     Offset((lines * LINE_LEN) as u64)
 }
 

@@ -25,6 +25,7 @@ mod judge;
 mod line;
 mod mood;
 mod spool;
+mod texture;
 mod variant;
 mod world;
 
@@ -96,12 +97,12 @@ fn dies(mistake: Mistake, climate: Climate, flaw: Flaw) -> bool {
 /// What no climate excuses.
 const NEVER: [Flaw; 7] = [
     Flaw::Lost,
+    Flaw::Halved,
     Flaw::Early,
     Flaw::Stuck,
     Flaw::Inexcusable,
     Flaw::InnocentDead,
     Flaw::BuriedTwice,
-    Flaw::Overwritten,
 ];
 
 fn never_nor(flaws: &[Flaw]) -> Vec<Flaw> {
@@ -160,10 +161,9 @@ fn everything_at_once_costs_order_only() {
 }
 
 /// Each mistake, where it shows, and how.
-const DEADLY: [(Mistake, Climate, Flaw); 25] = [
+const DEADLY: [(Mistake, Climate, Flaw); 38] = [
     (Mistake::SettleStaged, Climate::Wild, Flaw::Lost),
     (Mistake::ReplayPastReader, Climate::PowerCuts, Flaw::InvertedWithFiles),
-    (Mistake::ReplayPastPredecessor, Climate::PowerCuts, Flaw::InvertedWithFiles),
     (Mistake::GoneHoldsReplay, Climate::Wild, Flaw::Stuck),
     (Mistake::CopiesKept, Climate::Outages, Flaw::Repeated),
     (Mistake::DirectInDetour, Climate::Outages, Flaw::Inverted),
@@ -172,20 +172,34 @@ const DEADLY: [(Mistake, Climate, Flaw); 25] = [
     (Mistake::FullHoldsAll, Climate::PowerCuts, Flaw::InvertedWithFiles),
     (Mistake::DirectBeforeLoaded, Climate::Outages, Flaw::Inverted),
     (Mistake::HeldOvertaken, Climate::Outages, Flaw::Inverted),
-    (Mistake::LoadUnflushed, Climate::PowerCuts, Flaw::Early),
     (Mistake::ReplaySharesMemory, Climate::Outages, Flaw::Stuck),
     (Mistake::CursorKept, Climate::Outages, Flaw::Stuck),
+    (Mistake::MissedForgotten, Climate::Wild, Flaw::Stuck),
     (Mistake::ReturnedBehind, Climate::Wild, Flaw::Inverted),
     (Mistake::RebuildAtOnce, Climate::Wild, Flaw::Inverted),
     (Mistake::FatalDetours, Climate::PoisonedStrict, Flaw::Stuck),
     (Mistake::ChainIgnored, Climate::PowerCuts, Flaw::Lost),
-    (Mistake::EntrySpansGaps, Climate::PowerCuts, Flaw::InvertedWithFiles),
+    (Mistake::ChainFromStart, Climate::SpoolLost, Flaw::Lost),
+    (Mistake::AheadChained, Climate::SpoolLost, Flaw::Lost),
     (Mistake::ChainForgetsLetters, Climate::Poisoned, Flaw::Lost),
-    (Mistake::ForgetsWhatItHad, Climate::PowerCuts, Flaw::Overwritten),
+    (Mistake::NotSuperseded, Climate::PowerCuts, Flaw::Inexcusable),
     (Mistake::AcknowledgedForgotten, Climate::SpoolLost, Flaw::Lost),
     (Mistake::LossNotSaved, Climate::SpoolLost, Flaw::Lost),
     (Mistake::DamageTrusted, Climate::SpoolLost, Flaw::Lost),
     (Mistake::AloneInLaneOnly, Climate::Poisoned, Flaw::InnocentDead),
+    (Mistake::BlindChained, Climate::PowerCuts, Flaw::Lost),
+    (Mistake::BlindSuperseded, Climate::Wild, Flaw::Lost),
+    (Mistake::RaggedSuperseded, Climate::Wild, Flaw::Lost),
+    (Mistake::BlindReplaced, Climate::Wild, Flaw::InvertedWithFiles),
+    (Mistake::EntangledTogether, Climate::PowerCuts, Flaw::InvertedWithFiles),
+    (Mistake::FilesTogether, Climate::PowerCuts, Flaw::InvertedWithFiles),
+    (Mistake::AheadIsPlace, Climate::Wild, Flaw::Halved),
+    (Mistake::FloorByOffset, Climate::Everything, Flaw::Lost),
+    (Mistake::FloorNotKept, Climate::SpoolLost, Flaw::Lost),
+    (Mistake::AheadForgotten, Climate::Wild, Flaw::Inexcusable),
+    (Mistake::AheadOfBoth, Climate::Wild, Flaw::Lost),
+    (Mistake::FrontierByOffset, Climate::Wild, Flaw::Inexcusable),
+    (Mistake::MiddleIsPlace, Climate::Wild, Flaw::InvertedWithFiles),
 ];
 
 #[test]

@@ -35,8 +35,6 @@ pub(crate) enum Mistake {
     SettleStaged,
     /// After a restart, what the spool has is sent although it has not been read again.
     ReplayPastReader,
-    /// The same, but only where it is an older file that has not been read again.
-    ReplayPastPredecessor,
     /// A file that is gone is waited for.
     GoneHoldsReplay,
     /// An acknowledgement does not remove the copy.
@@ -53,12 +51,12 @@ pub(crate) enum Mistake {
     DirectBeforeLoaded,
     /// The direct way opens for what is read next while older blocks wait for the spool.
     HeldOvertaken,
-    /// What is staged is loaded before it is flushed.
-    LoadUnflushed,
     /// What the spool gives back needs memory that the readers may have used up.
     ReplaySharesMemory,
     /// Replay goes on after a second detour where it was.
     CursorKept,
+    /// What is staged before what has been loaded is forgotten.
+    MissedForgotten,
     /// What came back queues behind what waits.
     ReturnedBehind,
     /// A new producer is used before all that the old one had has come back.
@@ -67,12 +65,14 @@ pub(crate) enum Mistake {
     FatalDetours,
     /// After a crash an entry vouches for all that lies before it.
     ChainIgnored,
-    /// The records of a block are one entry, also if some between them are elsewhere.
-    EntrySpansGaps,
+    /// The first entry of a detour vouches for all that lies before it.
+    ChainFromStart,
+    /// What begins where something lies ahead vouches for that, too.
+    AheadChained,
     /// An entry vouches for a record whose letter is still being written.
     ChainForgetsLetters,
-    /// What is read again is compared with what the spool has now, not with what it had.
-    ForgetsWhatItHad,
+    /// What is read again does not take the place of what the spool has of it.
+    NotSuperseded,
     /// A lost spool is answered with the accepted place, not the acknowledged one.
     AcknowledgedForgotten,
     /// The places that a lost spool sends us back to are not saved before there is a new one.
@@ -81,6 +81,32 @@ pub(crate) enum Mistake {
     DamageTrusted,
     /// A suspect is alone in its lane but not in its partition.
     AloneInLaneOnly,
+    /// What was staged without progress is vouched for by what comes after it.
+    BlindChained,
+    /// What ends where it begins counts as read again, too.
+    BlindSuperseded,
+    /// What reaches beyond its end counts as read again, too.
+    RaggedSuperseded,
+    /// What ends where it begins gives way to the same that is put again.
+    BlindReplaced,
+    /// What does not say what it comes after is written together with that.
+    EntangledTogether,
+    /// Entries of several files of a lane are written together.
+    FilesTogether,
+    /// Reading goes on where an entry ends although something is ahead.
+    AheadIsPlace,
+    /// Where the accepted place is at the same offset as the floor, it is taken for it.
+    FloorNotKept,
+    /// Where the accepted place is at the same offset as the floor, the floor is taken.
+    FloorByOffset,
+    /// Reading goes on without knowing what was made records of already.
+    AheadForgotten,
+    /// What one stream is ahead is passed over in the other, too.
+    AheadOfBoth,
+    /// A frontier that moved without progress is not told.
+    FrontierByOffset,
+    /// Where a record of a ragged block ends is taken for a place.
+    MiddleIsPlace,
 }
 
 impl Climate {

@@ -6,7 +6,6 @@ mod display;
 mod findings;
 mod followed;
 mod given;
-mod interrupt;
 mod life;
 mod line;
 mod numbered;
@@ -26,10 +25,10 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use thiserror::Error;
 
 use super::exit::{Exit, Failure};
+use super::interrupt::Interrupt;
 use super::{DemoArgs, RunArgs};
 use crate::produce::{CreateError, EmbeddedError, TapError};
 use given::Given;
-use interrupt::Interrupt;
 use stage::{LINE_MAX, Stage};
 
 /// When nothing has arrived for this long, nothing will.
@@ -122,4 +121,8 @@ pub(super) fn daemon(args: &RunArgs) -> Result<Exit, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| Error::Spawn(error.into()))?;
     super::run::run(args)
+}
+
+fn check(interrupt: &Interrupt) -> Result<(), Error> {
+    if interrupt.is_asked() { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -3,11 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::interrupt::Interrupt;
 use super::child::Until;
 use super::display::{Act, Display, Numbers, Tone, count};
 use super::followed::Followed;
 use super::given::Given;
-use super::interrupt::Interrupt;
 use super::life::Life;
 use super::stage::Stage;
 use super::summary;
@@ -93,7 +93,7 @@ impl<'a> Replay<'a> {
     }
 
     fn step(&mut self) -> Result<(), Error> {
-        self.interrupt.check()?;
+        super::check(self.interrupt)?;
         self.witness.check()?;
         self.life.check()?;
         let (arrived, repeated) = {
@@ -132,7 +132,7 @@ impl<'a> Replay<'a> {
         self.say(Tone::Plain, '■', "daemon", what.to_owned())?;
         let question = self.witness.ask();
         while !self.witness.has_read(question) {
-            self.interrupt.check()?;
+            super::check(self.interrupt)?;
             self.witness.check()?;
             thread::sleep(TICK);
         }

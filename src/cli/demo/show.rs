@@ -4,9 +4,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::interrupt::Interrupt;
 use super::child::Until;
 use super::display::{Act, Display, Numbers, Tone, count};
-use super::interrupt::Interrupt;
 use super::life::Life;
 use super::line::Kind;
 use super::numbered::Numbered;
@@ -98,7 +98,7 @@ impl<'a> Show<'a> {
     }
 
     fn step(&mut self) -> Result<(), Error> {
-        self.interrupt.check()?;
+        super::check(self.interrupt)?;
         self.witness.check()?;
         self.life.check()?;
         self.write()?;
@@ -310,7 +310,7 @@ impl<'a> Show<'a> {
     fn read_rest(&mut self) -> Result<(), Error> {
         let question = self.witness.ask();
         while !self.witness.has_read(question) {
-            self.interrupt.check()?;
+            super::check(self.interrupt)?;
             self.witness.check()?;
             thread::sleep(TICK);
         }

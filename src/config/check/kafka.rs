@@ -43,8 +43,19 @@ const BUFFER_MAX: u64 = 1 << 40;
 pub(super) fn check(top: &Section<'_>, world: &World<'_>) -> Checked {
     let mut section = top.child("kafka");
     section.rename(ALIASES);
-    let s = &section;
+    producer(section, world)
+}
 
+/// The same with what is given elsewhere, which goes before.
+pub(super) fn check_with(top: &Section<'_>, mut given: Section<'_>, world: &World<'_>) -> Checked {
+    let mut section = top.child("kafka");
+    section.rename(ALIASES);
+    given.rename(ALIASES);
+    producer(given.or(section), world)
+}
+
+fn producer(section: Section<'_>, world: &World<'_>) -> Checked {
+    let s = &section;
     let acks = s.read("acks", Acks::All, parse::choice(ACKS));
     let in_flight = count(s, "max.in.flight.requests.per.connection", 5, 1..=1_000_000);
     let retries = count(s, "retries", i32::MAX.unsigned_abs(), 0..=INT_MAX);
@@ -68,6 +79,7 @@ pub(super) fn check(top: &Section<'_>, world: &World<'_>) -> Checked {
         buffer_memory_bytes: sizes.buffer.value,
         max_request_size_bytes: sizes.request.value,
         max_in_flight_requests: in_flight.value,
+        max_block: times.block,
         delivery_timeout: times.delivery,
         request_timeout: times.request,
         retries: retries.value,
@@ -256,6 +268,7 @@ struct Times {
     request: Duration,
     backoff: Duration,
     backoff_max: Duration,
+    block: Duration,
 }
 
 impl Times {
@@ -269,6 +282,7 @@ impl Times {
         let delivery = read("delivery.timeout.ms", 120_000, 1, DURATION_MAX);
         let backoff = read("retry.backoff.ms", 100, 1, ms(300_000));
         let backoff_max = read("retry.backoff.max.ms", 1_000, 1, ms(300_000));
+        let block = read("max.block.ms", 60_000, 0, DURATION_MAX);
 
         let least = linger.value.saturating_add(request.value);
         if delivery.value <= least {
@@ -294,6 +308,7 @@ impl Times {
             request: request.value,
             backoff: backoff.value,
             backoff_max: backoff_max.value,
+            block: block.value,
         }
     }
 }

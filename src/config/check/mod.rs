@@ -20,7 +20,7 @@ use super::raw::Node;
 use super::report::Report;
 use super::section::{Section, planned};
 use super::vars::Vars;
-use crate::settings::{DeadLetters, Log, LogFormat, Settings, Spool, WhenFull};
+use crate::settings::{DeadLetters, Kafka, Log, LogFormat, Settings, Spool, WhenFull};
 
 /// What a configuration may depend on, beside its text.
 pub(super) struct World<'w> {
@@ -79,6 +79,14 @@ pub(super) fn settings(
     };
     top.close(|key| planned(PLANNED, key));
     settings
+}
+
+/// The producer's settings in a configuration, where those on the command line go before; not to
+/// be used if an error was reported.
+pub(super) fn producer(root: &Node, given: &Node, world: &World<'_>, report: &Report) -> Kafka {
+    let top = Section::open(report, root, String::new());
+    let given = Section::open(report, given, String::new());
+    kafka::check_with(&top, given, world).settings
 }
 
 /// A duration under one of our own names.

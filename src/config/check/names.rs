@@ -18,7 +18,6 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
 ];
 
 const PLANNED: &[&str] = &[
-    "max.block.ms",
     "transactional.id",
     "transaction.interval",
     "transaction.timeout.ms",

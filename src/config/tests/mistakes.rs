@@ -124,7 +124,10 @@ const IN_KAFKA: &[(&str, &str)] = &[
         "  queue.buffering.max.ms: 5\n  linger.ms: 5",
         "4:3 error: `linger.ms` and `queue.buffering.max.ms` mean the same, first on line 3",
     ),
-    ("  max.block.ms: 60s", "3:3 error: `max.block.ms` is not supported by this version"),
+    (
+        "  metadata.max.age.ms: 60s",
+        "3:3 error: `metadata.max.age.ms` is not supported by this version",
+    ),
     ("  transactional.id: x", "3:3 error: `transactional.id` is not supported by this version"),
     (
         "  ssl.keystore.location: /x.jks",

@@ -4,6 +4,7 @@ mod includes;
 mod labels;
 mod mistakes;
 mod places;
+mod reference;
 mod samples;
 mod secrets;
 mod values;

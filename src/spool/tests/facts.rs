@@ -354,3 +354,97 @@ fn other_records_of_the_same_range_do_not_take_its_place() {
     let (entries, _) = stepped.replay(id);
     assert_eq!(entries.iter().map(|loaded| loaded.id).collect::<Vec<_>>(), [first, other]);
 }
+
+/// A block like this one, of a container whose other stream waits for the rest of its line: it
+/// begins and ends there, with what it made records of ahead.
+fn blind(block: &Arc<Block>, waits_at: u64, ahead: [u64; 2]) -> Arc<Block> {
+    let place = |ahead| Mark { ahead: Ahead([Offset(ahead), Offset::START]), ..mark(waits_at) };
+    let mut records = block.records.clone();
+    for slice in &mut records {
+        slice.end += block.start.offset.0 - waits_at;
+    }
+    let (bytes, label) = (block.bytes.clone(), Arc::clone(&block.label));
+    let [start, end] = ahead.map(place);
+    let permit = Budget::new(1, || {}).take_now(1);
+    Arc::new(Block { start, end, bytes, records, label, permit, ..**block })
+}
+
+/// How many puts each sync stored.
+fn stored_together(events: &[Event]) -> Vec<usize> {
+    let stored = |event: &Event| {
+        if let Event::Stored { proofs } = event { Some(proofs.len()) } else { None }
+    };
+    events.iter().filter_map(stored).collect()
+}
+
+/// A power cut leaves any of what was being written. Of plain lines what is beyond a hole is found
+/// by its place; this is not.
+#[test]
+fn what_begins_where_something_lies_ahead_is_stored_after_what_comes_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let [one, other] = [1, 2].map(|number| stepped.spool.lane(lane(number)));
+    for id in [one, other] {
+        stepped.spool.stage(whole(id, &block(0, 0, &[b"a"])));
+        stepped.spool.stage(whole(id, &block(0, 2, &[b"b"])));
+    }
+    assert_eq!(stored_together(&stepped.turn()), [4]);
+    let (first, second) = (block(0, 10, &[b"c"]), block(0, 12, &[b"d"]));
+    for id in [one, other] {
+        stepped.spool.stage(whole(id, &blind(&first, 4, [0, 12])));
+    }
+    for id in [one, other] {
+        stepped.spool.stage(whole(id, &blind(&second, 4, [12, 14])));
+    }
+    assert_eq!(stored_together(&stepped.turn()), [2, 2]);
+}
+
+#[test]
+fn files_of_a_lane_are_stored_one_after_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let id = stepped.spool.lane(lane(1));
+    for (generation, start) in [(0, 0), (0, 2), (1, 0), (1, 2)] {
+        stepped.spool.stage(whole(id, &block(generation, start, &[b"a"])));
+    }
+    assert_eq!(stored_together(&stepped.turn()), [2, 2]);
+}
+
+/// It would come behind what follows it.
+#[test]
+fn what_ends_where_it_begins_does_not_give_way_to_the_same_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let id = stepped.spool.lane(lane(1));
+    let (first, second) = (block(0, 10, &[b"a"]), block(0, 12, &[b"b"]));
+    let old = [blind(&first, 4, [0, 12]), blind(&second, 4, [12, 14])];
+    let old = old.map(|block| stepped.spool.stage(whole(id, &block)));
+    stepped.turn();
+    drop(stepped);
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let again = stepped.spool.stage(whole(id, &blind(&first, 4, [0, 12])));
+    stepped.turn();
+    let (entries, _) = stepped.replay(id);
+    let ids: Vec<_> = entries.iter().map(|loaded| loaded.id).collect();
+    assert_eq!(ids, [old[0], old[1], again]);
+}
+
+#[test]
+fn only_what_lies_between_its_places_is_an_entry_known_to_be_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let id = stepped.spool.lane(lane(1));
+    let lines = block(0, 4, &[b"a", b"b"]);
+    let ahead = Mark { ahead: Ahead([Offset(8), Offset::START]), ..mark(6) };
+    let (records, bytes, label) = (lines.records.clone(), lines.bytes.clone(), lines.label.clone());
+    let permit = Budget::new(1, || {}).take_now(1);
+    let ragged = Block { end: ahead, bytes, records, is_ragged: true, label, permit, ..*lines };
+    stepped.spool.stage(whole(id, &blind(&lines, 4, [0, 8])));
+    stepped.spool.stage(whole(id, &Arc::new(ragged)));
+    stepped.spool.stage(whole(id, &lines));
+    stepped.turn();
+    let (entries, _) = stepped.replay(id);
+    let ends: Vec<_> =
+        entries.iter().map(|loaded| (loaded.id.end.0, loaded.is_self_contained())).collect();
+    assert_eq!(ends, [(4, false), (6, false), (8, true)]);
+}

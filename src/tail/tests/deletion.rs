@@ -30,7 +30,7 @@ fn what_is_written_to_a_deleted_file_is_read_while_it_is_open() {
     writer.write_all(b"a2\n").unwrap();
     bench.wait(1);
     assert_eq!(bench.texts(), ["a1", "a2"]);
-    bench.wait(70);
+    bench.pass(80);
     assert_eq!((bench.open_files(), bench.gone(), bench.source_count()), (0, 1, 0));
 }
 
@@ -81,7 +81,7 @@ fn a_file_moved_out_of_reach_is_read_to_its_end() {
     assert_eq!(bench.texts(), ["a1", "a2"]);
     bench.wait(10);
     assert_eq!(bench.texts(), ["a1", "a2", "end"]);
-    bench.wait(70);
+    bench.pass(80);
     assert_eq!((bench.gone(), bench.source_count(), bench.open_files()), (1, 0, 0));
 }
 
@@ -92,7 +92,7 @@ fn a_file_that_comes_back_goes_on_where_it_was_read_to() {
     bench.ship();
     bench.rename("app.log", "away");
     bench.ship();
-    bench.wait(70);
+    bench.pass(80);
     assert_eq!(bench.source_count(), 0);
     bench.append("away", "a2\n");
     bench.rename("away", "app.log");
@@ -121,7 +121,7 @@ fn an_unfinished_line_of_a_deleted_file_is_shipped_after_a_rest() {
     bench.wait(6);
     bench.wait(1);
     assert_eq!(bench.texts(), ["a1", "end"]);
-    bench.wait(70);
+    bench.pass(80);
     assert_eq!((bench.lost(), bench.gone()), (vec![], 1));
 }
 
@@ -384,7 +384,7 @@ fn names_without_files_are_not_looked_at_for_ever() {
         bench.remove(&format!("pod{number}.log"));
     }
     bench.ship();
-    bench.wait(70);
+    bench.pass(80);
     bench.ship();
     assert_eq!((bench.source_count(), bench.absent_count()), (0, 0));
 }

@@ -1,5 +1,6 @@
 //! The room's promises, each tried on real files.
 
+mod alike;
 mod bench;
 mod budget;
 mod deletion;
@@ -8,6 +9,7 @@ mod holes;
 mod labels;
 mod lines;
 mod many;
+mod meanwhile;
 mod names;
 mod packed;
 mod packer;

@@ -3,20 +3,11 @@
 use std::io::Write as _;
 
 use super::bench::{Bench, input};
-use super::packer::{Packer, pack};
+use super::packer::{Packer, lines, pack, texts};
+use crate::clock;
 use crate::settings::{Input, StartAt};
-use crate::tail::{Ending, LostReason};
-
-/// Lines that begin as `name`, more than a head.
-fn lines(name: &str, count: usize) -> String {
-    let filling = "x".repeat(80);
-    let lines = (0..count).map(|number| format!("{name} {number:06} {filling}\n"));
-    lines.collect::<Vec<_>>().concat()
-}
-
-fn texts(parts: &[&str]) -> Vec<String> {
-    parts.concat().lines().map(str::to_owned).collect()
-}
+use crate::tail::unpacking::UNPACKING_MAX;
+use crate::tail::{Ending, LostReason, Turn};
 
 #[test]
 fn a_file_rotated_and_compressed_while_stopped_is_gone_on_with() {
@@ -412,5 +403,78 @@ fn a_compressed_file_that_is_matched_itself_is_unpacked() {
         bench.restart();
         bench.ship();
         assert_eq!(bench.texts().len(), count);
+    }
+}
+
+#[test]
+fn files_rotated_and_compressed_within_one_tick_keep_their_order() {
+    for packer in [Packer::Gzip, Packer::GzipOwnTime, Packer::Zstd] {
+        let mut bench = Bench::new();
+        let mut all = vec![lines("a", 20)];
+        bench.write("app.log", &all[0]);
+        bench.ship();
+        let now = clock::wall();
+        for name in ["b", "c", "d"] {
+            bench.rotate();
+            all.push(lines(name, 20));
+            bench.write("app.log", &all[all.len() - 1]);
+        }
+        bench.rotate();
+        for number in 1..=4 {
+            bench.writer(&format!("app.log.{number}")).set_modified(now).unwrap();
+            bench.compress(&format!("app.log.{number}"), packer);
+        }
+        bench.write("app.log", "e1\n");
+        bench.ship();
+        assert_eq!(bench.texts(), texts(&[&all.concat(), "e1\n"]), "{packer:?}");
+    }
+}
+
+#[test]
+fn more_compressed_files_than_are_unpacked_at_once_are_all_read_in_order() {
+    let mut bench = Bench::new();
+    let names: Vec<String> = (0..11).map(|number| format!("log{number}")).collect();
+    for name in &names {
+        bench.also(name);
+        for number in [2, 1] {
+            let text = lines(&format!("{name} {number}"), 3000);
+            bench.write(&format!("{name}.{number}.gz"), pack(Packer::Gzip, text.as_bytes()));
+        }
+        bench.write(name, "end\n");
+    }
+    bench.look();
+    let mut most = 0;
+    while bench.turn() != Turn::Idle {
+        most = most.max(bench.unpacking_count());
+    }
+    assert_eq!(most, UNPACKING_MAX);
+    for name in &names {
+        let parts = [2, 1].map(|number| lines(&format!("{name} {number}"), 3000));
+        assert_eq!(bench.texts_of(name), texts(&[&parts.concat(), "end\n"]));
+    }
+}
+
+#[test]
+fn what_is_completed_after_it_was_given_up_is_still_read_to_its_end() {
+    for packer in [Packer::Gzip, Packer::Zstd] {
+        let mut bench = Bench::new();
+        let (first, second) = (lines("a", 3000), lines("a more", 9000));
+        let mut packed = pack(packer, first.as_bytes());
+        let cut = packed.len() + 10;
+        packed.extend(pack(packer, second.as_bytes()));
+        let name = "app.log.1".to_owned() + packer.ending();
+        bench.write(&name, &packed[..cut]);
+        bench.write("app.log", "b1\n");
+        bench.ship();
+        assert!(!bench.texts().contains(&"b1".to_owned()), "what is younger waits");
+        for _ in 0..8 {
+            bench.pass(10);
+            bench.ship();
+        }
+        assert_eq!(bench.texts(), texts(&[&first, "b1\n"]));
+        assert!(matches!(bench.lost()[..], [(1.., LostReason::Damaged)]), "{:?}", bench.lost());
+        bench.append(&name, &packed[cut..]);
+        bench.ship();
+        assert_eq!(bench.texts(), texts(&[&first, "b1\n", &second]));
     }
 }

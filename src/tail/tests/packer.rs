@@ -54,6 +54,17 @@ pub(super) fn pack(packer: Packer, text: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Lines that begin as `name`; from twelve on more than a head.
+pub(super) fn lines(name: &str, count: usize) -> String {
+    let filling = "x".repeat(80);
+    let lines = (0..count).map(|number| format!("{name} {number:06} {filling}\n"));
+    lines.collect::<Vec<_>>().concat()
+}
+
+pub(super) fn texts(parts: &[&str]) -> Vec<String> {
+    parts.concat().lines().map(str::to_owned).collect()
+}
+
 /// Compressed files take their time.
 pub(super) fn patient<T>(mut read: impl FnMut() -> std::io::Result<T>) -> T {
     loop {

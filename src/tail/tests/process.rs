@@ -2,6 +2,7 @@
 //! restarts, rotations and the end of their files.
 
 use super::bench::{Bench, input};
+use super::packer::{Packer, pack};
 use crate::budget::Budget;
 use crate::settings::{Format, Input, LongLine, Multiline};
 use crate::tail::Ending;
@@ -186,4 +187,69 @@ fn events_that_wait_take_a_bounded_part_of_memory() {
     let texts = bench.texts();
     assert_eq!(texts.len(), 30);
     assert!(texts.iter().all(|text| text.len() > 20 * (16 << 10)));
+}
+
+/// Reads what was compressed with a crash after every few turns.
+fn over_crashes(input: Input, packer: Packer, text: &str) -> Vec<String> {
+    let mut bench = bench(input);
+    bench.write(&("app.log.1".to_owned() + packer.ending()), pack(packer, text.as_bytes()));
+    bench.write("app.log", "");
+    bench.look();
+    for turns in 1..30 {
+        bench.some_turns(turns % 5 + 1);
+        bench.crash(|last| last.saturating_sub(turns % 3));
+        bench.look();
+    }
+    bench.ship();
+    bench.pass(10);
+    bench.ship();
+    bench.texts()
+}
+
+#[test]
+fn events_inside_a_compressed_file_survive_crashes_in_their_middle() {
+    let filling = "x".repeat(90);
+    let event = |number| format!("e{number}\n  {filling}\n  {filling}");
+    let events_of = |count| (0..count).map(event).collect::<Vec<_>>();
+    for packer in [Packer::Gzip, Packer::Zstd] {
+        let text = events_of(5000).join("\n") + "\n";
+        let came = over_crashes(events(), packer, &text);
+        assert!(came == events_of(5000), "{} came", came.len());
+    }
+}
+
+#[test]
+fn streams_inside_a_compressed_file_survive_crashes_in_the_middle_of_their_lines() {
+    let filling = "x".repeat(90);
+    for packer in [Packer::Gzip, Packer::Zstd] {
+        let (mut text, mut out, mut err) = (String::new(), Vec::new(), Vec::new());
+        for number in 0..2000 {
+            text += &cri("stdout", "P", &format!("o{number} {filling}"));
+            text += &cri("stderr", "P", &format!("e{number} "));
+            text += &cri("stdout", "F", "end");
+            text += &cri("stderr", "F", &filling);
+            out.push(format!("o{number} {filling}end"));
+            err.push(format!("e{number} {filling}"));
+        }
+        let came = over_crashes(container(), packer, &text);
+        let (outs, errs): (Vec<_>, Vec<_>) = came.into_iter().partition(|it| it.starts_with('o'));
+        assert!(outs == out && errs == err, "{} and {} came", outs.len(), errs.len());
+    }
+}
+
+#[test]
+fn an_event_that_is_waited_for_goes_on_in_the_compressed_file() {
+    let mut bench = bench(events());
+    let filling = "x".repeat(90);
+    bench.append("app.log", format!("a {filling}\nb1\n  b2\n"));
+    bench.ship();
+    let kept = bench.stop();
+    bench.append("app.log", "  b3\nc1\n");
+    bench.rotate();
+    bench.compress("app.log.1", Packer::Gzip);
+    bench.write("app.log", "d1\n");
+    bench.start(kept);
+    bench.ship();
+    bench.pass(10);
+    assert_eq!(bench.texts(), [&format!("a {filling}"), "b1\n  b2\n  b3", "c1", "d1"]);
 }

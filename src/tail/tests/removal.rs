@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::super::{Acknowledged, Ending, Event, Look, Restored, Tail, Turn};
 use super::bench::{Bench, input};
+use super::packer::{Packer, pack};
 use crate::budget::Budget;
 use crate::clock;
 use crate::record::{Generation, Offset};
@@ -143,7 +144,7 @@ fn who_still_writes_to_a_removed_file_is_read() {
     std::io::Write::write_all(&mut writer, b"late\n").unwrap();
     bench.wait(1);
     assert_eq!(bench.texts(), ["one", "two", "late"]);
-    bench.wait(100);
+    bench.pass(100);
     assert_eq!(bench.gone(), 1);
 }
 
@@ -208,4 +209,21 @@ fn a_file_that_another_input_owes_stays() {
     wait(&mut tail, AFTER);
     assert!(!path("app.log.2").exists());
     assert!(path("app.log.1").exists());
+}
+
+#[test]
+fn an_original_goes_and_what_somebody_compressed_stays() {
+    let mut bench = rotated();
+    bench.pack("app.log.1", "app.log.1.gz", Packer::Gzip);
+    bench.write("app.log.2.gz", pack(Packer::Gzip, b"zero\n"));
+    bench.ship();
+    bench.acknowledge();
+    bench.wait(1);
+    bench.wait(AFTER);
+    assert!(!exists(&bench, "app.log.1"));
+    bench.ship();
+    bench.acknowledge();
+    bench.wait(10 * AFTER);
+    assert!(exists(&bench, "app.log.1.gz") && exists(&bench, "app.log.2.gz"));
+    assert_eq!(bench.texts(), ["one", "two", "zero"]);
 }

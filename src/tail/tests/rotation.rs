@@ -269,44 +269,6 @@ fn an_empty_rotated_file_is_remembered_over_a_restart() {
 }
 
 #[test]
-fn a_sibling_that_a_listing_missed_is_found_by_the_next_scan() {
-    let mut bench = Bench::new();
-    bench.write("app.log", "a1\n");
-    bench.ship();
-    bench.rotate();
-    bench.write("app.log", "b1\n");
-    bench.rotate();
-    bench.write("app.log", "c1\n");
-    // A listing made before the rotations.
-    let name = bench.path("app.log");
-    bench.look_with(&name, &[]);
-    bench.turns();
-    bench.ship();
-    let mut texts = bench.texts();
-    texts.sort();
-    assert_eq!(texts, ["a1", "b1", "c1"]);
-}
-
-#[test]
-fn a_closed_file_that_a_listing_missed_is_not_gone() {
-    let mut bench = Bench::new();
-    bench.write("app.log", "a1\n");
-    bench.ship();
-    bench.wait(400);
-    assert_eq!(bench.open_files(), 0);
-    bench.append("app.log", "a2\n");
-    bench.rotate();
-    bench.write("app.log", "b1\n");
-    let name = bench.path("app.log");
-    bench.look_with(&name, &[]);
-    bench.ship();
-    assert_eq!(bench.lost(), []);
-    let mut texts = bench.texts();
-    texts.sort();
-    assert_eq!(texts, ["a1", "a2", "b1"]);
-}
-
-#[test]
 fn a_copy_of_a_file_is_not_shipped() {
     let mut bench = Bench::new();
     bench.write("app.log", "a1\na2\n");
@@ -372,22 +334,6 @@ fn a_rotated_file_with_two_names_that_is_new_is_shipped_once() {
     bench.write("app.log", "b1\n");
     bench.ship();
     assert_eq!(bench.texts(), ["a1", "b1"]);
-}
-
-#[test]
-fn a_file_that_is_rotated_between_listing_and_look_comes_before_its_successor() {
-    let mut bench = Bench::new();
-    bench.write("app.log", "a1\n");
-    bench.ship();
-    bench.rotate();
-    bench.write("app.log", "b1\n");
-    bench.look_while(|dir| {
-        std::fs::rename(dir.join("app.log"), dir.join("app.log.2")).unwrap();
-        std::fs::write(dir.join("app.log"), "c1\n").unwrap();
-    });
-    bench.turns();
-    bench.ship();
-    assert_eq!(bench.texts(), ["a1", "b1", "c1"]);
 }
 
 #[test]

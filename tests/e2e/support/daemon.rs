@@ -60,7 +60,14 @@ impl Daemon {
     pub(crate) fn start_with<S: AsRef<str>>(power: Power, arguments: &[S]) -> Self {
         let mut command = guarded(binary(), power);
         command.args(arguments.iter().map(AsRef::as_ref));
-        Self::of(command)
+        Self::of(command, Stdio::null())
+    }
+
+    /// With `input` as its standard input.
+    pub(crate) fn start_fed<S: AsRef<str>>(input: impl Into<Stdio>, arguments: &[S]) -> Self {
+        let mut command = guarded(binary(), Power::AsWeAre);
+        command.args(arguments.iter().map(AsRef::as_ref));
+        Self::of(command, input.into())
     }
 
     /// Started by a program that limits it: `prlimit`, say, with its arguments.
@@ -68,11 +75,11 @@ impl Daemon {
         let (program, rest) = wrapper.split_first().expect("a program");
         let mut command = guarded(program, Power::AsWeAre);
         command.args(rest).arg(binary()).args(arguments.iter().map(AsRef::as_ref));
-        Self::of(command)
+        Self::of(command, Stdio::null())
     }
 
-    fn of(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    fn of(mut command: Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn(command);
         let ears = Ears::default();
         let out = ears.listen(Pipe::Out, child.stdout.take().expect("piped"));

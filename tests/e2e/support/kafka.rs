@@ -12,9 +12,12 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka_sys::rd_kafka_AclOperation_t;
 use rustix::process::Signal;
 
+use super::acl;
 use super::children::{Power, end, guarded, signal, spawn};
+use super::guard::Guard;
 use super::jars;
 use super::ports::Port;
 use super::reader::{consumer, partitions};
@@ -56,6 +59,10 @@ struct Node {
     id: i32,
     role: Role,
     port: Port,
+    /// Of the listener that asks for a certificate.
+    tls: Port,
+    /// Of the listener that asks for a password.
+    sasl: Port,
     dir: PathBuf,
     process: Mutex<Option<Child>>,
 }
@@ -65,6 +72,7 @@ pub(crate) struct Kafka {
     controller: Option<Node>,
     voter: Port,
     pace: Pace,
+    guard: Guard,
     probe: OnceLock<BaseConsumer>,
 }
 
@@ -107,6 +115,8 @@ impl Kafka {
             id,
             role,
             port: Port::reserve(),
+            tls: Port::reserve(),
+            sasl: Port::reserve(),
             dir: dir.join(id.to_string()),
             process: Mutex::new(None),
         };
@@ -115,14 +125,40 @@ impl Kafka {
             controller: (brokers > 1).then(|| node(CONTROLLER_ID, Role::Controller, &dir)),
             voter: Port::reserve(),
             pace,
+            guard: Guard::new(&dir.join("guard")),
             probe: OnceLock::new(),
         };
         kafka.format();
         kafka
     }
 
+    /// Where everybody may come in and do everything.
     pub(crate) fn bootstrap(&self) -> String {
-        self.brokers.iter().map(|node| node.port.address()).collect::<Vec<_>>().join(",")
+        self.addresses(|node| &node.port)
+    }
+
+    /// Where one needs a certificate.
+    pub(crate) fn tls(&self) -> String {
+        self.addresses(|node| &node.tls)
+    }
+
+    /// Where one needs a password.
+    pub(crate) fn sasl(&self) -> String {
+        self.addresses(|node| &node.sasl)
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Allows `principal` to do something with a topic.
+    pub(crate) fn allow(&self, principal: &str, topic: &str, operation: rd_kafka_AclOperation_t) {
+        let admin = ClientConfig::new().set("bootstrap.servers", self.bootstrap()).create();
+        acl::allow(&admin.expect("a plain client can be made"), principal, topic, operation);
+    }
+
+    fn addresses(&self, of: impl Fn(&Node) -> &Port) -> String {
+        self.brokers.iter().map(|node| of(node).address()).collect::<Vec<_>>().join(",")
     }
 
     /// Starts all of it and waits until every broker serves.
@@ -182,6 +218,11 @@ impl Kafka {
         self.brokers[broker].process().is_some()
     }
 
+    /// Where a broker keeps a partition.
+    pub(crate) fn partition_dir(&self, broker: usize, topic: &str, partition: i32) -> PathBuf {
+        self.brokers[broker].dir.join("data").join(format!("{topic}-{partition}"))
+    }
+
     /// Where a broker writes what it has to say.
     pub(crate) fn log_of(&self, broker: usize) -> PathBuf {
         self.brokers[broker].dir.join("broker.log")
@@ -223,6 +264,14 @@ impl Kafka {
         let metadata = self.probe().fetch_metadata(Some(topic), ASK).ok()?;
         let topic = metadata.topics().first()?;
         topic.partitions().iter().map(|partition| partition.isr().len()).min()
+    }
+
+    /// Which broker leads a partition.
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<usize> {
+        let metadata = self.probe().fetch_metadata(Some(topic), ASK).ok()?;
+        let partitions = metadata.topics().first()?.partitions();
+        let leader = partitions.iter().find(|found| found.id() == partition)?.leader();
+        self.brokers.iter().position(|node| node.id == leader)
     }
 
     fn wait_ready(&self, node: &Node) {
@@ -275,10 +324,11 @@ impl Kafka {
              offsets.topic.replication.factor={replicas}\n\
              transaction.state.log.replication.factor={replicas}\n\
              transaction.state.log.min.isr={in_sync}\n\
-             {COMMON}",
+             {COMMON}{}",
             node.listeners(&self.voter.address()),
             self.voter.address(),
             node.dir.join("data").display(),
+            self.guard.properties(),
         )
     }
 }
@@ -286,7 +336,7 @@ impl Kafka {
 /// Dead brokers are noticed within seconds, but not because this machine is busy.
 const COMMON: &str = "\
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 auto.create.topics.enable=false
 num.partitions=3
 offsets.topic.num.partitions=1
@@ -301,15 +351,17 @@ num.io.threads=4
 
 impl Node {
     fn listeners(&self, voter: &str) -> String {
-        let (id, own) = (self.id, self.port.address());
+        let id = self.id;
+        let (plain, tls, sasl) = (self.port.address(), self.tls.address(), self.sasl.address());
+        let doors = format!("PLAINTEXT://{plain},SSL://{tls},SASL_SSL://{sasl}");
         match self.role {
             Role::Both => format!(
                 "process.roles=broker,controller\nnode.id={id}\n\
-                 listeners=PLAINTEXT://{own},CONTROLLER://{voter}\nadvertised.listeners=PLAINTEXT://{own}"
+                 listeners={doors},CONTROLLER://{voter}\nadvertised.listeners={doors}"
             ),
             Role::Broker => format!(
                 "process.roles=broker\nnode.id={id}\n\
-                 listeners=PLAINTEXT://{own}\nadvertised.listeners=PLAINTEXT://{own}"
+                 listeners={doors}\nadvertised.listeners={doors}"
             ),
             Role::Controller => {
                 format!("process.roles=controller\nnode.id={id}\nlisteners=CONTROLLER://{voter}")
@@ -329,6 +381,9 @@ impl Node {
             "-c",
             "server.properties",
         ]);
+        for user in Guard::users() {
+            command.args(["--add-scram", &user]);
+        }
         spawn(command)
     }
 

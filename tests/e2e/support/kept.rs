@@ -26,6 +26,12 @@ impl Kept {
         Self::owed_of(path, &self.accepted()) == 0
     }
 
+    /// Bytes of all logs that there were that Kafka or the spool has.
+    pub(crate) fn accepted_bytes(&self) -> u64 {
+        let kept = checkpoint::read_only(&self.state).expect("nobody writes it");
+        kept.sources.iter().map(|saved| saved.accepted.offset.0).sum()
+    }
+
     /// Bytes of the logs that are there, whatever their names, that neither Kafka nor the spool
     /// has.
     pub(crate) fn owed(&self) -> u64 {

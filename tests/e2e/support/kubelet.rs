@@ -18,6 +18,7 @@ const FILES_MAX: usize = 5;
 pub(crate) struct Node {
     folder: PathBuf,
     containers: u64,
+    files_max: usize,
 }
 
 impl Node {
@@ -25,7 +26,12 @@ impl Node {
         for name in ["pods", "containers"] {
             fs::create_dir_all(folder.join(name)).expect("a temporary folder is writable");
         }
-        Self { folder, containers: 0 }
+        Self { folder, containers: 0, files_max: FILES_MAX }
+    }
+
+    /// So many files of each container are kept.
+    pub(crate) fn keeping(self, files_max: usize) -> Self {
+        Self { files_max, ..self }
     }
 
     pub(crate) fn pods(&self) -> PathBuf {
@@ -48,7 +54,9 @@ impl Node {
             link: PathBuf::new(),
             file: None,
             written: Written::new(),
+            bytes: 0,
             rotations: 0,
+            files_max: self.files_max,
         };
         self.start(&mut container);
         container
@@ -77,7 +85,9 @@ pub(crate) struct Container {
     link: PathBuf,
     file: Option<File>,
     written: Written,
+    bytes: u64,
     rotations: u32,
+    files_max: usize,
 }
 
 impl Container {
@@ -89,6 +99,11 @@ impl Container {
     /// What each of its runs has written.
     pub(crate) fn written(&self) -> Written {
         self.written.clone()
+    }
+
+    /// What of the disk that took, over all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(crate) fn write(&mut self, count: u64) {
@@ -106,13 +121,14 @@ impl Container {
             writeln!(text, "{time} stdout F {rest}").expect("a string takes all");
         }
         *next += count;
+        self.bytes += text.len() as u64;
         self.file.as_mut().expect("it runs").write_all(text.as_bytes()).expect("a log is writable");
     }
 
     /// What is too old goes, what was rotated before is compressed, the log is renamed.
     pub(crate) fn rotate(&mut self) {
         let mut rotated = self.rotated();
-        while rotated.len() > FILES_MAX - 2 {
+        while rotated.len() > self.files_max - 2 {
             fs::remove_file(rotated.remove(0)).expect("a log can be deleted");
         }
         let is_plain = |path: &&PathBuf| path.extension().is_none_or(|end| end != "gz");

@@ -1,5 +1,6 @@
 //! What the tests stand on: a real Kafka, a site with logs, the daemon, a writer and a judge.
 
+pub(crate) mod acl;
 pub(crate) mod children;
 pub(crate) mod config;
 pub(crate) mod containers;
@@ -7,6 +8,7 @@ pub(crate) mod daemon;
 pub(crate) mod dice;
 #[path = "../../../src/tail/tests/walk/ground.rs"]
 pub(crate) mod ground;
+pub(crate) mod guard;
 pub(crate) mod jars;
 pub(crate) mod kafka;
 pub(crate) mod kept;
@@ -15,6 +17,7 @@ pub(crate) mod lines;
 pub(crate) mod ports;
 pub(crate) mod pulse;
 pub(crate) mod reader;
+pub(crate) mod segments;
 pub(crate) mod site;
 pub(crate) mod totals;
 pub(crate) mod verdict;

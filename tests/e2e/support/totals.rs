@@ -24,6 +24,12 @@ impl Totals {
     }
 }
 
+/// A counter as a run gave it at its end.
+pub(crate) fn counted(said: &[String], name: &str) -> u64 {
+    let line = said.iter().find(|line| line.contains("counted in all"));
+    field(line.expect("a run that ended well sums up"), name)
+}
+
 /// The number that a line of the log gives for `key`.
 fn field(line: &str, key: &str) -> u64 {
     let value = line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));

@@ -1,18 +1,16 @@
 //! How a producer or a run of the daemon ends, and how the next one begins.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use tailspool::lane::Lane;
 use tailspool::ledger::Ledgers;
-use tailspool::record::{Offset, SourceId};
+use tailspool::record::{Ahead, Mark, SourceId};
 
 use super::{Saved, Way, World};
 use crate::client::Client;
 use crate::flight::Flight;
-use crate::line::{
-    LANES, LINES_PER_SOURCE, Line, SOURCES, lines_before, mark, place_of, source_at,
-};
-use crate::spool::Spool;
+use crate::line::{LANES, Line, SOURCES, mark, place_of, source_at, sources_of};
+use crate::spool::{Entry, Key, Spool};
 use crate::variant::Mistake;
 
 impl World {
@@ -66,24 +64,23 @@ impl World {
         let spool = self.spool_after_crash();
         let letters = self.dice.up_to(self.letters.len());
         self.dead.extend(self.letters.drain(..letters).map(|letter| letter.line));
-        self.restart(spool);
+        self.restart(spool, false);
     }
 
-    /// Staged changes survive in order up to some point or, in a power cut, any of them.
+    /// Staged changes survive in order up to some point; after a power cut, any of what was being
+    /// written then, too.
     fn spool_after_crash(&mut self) -> Spool {
+        let spool = std::mem::take(&mut self.spool);
         if self.makes(Mistake::SettleStaged) {
-            return self.spool.after_crash(|| false);
+            return spool.after_crash(0);
         }
+        let count = self.dice.up_to(spool.staged());
         if self.climate.cuts_power() {
             let luck = 1 + self.dice.below(4);
-            return self.spool.after_crash(|| self.dice.once_in(luck));
+            let count = if self.dice.once_in(2) { 0 } else { count };
+            return spool.after_power_cut(count, || self.dice.once_in(luck));
         }
-        let mut left = self.dice.up_to(self.spool.staged());
-        self.spool.after_crash(|| {
-            let survives = left > 0;
-            left = left.saturating_sub(1);
-            survives
-        })
+        spool.after_crash(count)
     }
 
     /// SIGTERM while the broker may be away.
@@ -101,96 +98,151 @@ impl World {
         }
         self.flush(self.spool.staged());
         self.save();
-        self.assert_nothing_owed();
-        self.restart(self.spool.after_crash(|| false));
+        let is_clean = self.is_nothing_owed();
+        let spool = std::mem::take(&mut self.spool);
+        self.restart(spool.after_crash(0), is_clean);
     }
 
     /// Except what the spool had no room for, and letters that were not written in time.
-    fn assert_nothing_owed(&self) {
+    fn is_nothing_owed(&self) -> bool {
         let waits = !self.letters.is_empty() || self.ways.iter().any(|way| !way.held.is_empty());
-        if waits || self.mistake.is_some() || !self.climate.has_spool() {
-            return;
+        if waits || !self.climate.has_spool() {
+            return false;
+        }
+        if self.mistake.is_some() {
+            return true;
         }
         for place in 0..SOURCES {
             let opened = self.files.opened(source_at(place));
             let is_saved = opened.is_none_or(|opened| opened == self.saved[place].accepted);
             assert!(is_saved, "a stop leaves nothing owed");
         }
+        true
     }
 
-    fn restart(&mut self, spool: Spool) {
+    fn restart(&mut self, spool: Spool, is_clean: bool) {
+        self.judge.restart();
         let unanswered = self.client.unanswered();
         let wire = self.client.orphans();
         let is_lost = self.climate.loses_spools() && self.dice.once_in(3);
         let spool = if is_lost { self.lose(&spool) } else { spool };
         self.tell(|| format!("restart, spool {:?}", spool.entries().collect::<Vec<_>>()));
 
-        let mut again: Vec<Line> = unanswered;
-        again.extend(spool.durable_lines());
-        self.had = spool.entries().map(|((source, end), e)| (source, e.chain, end)).collect();
-        if self.makes(Mistake::ChainIgnored) {
-            self.had.iter_mut().for_each(|had| had.1 = Offset::START);
-        }
+        let mut again: BTreeSet<Line> = spool.durable_lines().collect();
         self.ledgers = Ledgers::default();
         self.frontiers.clear();
         for place in 0..SOURCES {
             let source = source_at(place);
+            let accepted = self.saved[place].accepted;
             let from = self.read_on_from(place, &spool, is_lost);
+            let goes_on = is_clean && from == accepted;
             self.tell(|| format!("  {source:?} from {from:?}, there: {}", self.files.has(source)));
+            self.resumed[place] = None;
             if self.files.has(source) {
-                let frontier = self.ledgers.resume(source, mark(from));
+                let frontier = self.ledgers.resume(source, from);
                 self.frontiers.extend(frontier.map(|frontier| (source, frontier)));
-                let unsaved = lines_before(from)..LINES_PER_SOURCE;
-                again.extend(unsaved.map(|n| Line::nth_of(source, n)));
+                let of_source = |line: &Line| line.source() == source;
+                let unread = |line: &Line| !self.texture.is_below(*line, from);
+                let unsaved = self.texture.records().filter(of_source).filter(unread);
+                again.extend(unsaved.filter(|_| !goes_on));
+                self.resumed[place] = spool.covers(source).then_some(from);
             }
-            self.files.resume(source, lines_before(from));
+            self.files.resume(source, from);
+            self.excuse_copies(source, from, &spool);
         }
-        self.expose(again);
+        again.retain(|line| !unanswered.contains(line));
+        self.expose(unanswered.into_iter().chain(again).collect());
         self.orphans.push(wire);
         for (at, way) in self.ways.iter_mut().enumerate() {
             let has_backlog = at < LANES && spool.after(at, None).next().is_some();
             let lane = if has_backlog { Lane::with_backlog() } else { Lane::default() };
             *way = Way { lane, ..Way::default() };
+            if has_backlog {
+                let floor = |source| {
+                    let saved = &self.saved[place_of(source)];
+                    self.resumed[place_of(source)].map(|_| saved.acknowledged)
+                };
+                let floors: Vec<_> = sources_of(at).map(floor).collect();
+                way.floors = floors.try_into().unwrap();
+                way.reach = spool.recovered(at);
+            }
         }
+        self.first_seq = self.seq;
         self.spool = spool;
         self.flight = Flight::default();
         self.client = Client::new(self.client.too_large);
         self.letters = VecDeque::new();
-        self.judge.restart();
     }
 
-    fn read_on_from(&self, place: usize, spool: &Spool, is_lost: bool) -> Offset {
-        let Saved { accepted, acknowledged } = self.saved[place];
-        if is_lost && self.makes(Mistake::LossNotSaved) {
+    /// Whether an entry that a run finds is dropped once its file is read again.
+    fn is_to_be_dropped(&self, key: Key, entry: &Entry, from: Mark) -> bool {
+        self.files.has(key.source) && key.start >= from.offset && key.is_all_of(entry)
+    }
+
+    /// What the spool keeps although it is read again, or has several times.
+    fn excuse_copies(&mut self, source: SourceId, from: Mark, spool: &Spool) {
+        let is_kept = |(key, entry): &(Key, &Entry)| {
+            key.source == source && !self.is_to_be_dropped(*key, entry, from)
+        };
+        let kept: Vec<_> = spool.entries().filter(is_kept).map(|(_, entry)| entry).collect();
+        for line in self.texture.records().filter(|line| line.source() == source) {
+            let spooled = kept.iter().filter(|entry| entry.lines.contains(&line)).count();
+            let unread = self.files.has(source) && !self.texture.is_below(line, from);
+            let copies = (spooled + usize::from(unread)).saturating_sub(1);
+            self.judge.excuse_copies(line, u32::try_from(copies).unwrap());
+        }
+    }
+
+    /// What would have been dropped once it is read again, had its file not gone.
+    pub(super) fn excuse_not_read_again(&mut self, source: SourceId) {
+        let is_old = |(key, _): &(Key, &Entry)| key.source == source && key.seq < self.first_seq;
+        for (_, entry) in self.spool.entries().filter(is_old) {
+            entry.lines.iter().for_each(|line| self.judge.excuse_copies(*line, 1));
+        }
+    }
+
+    fn read_on_from(&mut self, place: usize, spool: &Spool, is_lost: bool) -> Mark {
+        let (source, Saved { accepted, acknowledged }) = (source_at(place), self.saved[place]);
+        let trusts = self.makes(Mistake::AcknowledgedForgotten)
+            || (self.makes(Mistake::DamageTrusted) && spool.covers(source));
+        if acknowledged != accepted && (is_lost || !spool.covers(source)) && !trusts {
+            if !self.makes(Mistake::LossNotSaved) {
+                self.saved[place].accepted = acknowledged;
+            }
             return acknowledged;
         }
-        if self.makes(Mistake::ChainIgnored) {
-            let ends = spool.entries().filter(|(key, _)| key.0 == source_at(place));
-            return ends.map(|(key, _)| key.1).max().map_or(accepted, |end| end.max(accepted));
+        if is_lost && !trusts {
+            return accepted;
         }
-        spool.advance(place, accepted)
+        let mut from = spool.advance(source, accepted);
+        if self.makes(Mistake::ChainIgnored) {
+            let ends = spool.entries().filter(|(key, _)| key.source == source);
+            let end = ends.map(|(key, _)| key.end).max();
+            from = end.filter(|end| *end > accepted.offset).map_or(accepted, mark);
+        }
+        if self.makes(Mistake::AheadForgotten) {
+            from.ahead = Ahead::NONE;
+        }
+        if self.makes(Mistake::AheadOfBoth) {
+            from.ahead = Ahead([from.ahead.0.into_iter().max().unwrap_or_default(); 2]);
+        }
+        from
     }
 
-    /// The spool is gone. Only files can bring back what was in it. The places to go back to are
-    /// saved before there is a new spool, or after the next crash nobody knows of the loss.
-    ///
-    /// If only a part of it is, it is as good as gone for files that are there: what is left of it
-    /// vouches for what is not.
+    /// The spool is gone, or some of it. Only files can bring back what was in it. The places to go
+    /// back to are saved before there is a new spool, or after the next crash nobody knows of the
+    /// loss. What is left vouches for nothing, and is sent or dropped as after any crash.
     fn lose(&mut self, spool: &Spool) -> Spool {
         self.counts.spools_lost += 1;
-        if !self.makes(Mistake::LossNotSaved) && !self.makes(Mistake::AcknowledgedForgotten) {
-            self.saved.iter_mut().for_each(|saved| saved.accepted = saved.acknowledged);
-        }
-        for line in spool.durable_lines().chain(self.spool.durable_lines()) {
+        for line in spool.durable_lines() {
             self.judge.forgive(line);
         }
         let luck = if self.dice.once_in(2) { 0 } else { 3 };
-        let trusts = self.makes(Mistake::DamageTrusted);
-        let left = spool.damaged(|source| {
-            let is_useful = trusts || !self.files.has(source);
-            luck > 0 && !self.dice.once_in(luck) && is_useful
-        });
+        let left = spool.damaged(|| luck > 0 && !self.dice.once_in(luck));
         left.durable_lines().for_each(|line| self.judge.owe(line));
+        if !left.is_empty() {
+            self.damaged_at = self.damaged_at.or(Some(self.restarts()));
+        }
         left
     }
 
@@ -203,9 +255,5 @@ impl World {
         };
         lines.retain(|line| self.judge.is_written(*line) || is_under_way(line));
         self.judge.excuse(lines);
-    }
-
-    pub(super) fn saved_of(&self, source: SourceId) -> Saved {
-        self.saved[place_of(source)]
     }
 }

@@ -20,7 +20,8 @@ use crate::line::{
     GENERATIONS, LANES, LINES, LINES_PER_SOURCE, Line, SOURCES, lines_before, place_of, source_at,
 };
 use crate::mood::{Mood, Step};
-use crate::spool::{Key, Spool};
+use crate::spool::{Key, Rules, Spool};
+use crate::texture::{Read, Texture};
 use crate::variant::{Climate, Mistake};
 
 /// Enough rounds with a healthy broker for anything that goes on at all.
@@ -41,14 +42,20 @@ struct Way {
     lane: Lane,
     /// Up to here the spool's entries have been loaded.
     loaded: Option<Key>,
+    /// Something was staged that comes before that.
+    is_missed: bool,
     /// Blocks that wait for room in the spool, behind all of it.
     held: VecDeque<Held>,
-    /// Where the newest entry of each source ends that was staged since the lane was direct.
-    staged_to: [Option<Offset>; GENERATIONS],
+    /// The furthest place staged or recovered.
+    reach: Option<(SourceId, Offset)>,
+    /// What the next put of each source is chained to.
+    chains: [Option<Offset>; GENERATIONS],
+    /// Where what may still have to be replayed of each source begins.
+    floors: [Option<Mark>; GENERATIONS],
 }
 
 struct Held {
-    lines: Vec<Line>,
+    read: Read,
     ticket: Ticket,
 }
 
@@ -68,9 +75,9 @@ enum Duty {
 #[derive(Clone, Copy)]
 struct Saved {
     /// Everything below it has a durable fate.
-    accepted: Offset,
+    accepted: Mark,
     /// The same without the spool.
-    acknowledged: Offset,
+    acknowledged: Mark,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -82,7 +89,8 @@ pub(crate) struct Counts {
     pub(crate) detours: u64,
     pub(crate) replayed: u64,
     pub(crate) held: u64,
-    pub(crate) recognised: u64,
+    pub(crate) superseded: u64,
+    pub(crate) ragged: u64,
     pub(crate) buried: u64,
     pub(crate) spools_lost: u64,
 }
@@ -96,7 +104,8 @@ impl std::ops::AddAssign for Counts {
         self.detours += other.detours;
         self.replayed += other.replayed;
         self.held += other.held;
-        self.recognised += other.recognised;
+        self.superseded += other.superseded;
+        self.ragged += other.ragged;
         self.buried += other.buried;
         self.spools_lost += other.spools_lost;
     }
@@ -113,6 +122,8 @@ pub(crate) struct World {
     judge: Judge,
     // Outside the daemon.
     files: Files,
+    texture: Texture,
+    is_ragged: bool,
     is_broker_up: bool,
     poison: Vec<Line>,
     orphans: Vec<VecDeque<Vec<Line>>>,
@@ -128,8 +139,13 @@ pub(crate) struct World {
     ledgers: Ledgers,
     frontiers: BTreeMap<SourceId, Frontier>,
     letters: VecDeque<Letter>,
-    /// What the spool vouched for when this run began.
-    had: Vec<(SourceId, Offset, Offset)>,
+    /// The restart at which a part of the spool was first found to be lost.
+    damaged_at: Option<u64>,
+    /// From where this run reads on what earlier runs left in the spool.
+    resumed: [Option<Mark>; SOURCES],
+    /// Of the first entry of this run, and of the next.
+    first_seq: u64,
+    seq: u64,
 }
 
 impl World {
@@ -142,7 +158,9 @@ impl World {
         let mut dice = Dice::new(seed);
         let mood = Mood::new(&mut dice, climate);
         let (poison, too_large) = (climate.poison(&mut dice), climate.too_large(&mut dice));
-        let saved = Saved { accepted: Offset::START, acknowledged: Offset::START };
+        let is_ragged = dice.once_in(2);
+        let texture = if is_ragged { Texture::ragged(&mut dice) } else { Texture::plain() };
+        let saved = Saved { accepted: Mark::START, acknowledged: Mark::START };
         let mut ledgers = Ledgers::default();
         for place in 0..SOURCES {
             ledgers.resume(source_at(place), Mark::START);
@@ -156,19 +174,28 @@ impl World {
             counts: Counts::default(),
             judge: Judge::new(),
             files: Files::new(),
+            texture,
+            is_ragged,
             is_broker_up: true,
             poison,
             orphans: Vec::new(),
             saved: [saved; SOURCES],
             dead: Vec::new(),
-            spool: Spool::default(),
+            spool: Spool::with(Rules {
+                writes_entangled: mistake == Some(Mistake::EntangledTogether),
+                writes_files: mistake == Some(Mistake::FilesTogether),
+                replaces_blind: mistake == Some(Mistake::BlindReplaced),
+            }),
             ways: Default::default(),
             flight: Flight::default(),
             client: Client::new(too_large),
             ledgers,
             frontiers: BTreeMap::new(),
             letters: VecDeque::new(),
-            had: Vec::new(),
+            damaged_at: None,
+            resumed: [None; SOURCES],
+            first_seq: 0,
+            seq: 0,
         }
     }
 
@@ -232,19 +259,24 @@ impl World {
             let is_due = self.files.has(line.source()) || self.judge.is_owed(line);
             is_due && !self.judge.is_written(line) && !self.dead.contains(&line)
         };
+        let mut records = self.texture.records();
         let has_files = |lane| Line::all().all(|l| l.lane() != lane || self.files.has(l.source()));
+        // What is left of a damaged spool may be sent before what is read again: of what is
+        // ragged, or when it comes to another restart before all of it is.
+        let is_first = |damaged| !self.is_ragged && damaged == self.restarts();
+        let keeps_order = self.damaged_at.is_none_or(is_first);
         let inverted = || (0..LANES).filter(|lane| self.judge.is_inverted(*lane));
         [
-            (Flaw::Lost, Line::all().any(is_missing)),
+            (Flaw::Lost, records.any(is_missing)),
+            (Flaw::Halved, self.files.has_halved),
             (Flaw::Early, self.judge.early),
             (Flaw::Stuck, self.has_work()),
             (Flaw::Inverted, inverted().next().is_some()),
-            (Flaw::InvertedWithFiles, inverted().any(has_files)),
+            (Flaw::InvertedWithFiles, keeps_order && inverted().any(has_files)),
             (Flaw::Repeated, self.judge.has_repeats()),
             (Flaw::Inexcusable, self.judge.has_inexcusable()),
             (Flaw::InnocentDead, self.dead.iter().any(|line| !is_poison(*line))),
             (Flaw::BuriedTwice, self.judge.is_buried_twice()),
-            (Flaw::Overwritten, self.spool.overwritten > 0),
         ]
         .into_iter()
         .filter_map(|(flaw, is_there)| is_there.then_some(flaw))
@@ -254,7 +286,7 @@ impl World {
     /// Whether there is something that is neither delivered nor buried nor saved.
     fn has_work(&self) -> bool {
         let is_behind = |place: usize| {
-            let is_short = lines_before(self.saved[place].accepted) < LINES_PER_SOURCE;
+            let is_short = lines_before(self.saved[place].accepted.offset) < LINES_PER_SOURCE;
             self.files.has(source_at(place)) && is_short
         };
         let is_unread = |lane| self.files.unfinished(lane).is_some();
@@ -272,12 +304,20 @@ impl World {
         }
     }
 
+    fn restarts(&self) -> u64 {
+        self.counts.crashes + self.counts.stops
+    }
+
     fn makes(&self, mistake: Mistake) -> bool {
         self.mistake == Some(mistake)
     }
 
     fn settle(&mut self, ticket: Ticket, fate: Fate) {
-        if let Some(frontier) = self.ledgers.settle(Proof(ticket, fate)) {
+        let before = self.ledgers.frontier(ticket.source()).map(|before| before.mark().offset);
+        let moved = self.ledgers.settle(Proof(ticket, fate));
+        let by_offset = self.makes(Mistake::FrontierByOffset);
+        let is_told = |now: &Frontier| !by_offset || before != Some(now.mark().offset);
+        if let Some(frontier) = moved.filter(is_told) {
             self.frontiers.insert(frontier.source(), frontier);
         }
     }
@@ -285,24 +325,32 @@ impl World {
     /// Writes the checkpoints.
     fn save(&mut self) {
         for (source, frontier) in std::mem::take(&mut self.frontiers) {
-            self.saved[place_of(source)].accepted = frontier.mark().offset;
-        }
-        for (place, saved) in self.saved.iter_mut().enumerate() {
-            let oldest = self.spool.oldest(source_at(place));
-            saved.acknowledged = oldest.map_or(saved.accepted, |at| at.min(saved.accepted));
+            let accepted = frontier.mark();
+            let acknowledged = self.acknowledged(source, accepted);
+            self.saved[place_of(source)] = Saved { accepted, acknowledged };
         }
         let mut spooled = [false; LINES];
         self.spool.durable_lines().for_each(|line| spooled[line.0] = true);
-        for line in Line::all() {
+        for line in self.texture.records() {
             let saved = self.saved[place_of(line.source())];
             let is_done = self.judge.is_written(line) || self.dead.contains(&line);
-            if line.end() <= saved.accepted && !self.spools_lost_with(line) {
+            if self.texture.is_below(line, saved.accepted) && !self.spools_lost_with(line) {
                 self.judge.early |= !is_done && !spooled[line.0];
                 self.judge.owe(line);
             }
-            if line.end() <= saved.acknowledged {
+            if self.texture.is_below(line, saved.acknowledged) {
                 self.judge.early |= !is_done && !self.spools_lost_with(line);
             }
+        }
+    }
+
+    fn acknowledged(&self, source: SourceId, accepted: Mark) -> Mark {
+        let generation = usize::try_from(source.generation.0).unwrap();
+        let floor = self.ways[source.lineage.0 as usize].floors[generation].unwrap_or(accepted);
+        match self.mistake {
+            Some(Mistake::FloorNotKept) if floor.offset >= accepted.offset => accepted,
+            Some(Mistake::FloorByOffset) if floor.offset <= accepted.offset => floor,
+            _ => accepted.earlier(floor),
         }
     }
 

@@ -67,7 +67,7 @@ impl World {
         let unanswered = self.client.unanswered();
         for line in self.client.write(&self.poison, self.climate.gap()) {
             self.tell(|| format!("  {line:?} is written"));
-            self.judge.write(line);
+            self.judge.write(line, self.texture.stream(line));
         }
         if self.client.is_fatal() && !was_fatal {
             self.expose(unanswered);
@@ -83,7 +83,8 @@ impl World {
             Some(batch) => {
                 for line in batch {
                     self.tell(|| format!("  {line:?} is written late"));
-                    self.judge.write_late(line, self.files.has(line.source()));
+                    let has_file = self.files.has(line.source());
+                    self.judge.write_late(line, self.texture.stream(line), has_file);
                 }
             }
             // Empty, or refused: the rest is out of sequence then.
@@ -153,8 +154,13 @@ impl World {
 
     fn strike(&mut self, key: Key, line: Line) {
         if !self.makes(Mistake::CopiesKept) || self.dice.once_in(2) {
-            self.spool.strike(key, line);
+            self.strike_from(key, line);
         }
+    }
+
+    fn strike_from(&mut self, key: Key, line: Line) {
+        self.spool.strike(key, line);
+        self.settle_floors(key.lane());
     }
 
     /// Kafka will never take this record.
@@ -179,7 +185,7 @@ impl World {
         self.dead.push(line);
         match duty {
             Duty::Ticket(ticket) => self.settle(ticket, Fate::DeadLettered),
-            Duty::Entry(key) => self.spool.strike(key, line),
+            Duty::Entry(key) => self.strike_from(key, line),
         }
     }
 }

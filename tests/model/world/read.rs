@@ -3,12 +3,13 @@
 use std::num::NonZeroU32;
 
 use tailspool::lane::Route;
-use tailspool::ledger::Fate;
+use tailspool::ledger::{Fate, Ticket};
 use tailspool::record::SourceId;
 
 use super::{Held, World};
-use crate::flight::Place;
-use crate::line::{LANES, Line, lines_before, mark, sources_of};
+use crate::line::{LANES, sources_of};
+use crate::spool::Key;
+use crate::texture::Read;
 use crate::variant::Mistake;
 
 const BLOCK_LINES_MAX: usize = 3;
@@ -26,39 +27,40 @@ impl World {
         if !self.has_memory() || (waits && !self.may_hold(at)) {
             return;
         }
-        let start = self.files.opened(source).unwrap();
-        let lines = self.files.read(source, 1 + self.dice.up_to(BLOCK_LINES_MAX - 1));
-        self.tell(|| format!("read {lines:?}: {route:?}, waits: {waits}"));
-        let end = lines.last().unwrap().end();
-        let count = NonZeroU32::new(u32::try_from(lines.len()).unwrap()).unwrap();
-        let mut ticket = self.ledgers.open(source, mark(start), mark(end), count);
-
-        let (known, new): (Vec<_>, Vec<_>) = lines.into_iter().partition(|l| self.spool_had(*l));
-        self.counts.recognised += known.len() as u64;
-        if !known.is_empty() {
-            let known = ticket.take(u32::try_from(known.len()).unwrap());
-            self.settle(known, Fate::Spooled);
-        }
-        if new.is_empty() {
-            return;
+        let count = 1 + self.dice.up_to(BLOCK_LINES_MAX - 1);
+        let Some(read) = self.files.read(&self.texture, source, count) else { return };
+        self.tell(|| {
+            let (start, end) = (read.block.start, read.block.end);
+            format!("read {:?} {start:?} {end:?}: {route:?}, waits: {waits}", read.lines)
+        });
+        self.counts.ragged += u64::from(read.block.is_ragged);
+        let records = NonZeroU32::new(read.block.len()).unwrap_or(NonZeroU32::MIN);
+        let ticket = self.ledgers.open(source, read.block.start, read.block.end, records);
+        if read.lines.is_empty() {
+            return self.settle(ticket, Fate::Filtered);
         }
         match route {
             Route::Produce => {
-                let piece = self.flight.board(at, new, Place::Owed, Some(ticket));
+                let piece = self.flight.board(at, read, ticket);
                 self.ways[at].lane.push(piece);
                 self.pump(at);
             }
             Route::Spool if waits => {
                 self.counts.held += 1;
-                self.ways[at].held.push_back(Held { lines: new, ticket });
+                self.ways[at].held.push_back(Held { read, ticket });
             }
-            Route::Spool => drop(self.stage(at, &new, ticket)),
+            Route::Spool => self.stage_whole(at, &read, ticket),
         }
+    }
+
+    fn stage_whole(&mut self, at: usize, read: &Read, ticket: Ticket) {
+        let records: Vec<_> = (0..).zip(read.lines.iter().copied()).collect();
+        drop(self.stage(at, &read.block, &records, ticket));
     }
 
     pub(super) fn has_memory(&self) -> bool {
         let held = self.ways.iter().flat_map(|way| &way.held);
-        self.flight.lines() + held.map(|held| held.lines.len()).sum::<usize>() < LINES_MAX
+        self.flight.lines() + held.map(|held| held.read.lines.len()).sum::<usize>() < LINES_MAX
     }
 
     fn way_of_new(&self, lane: usize) -> usize {
@@ -72,25 +74,13 @@ impl World {
         if self.makes(Mistake::FullRefusesAll) || self.makes(Mistake::FullHoldsAll) {
             return !self.spool.is_full();
         }
-        let last = self.spool.after(at % LANES, None).next_back().map(|(key, _)| key);
-        let start = self.files.opened(source).unwrap();
-        let is_within = last.is_some_and(|last| (source, start) < last);
-        is_within || (self.ways[at].held.is_empty() && !self.spool.is_full())
+        let start = self.files.opened(source).unwrap().offset;
+        let is_within = self.ways[at].reach.is_some_and(|reach| (source, start) < reach);
+        self.ways[at].held.is_empty() && (is_within || !self.spool.is_full())
     }
 
     fn may_hold(&self, at: usize) -> bool {
         !self.makes(Mistake::FullRefusesAll) && self.ways[at].held.len() < HELD_MAX
-    }
-
-    /// Whether the spool vouched for a line when this run began.
-    fn spool_had(&self, line: Line) -> bool {
-        if self.makes(Mistake::ForgetsWhatItHad) {
-            return self.spool.entries().any(|(_, entry)| entry.lines.contains(&line));
-        }
-        let covers = |(source, from, until): &(SourceId, _, _)| {
-            *source == line.source() && *from <= line.start() && line.end() <= *until
-        };
-        self.had.iter().any(covers)
     }
 
     /// Blocks that waited for room go into the spool.
@@ -99,7 +89,7 @@ impl World {
             && !self.spool.is_full()
             && let Some(held) = self.ways[lane].held.pop_front()
         {
-            drop(self.stage(lane, &held.lines, held.ticket));
+            self.stage_whole(lane, &held.read, held.ticket);
         }
     }
 
@@ -109,7 +99,7 @@ impl World {
             return;
         }
         while let Some(held) = self.ways[at].held.pop_front() {
-            let piece = self.flight.board(at, held.lines, Place::Owed, Some(held.ticket));
+            let piece = self.flight.board(at, held.read, held.ticket);
             self.ways[at].lane.push(piece);
         }
     }
@@ -123,25 +113,18 @@ impl World {
             let is_open = self.dice.once_in(2);
             if self.files.delete(source, is_open) {
                 self.ledgers.close(source);
+                self.excuse_not_read_again(source);
             }
         }
     }
 
-    /// Whether nothing that has yet to be read comes before what begins here.
-    pub(super) fn is_behind_reader(&self, first: Line) -> bool {
-        let source = first.source();
+    /// Whether a file that is there has been read again up to the end of an entry.
+    pub(super) fn is_behind_reader(&self, key: Key) -> bool {
         if self.makes(Mistake::ReplayPastReader) {
             return true;
         }
-        if self.makes(Mistake::GoneHoldsReplay) && self.files.opened(source).is_none() {
-            return lines_before(first.start()) < lines_before(self.saved_of(source).accepted);
-        }
-        let at = if self.makes(Mistake::ReplayPastPredecessor) {
-            Some(source)
-        } else {
-            self.files.unfinished(first.lane())
-        };
-        let reader = at.and_then(|at| Some((at, self.files.opened(at)?)));
-        reader.is_none_or(|reader| (source, first.start()) < reader)
+        let is_gone = self.files.is_gone(key.source) && !self.makes(Mistake::GoneHoldsReplay);
+        let opened = self.files.opened(key.source);
+        is_gone || opened.is_some_and(|opened| opened.offset >= key.end)
     }
 }

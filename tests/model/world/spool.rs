@@ -1,11 +1,12 @@
 //! The way through the spool: detour, replay, and back to direct.
 
 use tailspool::ledger::{Fate, Ticket};
-use tailspool::record::{Offset, SourceId};
+use tailspool::record::{Ahead, Block, Offset};
+use tailspool::spool::Put;
 
 use super::{Duty, World};
 use crate::flight::Place;
-use crate::line::{LANES, Line};
+use crate::line::{LANES, Line, place_of, sources_of};
 use crate::spool::{Entry, Key};
 use crate::variant::Mistake;
 
@@ -27,6 +28,7 @@ impl World {
         let waited = self.ways[at].lane.detour();
         if !self.makes(Mistake::CursorKept) {
             self.ways[at].loaded = None;
+            self.ways[at].is_missed = false;
         }
         let slots: Vec<_> =
             self.flight.of(at).filter(|(_, load)| load.is_fresh()).map(|(slot, _)| slot).collect();
@@ -34,9 +36,11 @@ impl World {
             let load = self.flight.load(slot);
             let is_owed = |n: &usize| load.places[*n] == Place::Owed;
             let owed: Vec<_> = (0..load.lines.len()).filter(is_owed).collect();
-            let lines: Vec<_> = owed.iter().map(|n| load.lines[*n]).collect();
+            let block = load.block.clone().unwrap();
+            let numbered = |n: &usize| (u32::try_from(*n).unwrap(), load.lines[*n]);
+            let records: Vec<_> = owed.iter().map(numbered).collect();
             let ticket = load.take_ticket(u32::try_from(owed.len()).unwrap());
-            let keys = self.stage(at, &lines, ticket);
+            let keys = self.stage(at, &block, &records, ticket);
             let load = self.flight.load(slot);
             for (n, key) in owed.into_iter().zip(keys) {
                 load.places[n] = Place::InSpool(key);
@@ -51,39 +55,78 @@ impl World {
     ///
     /// An entry is a run of adjacent records: what lies in a gap may be in an entry of its own,
     /// or be a letter that is still being written.
-    pub(super) fn stage(&mut self, at: usize, lines: &[Line], mut ticket: Ticket) -> Vec<Key> {
-        let source = lines[0].source();
-        let letters = self.letters_of(source);
-        let spans = self.makes(Mistake::EntrySpansGaps);
+    pub(super) fn stage(
+        &mut self,
+        at: usize,
+        block: &Block,
+        records: &[(u32, Line)],
+        mut ticket: Ticket,
+    ) -> Vec<Key> {
         let mut keys = Vec::new();
-        for lines in lines.chunk_by(|a, b| spans || a.end() == b.start()) {
-            let end = lines.last().unwrap().end();
-            let generation = usize::try_from(source.generation.0).unwrap();
-            let staged_to = self.ways[at].staged_to[generation].replace(end);
-            let letter = letters.iter().copied().filter(|letter| *letter < end).max();
-            let chain = staged_to.max(letter).unwrap_or(Offset::START);
-            let ticket = ticket.take(u32::try_from(lines.len()).unwrap());
-            self.tell(|| format!("stage {lines:?} chain {chain:?}"));
-            let entry = Entry { lines: lines.to_vec(), chain };
+        for run in records.chunk_by(|a, b| a.0 + 1 == b.0) {
+            let ticket = ticket.take(u32::try_from(run.len()).unwrap());
+            let (key, entry) = self.entry(at, block, run);
+            self.tell(|| format!("stage {key:?} {entry:?}"));
             if self.makes(Mistake::SettleStaged) {
                 self.settle(ticket, Fate::Spooled);
-                self.spool.stage((source, end), entry, None);
+                self.spool.stage(key, entry, None);
             } else {
-                self.spool.stage((source, end), entry, Some(ticket));
+                self.spool.stage(key, entry, Some(ticket));
             }
-            keys.extend(std::iter::repeat_n((source, end), lines.len()));
+            keys.extend(std::iter::repeat_n(key, run.len()));
         }
         keys
     }
 
-    /// The ends of the records of a source that have no other fate than a letter not yet written.
-    fn letters_of(&self, source: SourceId) -> Vec<Offset> {
-        if self.makes(Mistake::ChainForgetsLetters) {
-            return Vec::new();
+    /// The next entry of a way, and its name.
+    fn entry(&mut self, at: usize, block: &Block, run: &[(u32, Line)]) -> (Key, Entry) {
+        let (source, (first, _), (last, _)) = (block.source, run[0], run[run.len() - 1]);
+        let start = first.checked_sub(1).map_or(block.start.offset, |n| self.end_of(block, n));
+        let end = self.end_of(block, last);
+        let key = Key { source, start, end, seq: self.seq };
+        self.seq += 1;
+        let generation = usize::try_from(source.generation.0).unwrap();
+        let way = &mut self.ways[at];
+        way.reach = way.reach.max(Some((source, end)));
+        way.is_missed |= way.loaded.is_some_and(|loaded| key < loaded);
+        let is_blind = start == end && self.mistake != Some(Mistake::BlindChained);
+        let next = if is_blind { Put::UNCHAINED } else { end };
+        let before = way.chains[generation].replace(next);
+        way.floors[generation].get_or_insert(block.start);
+        let is_burying = !self.letters.is_empty() && !self.makes(Mistake::ChainForgetsLetters);
+        let is_ahead = block.start.ahead != Ahead::NONE && !self.makes(Mistake::AheadChained);
+        let chain = match before {
+            _ if is_burying || is_ahead => Put::UNCHAINED,
+            Some(before) => before,
+            None if self.makes(Mistake::ChainFromStart) => Offset::START,
+            None => block.start.offset,
+        };
+        let lines: Vec<_> = run.iter().map(|(_, line)| *line).collect();
+        let reach = run.iter().map(|(number, _)| block.place_of(*number)).max().unwrap();
+        let is_marked = last + 1 == block.len()
+            && (block.end.ahead == Ahead::NONE || self.makes(Mistake::AheadIsPlace));
+        let is_entangled = block.is_ragged || block.start.ahead != Ahead::NONE;
+        (key, Entry { all: lines.clone(), lines, reach, chain, is_marked, is_entangled })
+    }
+
+    fn end_of(&self, block: &Block, record: u32) -> Offset {
+        if self.makes(Mistake::MiddleIsPlace) && record + 1 < block.len() {
+            return block.place_of(record);
         }
-        let owed = |duty: &Duty| matches!(duty, Duty::Ticket(_));
-        let letters = self.letters.iter().filter(|l| owed(&l.duty) && l.line.source() == source);
-        letters.map(|letter| letter.line.end()).collect()
+        block.end_of(record)
+    }
+
+    /// Once a way's backlog is empty, what was accepted of its sources is acknowledged, too.
+    pub(super) fn settle_floors(&mut self, at: usize) {
+        if self.spool.after(at, None).next().is_some() {
+            return;
+        }
+        self.ways[at].chains = Default::default();
+        let floors = std::mem::take(&mut self.ways[at].floors);
+        for (source, _) in sources_of(at).zip(floors).filter(|(_, floor)| floor.is_some()) {
+            let frontier = self.ledgers.frontier(source);
+            self.frontiers.extend(frontier.map(|frontier| (source, frontier)));
+        }
     }
 
     /// Gives back the next of a lane's backlog, or opens the direct way if there is none left.
@@ -93,27 +136,41 @@ impl World {
             return;
         }
         let next = self.spool.after(lane, self.ways[lane].loaded).next();
-        let Some((key, entry)) = next.map(|(key, entry)| (key, entry.lines.clone())) else {
-            self.go_direct(lane);
+        let Some((key, entry)) = next.map(|(key, entry)| (key, entry.clone())) else {
+            if self.has_all(lane) {
+                self.go_direct(lane);
+            }
             return;
         };
-        let is_flushed = self.spool.is_flushed(key) || self.makes(Mistake::LoadUnflushed);
         let has_place = if self.makes(Mistake::ReplaySharesMemory) {
             self.has_memory()
         } else {
             self.flight.of(lane).count() < WINDOW
         };
-        if !is_flushed || !has_place || !self.is_behind_reader(entry[0]) {
+        if !has_place {
+            return;
+        }
+        if !self.is_behind_reader(key) {
+            return;
+        }
+        if self.was_read_again(key, &entry) {
+            self.tell(|| format!("superseded {key:?}"));
+            self.counts.superseded += 1;
+            self.spool.supersede(key);
+            self.settle_floors(lane);
             return;
         }
         self.ways[lane].lane.drain();
         self.tell(|| format!("load {entry:?}"));
         self.ways[lane].loaded = Some(key);
-        let mut lines = entry;
-        lines.retain(|line| !self.letters.iter().any(|letter| letter.line == *line));
+        let mut lines = entry.lines;
+        lines.retain(|line| {
+            let is_its = |duty: &Duty| matches!(duty, Duty::Entry(of) if *of == key);
+            !self.letters.iter().any(|letter| letter.line == *line && is_its(&letter.duty))
+        });
         if !lines.is_empty() {
             self.counts.replayed += 1;
-            let piece = self.flight.board(lane, lines, Place::InSpool(key), None);
+            let piece = self.flight.board_replayed(lane, lines, key);
             self.ways[lane].lane.push(piece);
         }
         if self.makes(Mistake::DirectBeforeLoaded) {
@@ -122,13 +179,38 @@ impl World {
         self.pump(lane);
     }
 
+    /// Whether an entry of an earlier run lies where this run has read again.
+    fn was_read_again(&self, key: Key, entry: &Entry) -> bool {
+        let is_old = key.seq < self.first_seq && !self.makes(Mistake::NotSuperseded);
+        let resumed = self.resumed[place_of(key.source)];
+        let is_beyond = resumed.is_some_and(|from| key.start >= from.offset);
+        let is_whole = match self.mistake {
+            Some(Mistake::BlindSuperseded) => true,
+            Some(Mistake::RaggedSuperseded) => key.start < key.end,
+            _ => key.is_all_of(entry),
+        };
+        let opened = self.files.opened(key.source);
+        is_old && is_beyond && is_whole && opened.is_some_and(|to| to.offset >= key.end)
+    }
+
+    /// Goes back for what was staged before what has been loaded, as soon as nothing else would be
+    /// loaded twice by that.
+    fn has_all(&mut self, lane: usize) -> bool {
+        let has_all = !self.ways[lane].is_missed || self.makes(Mistake::MissedForgotten);
+        if !has_all && self.flight.of(lane).next().is_none() && self.letters.is_empty() {
+            self.ways[lane].loaded = None;
+            self.ways[lane].is_missed = false;
+        }
+        has_all
+    }
+
     fn go_direct(&mut self, lane: usize) {
         self.tell(|| format!("{lane} is direct"));
         let way = &mut self.ways[lane];
         way.lane.backlog_loaded();
-        way.staged_to = Default::default();
         way.loaded = None;
         self.push_held(lane);
+        self.settle_floors(lane);
         self.pump(lane);
     }
 

@@ -1,9 +1,10 @@
 //! Drives the room by hand in a directory of its own: no watch, no Kafka, no waiting. What comes
 //! out is checked as it comes, and a restart takes up what was acknowledged.
 
+mod looks;
 mod start;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -12,8 +13,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use looks::{rotate_in, siblings};
 pub(super) use start::acknowledged;
-use start::{siblings, tail};
+use start::tail;
 use tempfile::TempDir;
 
 use super::super::{
@@ -26,7 +28,7 @@ use crate::clock;
 use crate::record::{Block, Generation, Identity, Label, Lineage, Mark, Remarks, SourceId};
 use crate::settings::{Format, Input};
 use crate::tail::content::Content;
-use crate::tail::identity;
+use crate::tail::{identity, lineage};
 
 type Emit = Box<dyn FnMut(Event)>;
 
@@ -44,7 +46,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn at(&self) -> Mark {
+    pub(super) fn at(&self) -> Mark {
         *self.marks.last().unwrap()
     }
 }
@@ -287,74 +289,10 @@ impl Bench {
 
     /// `app.log` to `.1`, what was `.1` to `.2`, and so on; nothing has the name then.
     pub(super) fn rotate(&self) {
-        for number in (1..9).rev() {
-            let from = format!("app.log.{number}");
-            if self.path(&from).exists() {
-                self.rename(&from, &format!("app.log.{}", number + 1));
-            }
-        }
-        self.rename("app.log", "app.log.1");
+        rotate_in(self.dir());
     }
 
-    // What the daemon does.
-    pub(super) fn look_at(&mut self, name: &Path, thorough: bool) {
-        let siblings = || siblings(name);
-        self.tail
-            .look(Look { input: 0, path: name, real: None, thorough, listed_ms: None }, siblings);
-    }
-
-    /// A look with a listing that is not what the directory holds now.
-    pub(super) fn look_with(&mut self, name: &Path, listing: &[PathBuf]) {
-        self.tail.look(
-            Look { input: 0, path: name, real: None, thorough: true, listed_ms: None },
-            || listing.to_vec(),
-        );
-    }
-
-    /// A look at `app.log` while `others` do something after its directory was listed.
-    pub(super) fn look_while(&mut self, others: impl Fn(&Path)) {
-        let (name, dir) = (self.path("app.log"), self.dir().to_owned());
-        let is_first = Cell::new(true);
-        let look = Look { input: 0, path: &name, real: None, thorough: false, listed_ms: None };
-        self.tail.look(look, || {
-            let listed = siblings(&name);
-            if is_first.replace(false) {
-                others(&dir);
-            }
-            listed
-        });
-    }
-
-    /// A look at a name that is a link.
-    pub(super) fn look_through(&mut self, name: &Path, real: &Path) {
-        self.tail.look(
-            Look { input: 0, path: name, real: Some(real), thorough: true, listed_ms: None },
-            Vec::new,
-        );
-    }
-
-    /// A scan: all that is there and all that was.
-    pub(super) fn look(&mut self) {
-        let began_ms = clock::wall_ms();
-        let there = |name: &Path| name.exists() || !siblings(name).is_empty();
-        for name in self.names.clone() {
-            if there(&name) {
-                self.look_at(&name, true);
-            }
-        }
-        for name in self.tail.absent(0, there) {
-            self.look_at(&name, true);
-        }
-        self.tail.looked(0, Some(began_ms));
-    }
-
-    /// What notify brings: a look at the names alone.
-    pub(super) fn glance(&mut self) {
-        for name in self.names.clone() {
-            self.look_at(&name, false);
-        }
-    }
-
+    // What the daemon does, beside looking.
     pub(super) fn turn(&mut self) -> Turn {
         self.tail.turn(|_, path| siblings(path))
     }
@@ -386,6 +324,14 @@ impl Bench {
         clock::advance(Duration::from_millis(seconds * 1000 + 1));
         self.tail.sweep();
         self.turns();
+    }
+
+    /// The same with a look every ten seconds.
+    pub(super) fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds / 10 {
+            self.look();
+            self.wait(10);
+        }
     }
 
     pub(super) fn finish(&mut self) -> bool {
@@ -424,6 +370,15 @@ impl Bench {
 
     pub(super) fn source_count(&self) -> usize {
         self.tail.lineages.iter().map(|lineage| lineage.sources.len()).sum()
+    }
+
+    pub(super) fn unpacking_count(&self) -> usize {
+        self.tail.descriptors.unpacking
+    }
+
+    /// Something compressed is there that cannot be judged yet.
+    pub(super) fn awaits_packed(&self) -> bool {
+        self.tail.lineages.iter().any(lineage::Lineage::awaits_packed)
     }
 
     pub(super) fn pending(&self) -> usize {

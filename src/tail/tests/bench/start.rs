@@ -1,23 +1,6 @@
-//! Starts the room with what was kept, and lists for it.
+//! Starts the room with what was kept.
 
 use super::*;
-
-/// The files beside `live` that may have had its name.
-pub(super) fn siblings(live: &Path) -> Vec<PathBuf> {
-    let name = live.file_name().unwrap().to_str().unwrap();
-    let mut found: Vec<PathBuf> = fs::read_dir(live.parent().unwrap())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            let other = path.file_name().unwrap().to_str().unwrap();
-            let added = other.strip_prefix(name).unwrap_or_default();
-            let is_temporary = path.extension().is_some_and(|extension| extension == "tmp");
-            added.starts_with(['.', '-']) && !is_temporary
-        })
-        .collect();
-    found.sort();
-    found
-}
 
 pub(super) fn tail(
     input: &Input,

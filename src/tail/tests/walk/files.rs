@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use super::super::packer::ENDINGS;
 use super::action::{Manner, Names};
 use crate::clock;
+use crate::record::Identity;
+use crate::tail::identity;
 
 pub(super) const LIVE: &str = "app.log";
 /// A name that extends the live one, but is no rotation's.
-const LINKED: &str = "app.log.link";
+pub(super) const LINKED: &str = "app.log.link";
 const AWAY: &str = "elsewhere";
 const KEPT_MAX: usize = 3;
 
@@ -29,6 +31,8 @@ pub(super) struct Inode {
     pub(super) seen: usize,
     /// It is compressed, and was made then, in wall milliseconds.
     pub(super) packed_ms: Option<u64>,
+    /// Its time does not say when its original was last written to.
+    pub(super) is_vague: bool,
 }
 
 impl Inode {
@@ -196,6 +200,14 @@ impl Files {
         self.inodes[at].names.retain(|known| known != name);
     }
 
+    /// Whether a file is where it may be found.
+    pub(super) fn has(&self, identity: &Identity) -> bool {
+        let names = self.inodes.iter().flat_map(|inode| &inode.names);
+        names
+            .filter(|name| name.starts_with(LIVE))
+            .any(|name| identity::of(&self.path(name).metadata().unwrap()).is_same_file(identity))
+    }
+
     pub(super) fn oldest(&self) -> Option<String> {
         self.rotated().into_iter().next()
     }
@@ -213,8 +225,11 @@ impl Files {
         names
     }
 
+    /// Not beside what has lost its time: a name that says nothing about the order leaves nothing
+    /// else to go by.
     pub(super) fn link(&mut self) {
-        let Some(at) = self.live() else { return };
+        let is_vague = |inode: &Inode| inode.is_vague && inode.is_within_reach();
+        let Some(at) = self.live().filter(|_| !self.inodes.iter().any(is_vague)) else { return };
         self.delete(LINKED);
         fs::hard_link(self.path(LIVE), self.path(LINKED)).unwrap();
         self.inodes[at].names.push(LINKED.to_owned());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::packer::{ENDINGS, Packer, pack};
 use super::action::Step;
-use super::files::{Files, Inode, touch};
+use super::files::{Files, Inode, LINKED, touch};
 use super::model::Model;
 use crate::clock;
 use crate::record::Anchor;
@@ -31,6 +31,8 @@ impl Model {
         plain.retain(|name| self.files.named(name).is_some_and(has_one));
         let Some(from) = plain.get(which % plain.len().max(1)).cloned() else { return };
         self.files.leave(&from);
+        // What is called otherwise than the others has nothing but times to go by.
+        let packer = if self.files.named(LINKED).is_some() { Packer::Gzip } else { packer };
         let to = from.clone() + packer.ending();
         let begun = if aside { to.clone() + ".tmp" } else { to.clone() };
         let bytes = pack(packer, &fs::read(self.files.path(&from)).unwrap());
@@ -67,8 +69,15 @@ impl Files {
         let (names, packed_ms) = (vec![to.to_owned()], clock::wall_ms());
         // Looks from now on begin later.
         while clock::wall_ms() <= packed_ms {}
-        let packed_ms = Some(packed_ms);
-        self.inodes.push(Inode { cells, unfinished, names, packed_ms, ..Inode::default() });
+        let (packed_ms, is_vague) = (Some(packed_ms), packer != Packer::Gzip);
+        self.inodes.push(Inode {
+            cells,
+            unfinished,
+            names,
+            packed_ms,
+            is_vague,
+            ..Inode::default()
+        });
     }
 
     /// Time passes for us, not for files: what was compressed before all was last looked at is to

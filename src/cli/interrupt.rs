@@ -7,13 +7,11 @@ use std::thread;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Error;
-
 #[derive(Clone, Default)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// From now on signals do not end the process, but are found by [`Interrupt::check`].
+    /// From now on signals do not end the process, but are found by [`Interrupt::is_asked`].
     pub(super) fn listen() -> io::Result<Self> {
         let interrupt = Self::default();
         let flag = interrupt.clone();
@@ -40,7 +38,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.0.load(Ordering::Acquire) { Err(Error::Interrupted) } else { Ok(()) }
+    pub(super) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }

@@ -1,0 +1,331 @@
+//! `tailspool send`: the standard input to a topic, as kafka-console-producer does it, but without
+//! losing a line: what cannot be delivered is in a file in the end.
+
+mod line;
+mod progress;
+mod undelivered;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::exit::{Exit, Failure};
+use super::interrupt::Interrupt;
+use crate::clock;
+use crate::config;
+use crate::produce::{Cause, RECORD_OVERHEAD_BYTES, Sender, Sent, Trouble, Verdict};
+use crate::settings::Kafka;
+use line::{Line, Reading};
+use progress::Progress;
+use undelivered::Undelivered;
+
+const CHUNK_BYTES: usize = 64 << 10;
+/// How long nothing may happen before somebody looks again.
+const LOOK: Duration = Duration::from_millis(10);
+const DEFAULT_CONFIG: &str = "/etc/tailspool/tailspool.yaml";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where the lines go
+    #[arg(long, value_name = "TOPIC")]
+    topic: String,
+    /// Brokers to begin with, host:port,…; without, those of the configuration
+    #[arg(long, value_name = "SERVERS")]
+    bootstrap_server: Option<String>,
+    /// Configuration file whose `kafka` section is used
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Key of every record
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Header of every record; may be given several times
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = line::pair)]
+    headers: Vec<(String, String)>,
+    /// 0, 1 or all
+    #[arg(long)]
+    acks: Option<String>,
+    /// none, gzip, snappy, lz4 or zstd
+    #[arg(long, value_name = "CODEC")]
+    compression: Option<String>,
+    /// Partition of every record; without, the key decides as in Java
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
+    partition: Option<i32>,
+    /// parse.key, key.separator, parse.headers, null.marker, … as in kafka-console-producer, or
+    /// one of the producer's settings; may be given several times
+    #[arg(long = "property", value_name = "NAME=VALUE", value_parser = line::pair)]
+    properties: Vec<(String, String)>,
+    /// Where lines are kept that could not be delivered
+    #[arg(long, value_name = "FILE", default_value = "undelivered.log")]
+    undelivered: PathBuf,
+}
+
+pub(super) fn send(args: &Args) -> Result<Exit, Failure> {
+    let (reading, rest) = Reading::of(&args.properties, args.key.as_deref(), &args.headers)
+        .map_err(Failure::Usage)?;
+    let kafka = kafka(args, rest)?;
+    let sender = Sender::new(&kafka).map_err(Failure::Client)?;
+    let interrupt = Interrupt::listen().map_err(Failure::Runtime)?;
+    let mut sending = Sending {
+        args,
+        reading,
+        limit: kafka.buffer_memory_bytes,
+        patience: kafka.max_block,
+        deadline: kafka.delivery_timeout,
+        sender,
+        waiting: BTreeMap::new(),
+        waiting_bytes: 0,
+        next: 0,
+        heard_at: clock::now(),
+        is_reachable: true,
+        given_up: None,
+        suspects: VecDeque::new(),
+        said: BTreeSet::new(),
+        undelivered: Undelivered::new(&args.undelivered),
+        progress: Progress::start(),
+    };
+    sending.all(&chunks().map_err(Failure::Runtime)?, &interrupt)?;
+    sending.sum_up()
+}
+
+/// The settings, from the file if it is asked for or all there is.
+fn kafka(args: &Args, mut given: Vec<(String, String)>) -> Result<Kafka, Failure> {
+    let options = [
+        ("bootstrap.servers", &args.bootstrap_server),
+        ("acks", &args.acks),
+        ("compression.type", &args.compression),
+    ];
+    for (name, value) in options {
+        if let Some(value) = value {
+            given.retain(|(given, _)| given != name);
+            given.push((name.to_owned(), value.clone()));
+        }
+    }
+    let default = Path::new(DEFAULT_CONFIG);
+    let is_told = given.iter().any(|(name, _)| name == "bootstrap.servers");
+    let file = args.config.as_deref().or((!is_told && default.exists()).then_some(default));
+    let (kafka, warnings) = config::producer(file, &given)?;
+    for warning in warnings {
+        writeln!(io::stderr(), "{warning}")?;
+    }
+    Ok(kafka)
+}
+
+/// The standard input, read by a thread of its own: it may be silent while reports come in.
+fn chunks() -> io::Result<Receiver<io::Result<Vec<u8>>>> {
+    let (to, from) = sync_channel(4);
+    thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let mut stdin = io::stdin().lock();
+        loop {
+            let mut chunk = vec![0; CHUNK_BYTES];
+            let read = stdin.read(&mut chunk).map(|len| {
+                chunk.truncate(len);
+                chunk
+            });
+            let is_last = read.as_ref().map_or(true, Vec::is_empty);
+            if to.send(read).is_err() || is_last {
+                return;
+            }
+        }
+    })?;
+    Ok(from)
+}
+
+struct Sending<'a> {
+    args: &'a Args,
+    reading: Reading,
+    /// The most that may wait, in bytes, overhead included.
+    limit: usize,
+    /// How long a line waits for room.
+    patience: Duration,
+    /// How long nothing at all may be delivered while something waits.
+    deadline: Duration,
+    sender: Sender,
+    /// What was handed over and has not come back, by number.
+    waiting: BTreeMap<usize, Box<[u8]>>,
+    waiting_bytes: usize,
+    next: usize,
+    heard_at: Instant,
+    is_reachable: bool,
+    /// Why nothing is sent any more.
+    given_up: Option<String>,
+    /// Refused together with others, and by whom is not known.
+    suspects: VecDeque<(Box<[u8]>, Cause)>,
+    /// What to look at, which was said.
+    said: BTreeSet<&'static str>,
+    undelivered: Undelivered<'a>,
+    progress: Progress,
+}
+
+impl Sending<'_> {
+    fn all(
+        &mut self,
+        chunks: &Receiver<io::Result<Vec<u8>>>,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let mut begun: Vec<u8> = Vec::new();
+        loop {
+            let chunk = match chunks.recv_timeout(LOOK) {
+                Ok(chunk) => chunk?,
+                Err(RecvTimeoutError::Disconnected) => Vec::new(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.hear(Duration::ZERO)?;
+                    if interrupt.is_asked() {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            if chunk.is_empty() || interrupt.is_asked() {
+                begun.extend(chunk);
+                break;
+            }
+            begun.extend(chunk);
+            let whole = memchr::memrchr(b'\n', &begun).map_or(0, |at| at + 1);
+            let rest = begun.split_off(whole);
+            for line in begun.split_inclusive(|byte| *byte == b'\n') {
+                self.line(line)?;
+            }
+            begun = rest;
+            self.hear(Duration::ZERO)?;
+        }
+        // What was read is ours to deliver, a last line without its end, too.
+        for line in begun.split_inclusive(|byte| *byte == b'\n') {
+            self.line(line)?;
+        }
+        self.settle()?;
+        self.one_by_one()
+    }
+
+    /// Hands a line over as soon as there is room.
+    fn line(&mut self, line: &[u8]) -> Result<(), Failure> {
+        if !self.suspects.is_empty() {
+            self.one_by_one()?;
+        }
+        let asked_at = clock::now();
+        while self.given_up.is_none() {
+            let has_room =
+                self.waiting.is_empty() || self.waiting_bytes + weight(line) <= self.limit;
+            match if has_room { self.hand_over(line) } else { Ok(false) } {
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    self.hear(LOOK)?;
+                    if clock::since(asked_at) >= self.patience {
+                        self.give_up("no room for `max.block.ms`".to_owned());
+                    }
+                }
+                Err(why) => return Ok(self.undelivered.keep(line, &why)?),
+            }
+        }
+        let why = self.given_up.as_deref().unwrap_or_default();
+        Ok(self.undelivered.keep(line, why)?)
+    }
+
+    /// Returns false if the client has no room; fails with why the line will never be taken.
+    fn hand_over(&mut self, line: &[u8]) -> Result<bool, String> {
+        let bare = line.strip_suffix(b"\n").unwrap_or(line);
+        let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
+        let Line { key, headers, value } = self.reading.line(bare)?;
+        let (topic, partition, number) = (&self.args.topic, self.args.partition, self.next);
+        let sent = Sent { topic, partition, key, headers: &headers, value, number };
+        if !self.sender.send(sent).map_err(|cause| cause.to_string())? {
+            return Ok(false);
+        }
+        if self.waiting.is_empty() {
+            self.heard_at = clock::now();
+        }
+        self.next += 1;
+        self.waiting_bytes += weight(line);
+        self.waiting.insert(number, line.into());
+        Ok(true)
+    }
+
+    /// Settles what has come back.
+    fn hear(&mut self, wait: Duration) -> Result<(), Failure> {
+        let (returned, troubles) = self.sender.hear(wait);
+        for trouble in troubles {
+            self.trouble(&trouble);
+        }
+        for (number, fate) in returned {
+            let Some(line) = self.waiting.remove(&number) else { continue };
+            self.waiting_bytes -= weight(&line);
+            match fate {
+                Ok(()) => {
+                    (self.heard_at, self.is_reachable) = (clock::now(), true);
+                    self.progress.delivered();
+                }
+                Err(cause) if self.given_up.is_none() && cause.verdict() == Verdict::Suspect => {
+                    self.suspects.push_back((line, cause));
+                }
+                Err(cause) => {
+                    let why = self.given_up.clone().unwrap_or_else(|| cause.to_string());
+                    self.undelivered.keep(&line, &why)?;
+                }
+            }
+        }
+        let is_late = !self.waiting.is_empty() && clock::since(self.heard_at) >= self.deadline;
+        if is_late && self.given_up.is_none() {
+            self.give_up("nothing was delivered for `delivery.timeout.ms`".to_owned());
+        }
+        self.progress.waiting(self.waiting.len());
+        Ok(())
+    }
+
+    /// A batch is refused whole for one of its records: the guilty one is refused alone, too.
+    fn one_by_one(&mut self) -> Result<(), Failure> {
+        self.settle()?;
+        for (line, _) in std::mem::take(&mut self.suspects) {
+            match self.hand_over(&line) {
+                Ok(true) => self.settle()?,
+                Ok(false) => self.undelivered.keep(&line, "the client takes nothing")?,
+                Err(why) => self.undelivered.keep(&line, &why)?,
+            }
+            for (line, cause) in std::mem::take(&mut self.suspects) {
+                self.undelivered.keep(&line, &cause.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
+        while !self.waiting.is_empty() {
+            self.hear(LOOK)?;
+        }
+        Ok(())
+    }
+
+    fn trouble(&mut self, trouble: &Trouble) {
+        self.is_reachable &= !trouble.is_unreachable();
+        if trouble.is_refusal() && self.said.insert(trouble.advice()) {
+            self.progress.say(&format!("{}\n    {}", trouble.reason, trouble.advice()));
+        }
+    }
+
+    fn give_up(&mut self, why: String) {
+        self.given_up = Some(why);
+        self.sender.give_up();
+    }
+
+    fn sum_up(mut self) -> Result<Exit, Failure> {
+        self.progress.end();
+        let kept = self.undelivered.close()?;
+        if kept.count == 0 {
+            return Ok(Exit::Done);
+        }
+        let path = self.args.undelivered.display();
+        let mut err = io::stderr().lock();
+        writeln!(err, "{} lines could not be delivered; they are in {path}", kept.count)?;
+        for (why, count) in kept.reasons {
+            writeln!(err, "    {count}: {why}")?;
+        }
+        let nobody_was_there = !self.is_reachable && self.progress.count() == 0;
+        Ok(if nobody_was_there { Exit::Unreachable } else { Exit::Verdict })
+    }
+}
+
+fn weight(line: &[u8]) -> usize {
+    // Once here and once in the client.
+    2 * line.len() + RECORD_OVERHEAD_BYTES
+}

@@ -1,0 +1,138 @@
+//! Whether something listens at a broker's address, and which certificates it shows.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use openssl::nid::Nid;
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslFiletype, SslMethod, SslVerifyMode};
+use openssl::x509::{X509, X509Ref};
+use thiserror::Error;
+
+use crate::settings;
+
+#[derive(Debug, Error)]
+pub enum ReachError {
+    #[error("its name cannot be resolved: {0}")]
+    Name(io::Error),
+    #[error("its name leads to no address")]
+    NoAddress,
+    #[error("{address}: {error}")]
+    Connect { address: SocketAddr, error: io::Error },
+}
+
+/// Somebody who answers.
+#[derive(Debug)]
+pub struct Contact(TcpStream);
+
+/// Until when a certificate holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its common name, or what else it has.
+    pub subject: String,
+    /// As OpenSSL writes it: `Nov 21 14:20:49 2026 GMT`.
+    pub not_after: String,
+    /// Negative once it has expired.
+    pub days_left: i64,
+    /// Its time is still to come, or our clock is behind.
+    pub is_early: bool,
+}
+
+/// Connects to `host:port`, to whichever of its addresses answers first in their order.
+pub fn reach(address: &str, timeout: Duration) -> Result<Contact, ReachError> {
+    let bare = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let addresses = bare.to_socket_addrs().map_err(ReachError::Name)?;
+    let mut failed = ReachError::NoAddress;
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => return Ok(Contact(stream)),
+            Err(error) => failed = ReachError::Connect { address, error },
+        }
+    }
+    Err(failed)
+}
+
+impl Contact {
+    /// Whether it takes up a TLS handshake.
+    pub fn speaks_tls(self, timeout: Duration) -> bool {
+        let handshake = || {
+            self.wait(timeout)?;
+            let connector = unverified()?.build().configure()?.verify_hostname(false);
+            connector.connect("localhost", self.0).map_err(io::Error::other)
+        };
+        handshake().is_ok()
+    }
+
+    fn wait(&self, timeout: Duration) -> io::Result<()> {
+        self.0.set_read_timeout(Some(timeout))?;
+        self.0.set_write_timeout(Some(timeout))
+    }
+
+    /// The certificates it shows in a TLS handshake, its own first. Whether they can be trusted is
+    /// not asked here.
+    pub fn certificates(
+        self,
+        host: &str,
+        kafka: &settings::Kafka,
+        timeout: Duration,
+    ) -> io::Result<Vec<Certificate>> {
+        self.wait(timeout)?;
+        let mut builder = unverified()?;
+        // One who has none to show may be turned away before it sees theirs.
+        if let (Some(certificate), Some(key)) =
+            (kafka.security.get("ssl.certificate.location"), kafka.security.get("ssl.key.location"))
+        {
+            show(&mut builder, certificate, key);
+        }
+        let connector = builder.build().configure()?.verify_hostname(false);
+        let stream = connector.connect(host, self.0).map_err(io::Error::other)?;
+        let chain = stream.ssl().peer_cert_chain();
+        Ok(chain.into_iter().flatten().filter_map(|certificate| of(certificate).ok()).collect())
+    }
+}
+
+fn unverified() -> io::Result<SslConnectorBuilder> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+    builder.set_verify(SslVerifyMode::NONE);
+    Ok(builder)
+}
+
+/// A key that is locked cannot be shown, and librdkafka says what is wrong with one that is broken.
+fn show(builder: &mut SslConnectorBuilder, certificate: &str, key: &str) {
+    if builder.set_certificate_chain_file(certificate).is_ok() {
+        drop(builder.set_private_key_file(key, SslFiletype::PEM));
+    }
+}
+
+/// The certificates in a PEM file.
+pub fn certificates_in(path: &Path) -> io::Result<Vec<Certificate>> {
+    let pem = std::fs::read(path)?;
+    let chain = X509::stack_from_pem(&pem)?;
+    chain.iter().map(|certificate| of(certificate).map_err(io::Error::from)).collect()
+}
+
+fn of(certificate: &X509Ref) -> Result<Certificate, openssl::error::ErrorStack> {
+    let now = Asn1Time::days_from_now(0)?;
+    let days_left = |until: &Asn1TimeRef| -> Result<i64, openssl::error::ErrorStack> {
+        let left = now.diff(until)?;
+        // What expired today has less than no day left.
+        let spent = left.days == 0 && left.secs < 0;
+        Ok(i64::from(left.days) - i64::from(spent))
+    };
+    Ok(Certificate {
+        subject: subject(certificate),
+        not_after: certificate.not_after().to_string(),
+        days_left: days_left(certificate.not_after())?,
+        is_early: now.compare(certificate.not_before())? == std::cmp::Ordering::Less,
+    })
+}
+
+fn subject(certificate: &X509Ref) -> String {
+    let name = certificate.subject_name();
+    let common = name.entries_by_nid(Nid::COMMONNAME).next();
+    let entry = common.or_else(|| name.entries().next());
+    let text = entry.and_then(|entry| entry.data().to_string().ok());
+    text.unwrap_or_else(|| "without a name".to_owned())
+}

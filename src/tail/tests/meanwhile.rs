@@ -1,0 +1,134 @@
+//! What becomes of files just while they are looked at.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::bench::{Bench, rotate_in, siblings};
+use crate::clock;
+use crate::record::{self, Generation, Label, LineageId};
+use crate::tail::beside::Beside;
+use crate::tail::lineage::Lineage;
+use crate::tail::reconcile::{From, Since};
+
+#[test]
+fn a_sibling_that_a_listing_missed_is_found_by_the_next_scan() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.rotate();
+    bench.write("app.log", "b1\n");
+    bench.rotate();
+    bench.write("app.log", "c1\n");
+    // A listing made before the rotations.
+    let name = bench.path("app.log");
+    bench.look_with(&name, &[]);
+    bench.turns();
+    bench.ship();
+    let mut texts = bench.texts();
+    texts.sort();
+    assert_eq!(texts, ["a1", "b1", "c1"]);
+}
+
+#[test]
+fn a_closed_file_that_a_listing_missed_is_not_gone() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.wait(400);
+    assert_eq!(bench.open_files(), 0);
+    bench.append("app.log", "a2\n");
+    bench.rotate();
+    bench.write("app.log", "b1\n");
+    let name = bench.path("app.log");
+    bench.look_with(&name, &[]);
+    bench.ship();
+    assert_eq!(bench.lost(), []);
+    let mut texts = bench.texts();
+    texts.sort();
+    assert_eq!(texts, ["a1", "a2", "b1"]);
+}
+
+#[test]
+fn a_file_that_is_rotated_between_listing_and_look_comes_before_its_successor() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.rotate();
+    bench.write("app.log", "b1\n");
+    bench.look_while(|dir| {
+        std::fs::rename(dir.join("app.log"), dir.join("app.log.2")).unwrap();
+        std::fs::write(dir.join("app.log"), "c1\n").unwrap();
+    });
+    bench.turns();
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "b1", "c1"]);
+}
+
+/// Each time as often as it is listed, and faster than the directory's time tells.
+#[test]
+fn files_rotated_while_they_are_listed_keep_their_order() {
+    for listing in 0..2 {
+        let mut bench = Bench::new();
+        bench.write("app.log", "a1\n");
+        bench.ship();
+        bench.rotate();
+        bench.write("app.log", "b1\n");
+        bench.rotate();
+        bench.look_while_listed(listing, |dir| {
+            let changed_at = std::fs::metadata(dir).unwrap().modified().unwrap();
+            for text in ["c1\n", "d1\n"] {
+                std::fs::write(dir.join("app.log"), text).unwrap();
+                rotate_in(dir);
+            }
+            std::fs::File::open(dir).unwrap().set_modified(changed_at).unwrap();
+        });
+        bench.turns();
+        bench.ship();
+        assert_eq!(bench.texts(), ["a1", "b1", "c1", "d1"], "{listing}");
+    }
+}
+
+/// What could be read first by then is left alone, too.
+#[test]
+fn files_rotated_while_they_are_opened_keep_their_order() {
+    let bench = Bench::new();
+    for text in ["a1\n", "b1\n", "c1\n"] {
+        bench.write("app.log", text);
+        bench.rotate();
+    }
+    let live = bench.path("app.log");
+    let beside = Beside::now(&live, || siblings(&live));
+    // The oldest has its next name, and the others have not.
+    bench.rename("app.log.3", "app.log.4");
+    let name = record::Lineage { input: "in".into(), path: live.clone() };
+    let label = Arc::new(Label::to("logs".into()));
+    let mut lineage = Lineage::new(LineageId(0), 0, name.into(), label, Generation::FIRST);
+    let since = Since { looked_ms: None, new: From::Beginning, ignored_ms: None };
+    let outcome = lineage.reconcile(beside, since);
+    assert!(outcome.is_outdated);
+    assert!(lineage.sources.is_empty());
+    bench.rename("app.log.2", "app.log.3");
+    bench.rename("app.log.1", "app.log.2");
+    let outcome = lineage.reconcile(Beside::now(&live, || siblings(&live)), since);
+    assert!(!outcome.is_outdated);
+    let paths: Vec<_> = lineage.sources.iter().map(|source| source.path.to_path_buf()).collect();
+    assert_eq!(paths, [4, 3, 2].map(|age| bench.path(&format!("app.log.{age}"))));
+}
+
+#[test]
+fn a_copy_is_known_of_a_file_that_is_truncated_between_look_and_read() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.append("app.log", "a2\n");
+    bench.truncate_before_read(|bench| {
+        bench.copy("app.log", "app.log.1");
+        bench.truncate("app.log");
+        for (name, seconds) in [("app.log.1", 1), ("app.log", 2)] {
+            let at = UNIX_EPOCH + Duration::from_millis(clock::wall_ms() + seconds * 1000);
+            bench.writer(name).set_modified(at).unwrap();
+        }
+    });
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "a2"]);
+}
