@@ -72,6 +72,13 @@ enum Mode {
 #[derive(Debug, Default)]
 pub struct Lane {
     mode: Mode,
+    /// Most lanes rest, and there may be very many.
+    under_way: Option<Box<UnderWay>>,
+}
+
+/// What is between the reader and the broker.
+#[derive(Debug, Default)]
+struct UnderWay {
     waiting: VecDeque<Piece>,
     returned: Vec<Piece>,
     in_flight: u32,
@@ -95,7 +102,7 @@ impl Lane {
     /// Takes in records just read or just given back by the spool, behind all others.
     pub fn push(&mut self, piece: Piece) {
         assert!(self.mode != Mode::Detour, "in detour nothing new goes to the producer");
-        self.waiting.push_back(piece);
+        self.under_way.get_or_insert_default().waiting.push_back(piece);
     }
 
     /// Closes the direct way: from here on the spool has everything. Returns what waited, in
@@ -105,15 +112,16 @@ impl Lane {
     /// broker ahead of what is in flight.
     pub fn detour(&mut self) -> Vec<Piece> {
         self.mode = Mode::Detour;
-        self.take_back_in();
-        self.waiting.drain(..).collect()
+        let Some(all) = &mut self.under_way else { return Vec::new() };
+        all.take_back_in();
+        all.waiting.drain(..).collect()
     }
 
     /// Whether the backlog may be given back now: what the producer has kept comes first.
     pub fn may_replay(&self) -> bool {
         match self.mode {
             Mode::Direct => false,
-            Mode::Detour => self.in_flight == 0,
+            Mode::Detour => self.in_flight() == 0,
             Mode::Draining => true,
         }
     }
@@ -133,35 +141,30 @@ impl Lane {
 
     /// What may be handed over now. Afterwards [`Lane::handed`] says how much of it was.
     pub fn next_piece(&mut self) -> Option<Piece> {
-        if !self.returned.is_empty() {
-            if self.in_flight > 0 {
+        let all = self.under_way.as_mut()?;
+        if !all.returned.is_empty() {
+            if all.in_flight > 0 {
                 return None;
             }
-            self.take_back_in();
+            all.take_back_in();
         }
-        let piece = *self.waiting.front()?;
-        let may_go = self.in_flight == 0 || (self.alone.is_none() && !piece.suspect);
+        let piece = *all.waiting.front()?;
+        let may_go = all.in_flight == 0 || (all.alone.is_none() && !piece.suspect);
         may_go.then_some(piece)
-    }
-
-    fn take_back_in(&mut self) {
-        self.returned.sort_unstable_by_key(|piece| piece.order());
-        for piece in self.returned.drain(..).rev() {
-            self.waiting.push_front(piece);
-        }
     }
 
     /// Of the piece that [`Lane::next_piece`] named, the first `done` records need no more handing
     /// over, and `taken` of these are in flight.
     pub fn handed(&mut self, done: u32, taken: u32) {
-        let Some(front) = self.waiting.front_mut() else { return };
+        let Some(all) = &mut self.under_way else { return };
+        let Some(front) = all.waiting.front_mut() else { return };
         if front.suspect && taken > 0 {
-            self.alone = Some(taken);
+            all.alone = Some(taken);
         }
         front.from += done;
-        self.in_flight += taken;
+        all.in_flight += taken;
         if front.is_empty() {
-            self.waiting.pop_front();
+            all.waiting.pop_front();
         }
     }
 
@@ -173,19 +176,20 @@ impl Lane {
     /// Records in flight came back, not because of what they are. Returns whether they are kept
     /// here; otherwise the spool gives them back later.
     pub fn came_back(&mut self, piece: Piece) -> bool {
-        self.landed(piece.len());
         let kept = self.mode != Mode::Detour;
+        let all = self.landed(piece.len());
         if kept {
-            self.returned.push(piece);
+            all.returned.push(piece);
         }
         kept
     }
 
     /// Records in flight were refused with the batch that they were in.
     pub fn refused(&mut self, piece: Piece) -> Refusal {
-        let alone = self.alone;
-        self.landed(piece.len());
-        if self.mode == Mode::Detour {
+        let mode = self.mode;
+        let alone = self.under_way.as_ref().and_then(|all| all.alone);
+        let all = self.landed(piece.len());
+        if mode == Mode::Detour {
             return Refusal::InSpool;
         }
         let suspect = Piece { suspect: true, ..piece };
@@ -193,50 +197,65 @@ impl Lane {
             Some(1) => return Refusal::Guilty,
             Some(_) if piece.len() > 1 => {
                 let middle = piece.from + piece.len() / 2;
-                self.returned.push(Piece { until: middle, ..suspect });
-                self.returned.push(Piece { from: middle, ..suspect });
+                all.returned.push(Piece { until: middle, ..suspect });
+                all.returned.push(Piece { from: middle, ..suspect });
             }
-            Some(_) | None => self.returned.push(suspect),
+            Some(_) | None => all.returned.push(suspect),
         }
         Refusal::Again
     }
 
-    fn landed(&mut self, count: u32) {
-        assert!(count <= self.in_flight, "only what is in flight can land");
-        self.in_flight -= count;
-        if self.in_flight == 0 {
-            self.alone = None;
+    fn landed(&mut self, count: u32) -> &mut UnderWay {
+        let all = self.under_way.get_or_insert_default();
+        assert!(count <= all.in_flight, "only what is in flight can land");
+        all.in_flight -= count;
+        if all.in_flight == 0 {
+            all.alone = None;
         }
+        all
     }
 
     /// Something here has to go alone. Lanes to one partition share batches, so until it has gone
     /// they hold still; otherwise the guilt of one lane's record could fall on another's.
     pub fn has_suspects(&self) -> bool {
-        let waits = self.waiting.front().is_some_and(|piece| piece.suspect);
-        waits || self.alone.is_some() || self.returned.iter().any(|piece| piece.suspect)
+        self.under_way.as_ref().is_some_and(|all| {
+            let waits = all.waiting.front().is_some_and(|piece| piece.suspect);
+            waits || all.alone.is_some() || all.returned.iter().any(|piece| piece.suspect)
+        })
     }
 
     /// Records handed over whose outcome is not known.
     pub fn in_flight(&self) -> u32 {
-        self.in_flight
+        self.under_way.as_ref().map_or(0, |all| all.in_flight)
     }
 
     /// Nothing waits and nothing is in flight.
     pub fn is_empty(&self) -> bool {
-        self.in_flight == 0 && self.waiting.is_empty() && self.returned.is_empty()
+        self.under_way.as_ref().is_none_or(|all| {
+            all.in_flight == 0 && all.waiting.is_empty() && all.returned.is_empty()
+        })
     }
 
     /// Whether nothing is under way, nor in the spool; if so, it takes little memory.
     pub fn rests(&mut self) -> bool {
         let rests = self.is_empty() && self.is_direct();
         if rests {
-            (self.waiting, self.returned) = (VecDeque::new(), Vec::new());
+            self.under_way = None;
         }
         rests
     }
 
     pub fn is_direct(&self) -> bool {
         self.mode == Mode::Direct
+    }
+}
+
+impl UnderWay {
+    fn take_back_in(&mut self) {
+        self.returned.sort_unstable_by_key(|piece| piece.order());
+        for piece in self.returned.drain(..).rev() {
+            self.waiting.push_front(piece);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod dead_letter;
 pub mod decode;
 pub mod encode;
 pub mod frame;
+pub mod heap;
 pub mod lane;
 pub mod ledger;
 pub mod metrics;

@@ -23,7 +23,9 @@ pub fn encode(path: &Path) -> String {
 
 /// The path that [`encode`] was given.
 pub fn decode(text: &str) -> PathBuf {
-    let bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
+    let mut bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
+    // There may be very many of them.
+    bytes.shrink_to_fit();
     PathBuf::from(OsString::from_vec(bytes))
 }
 

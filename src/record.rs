@@ -11,7 +11,8 @@ use crate::budget::Permit;
 /// will follow it. What order is promised for, and what names a place in the checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lineage {
-    pub input: String,
+    /// One text for all of an input.
+    pub input: Arc<str>,
     pub path: PathBuf,
 }
 
@@ -36,6 +37,12 @@ impl Generation {
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.strict_add(1))
+    }
+
+    /// The same of a number that may come from a file: never panics.
+    #[must_use]
+    pub fn after(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -1,4 +1,5 @@
-//! From append to consumed, against the same line handed to bare librdkafka at the same time.
+//! From append to consumed, against a line handed to bare librdkafka in the same process: in turns,
+//! after the same rest, so that neither finds what the other has woken.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -36,7 +37,8 @@ pub(crate) fn run(idle: u64) {
     let mut child = start(&track.site);
     // Connections are made, code is warm.
     for _ in 0..20 {
-        track.sample("log0.log");
+        track.tailspool("log0.log");
+        track.bare();
     }
     println!(
         "milliseconds from append to consumed, linger.ms={LINGER_MS}: tailspool, bare, difference"
@@ -45,15 +47,15 @@ pub(crate) fn run(idle: u64) {
     let turns = |number: usize| format!("log{}.log", number % FILES);
     let fresh = |number: usize| format!("new{number}.log");
     let ms = Duration::from_millis;
-    track.report("one file, every 0.1 s", 100, ms(100), one);
-    track.report("one file, every 1 s", 40, ms(1000), one);
+    track.report("one file, every 0.1 s", 200, ms(50), one);
+    track.report("one file, every 1 s", 50, ms(500), one);
     // Of the first round each file is new.
     for number in 0..FILES {
-        track.sample(&turns(number));
+        track.tailspool(&turns(number));
     }
-    track.report("each file after 20 s, others between", FILES, ms(180), turns);
-    track.report("everything quiet for 20 s", 6, ms(20_000), one);
-    track.report("a new file, every 0.2 s", 100, ms(200), fresh);
+    track.report("each file after 20 s, others between", FILES, ms(100), turns);
+    track.report("everything quiet for 20 s", 5, ms(20_000), one);
+    track.report("a new file, every 0.2 s", 200, ms(100), fresh);
     end(&mut child);
 }
 
@@ -83,15 +85,16 @@ impl Track {
         Self { site, topic, bare: bare.expect("a plain producer"), consumer, number: 0 }
     }
 
-    /// The same line both ways, one after the other.
-    fn sample(&mut self, file: &str) -> (Duration, Duration) {
+    fn tailspool(&mut self, file: &str) -> Duration {
         let path = self.site.log(file);
-        let tailspool = self.one(|_, line| append(&path, line));
-        let bare = self.one(|track, line| {
+        self.one(|_, line| append(&path, line))
+    }
+
+    fn bare(&mut self) -> Duration {
+        self.one(|track, line| {
             let record = BaseRecord::<(), str>::to(&track.topic).partition(0).payload(line);
             track.bare.send(record).map_err(|(error, _)| error).expect("room");
-        });
-        (tailspool, bare)
+        })
     }
 
     fn one(&mut self, send: impl FnOnce(&Self, &str)) -> Duration {
@@ -125,9 +128,9 @@ impl Track {
         let (mut ours, mut bare) = (Vec::new(), Vec::new());
         for number in 0..samples {
             thread::sleep(gap);
-            let (tailspool, other) = self.sample(&file(number));
-            ours.push(tailspool);
-            bare.push(other);
+            ours.push(self.tailspool(&file(number)));
+            thread::sleep(gap);
+            bare.push(self.bare());
         }
         ours.sort_unstable();
         bare.sort_unstable();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use tailspool::checkpoint::{Saved, read_only};
 use tailspool::clock;
 
 use crate::runner::{cpu, memory_bytes, start};
@@ -42,11 +43,19 @@ pub(crate) fn run(files: u64, rest: Duration) {
             marks.records().is_some_and(|records| records >= expected).then(|| started.elapsed())
         });
         let pid = child.id();
+        let used = cpu(pid);
+        let saved = wait_for("all places", START_MAX, || {
+            are_saved(&site, files + 1, &busy).then(|| started.elapsed())
+        });
         println!(
-            "{name}: {:.2} s to the last acknowledgement, CPU {:.2} s, peak {:.1} MiB",
+            "{name}: {:.2} s to the last acknowledgement (CPU {:.2} s), {:.2} s until all places \
+             are saved (CPU {:.2} s), {:.1} MB (peak {:.1})",
             took.as_secs_f64(),
+            used.as_secs_f64(),
+            saved.as_secs_f64(),
             cpu(pid).as_secs_f64(),
-            mib(memory_bytes(pid, "VmHWM:"))
+            megabytes(memory_bytes(pid, "VmRSS:")),
+            megabytes(memory_bytes(pid, "VmHWM:"))
         );
         if name == "next start" {
             poll(SETTLING, || None::<()>);
@@ -58,6 +67,17 @@ pub(crate) fn run(files: u64, rest: Duration) {
         }
         end(&mut child);
     }
+}
+
+/// Each file has a place at its end.
+fn are_saved(site: &Site, files: u64, busy: &Path) -> bool {
+    let Ok(kept) = read_only(&site.state()) else { return false };
+    let busy_len = fs::metadata(busy).expect("it was written").len();
+    let is_at_end = |saved: &Saved| {
+        let end = saved.acknowledged.offset.0;
+        end > 0 && (saved.path != busy || end == busy_len)
+    };
+    kept.sources.len() as u64 == files && kept.sources.iter().all(is_at_end)
 }
 
 fn lay(site: &Site, files: u64) -> PathBuf {
@@ -92,11 +112,11 @@ fn say(what: &str, pid: u32, time: Duration, meanwhile: impl FnOnce()) {
     meanwhile();
     let used = cpu(pid).saturating_sub(before).as_secs_f64();
     println!(
-        "{what}: {:.2} % of a core ({used:.2} s in {} s), {:.1} MiB (peak {:.1}), {} descriptors, {} watches",
+        "{what}: {:.2} % of a core ({used:.2} s in {} s), {:.1} MB (peak {:.1}), {} descriptors, {} watches",
         100.0 * used / time.as_secs_f64(),
         time.as_secs(),
-        mib(memory_bytes(pid, "VmRSS:")),
-        mib(memory_bytes(pid, "VmHWM:")),
+        megabytes(memory_bytes(pid, "VmRSS:")),
+        megabytes(memory_bytes(pid, "VmHWM:")),
         fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count(),
         watches(pid),
     );
@@ -108,6 +128,6 @@ fn watches(pid: u32) -> usize {
     texts.map(|text| text.lines().filter(|line| line.starts_with("inotify wd")).count()).sum()
 }
 
-fn mib(bytes: u64) -> f64 {
-    f64::from(u32::try_from(bytes >> 10).expect("below 4 TiB")) / 1024.0
+fn megabytes(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes / 1000).expect("below 4 TB")) / 1000.0
 }

@@ -11,7 +11,7 @@ use crate::record::{Generation, Identity, Lineage, LineageId, Mark, SourceId};
 /// What is known of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
-    pub lineage: Lineage,
+    pub lineage: Arc<Lineage>,
     pub generation: Generation,
     pub identity: Identity,
     /// Where the file was last seen; not the lineage's path any more once it was rotated.
@@ -76,6 +76,7 @@ pub struct Restored {
     pub damaged_lines: u64,
     /// Dropped on opening.
     pub forgotten: Vec<Forgotten>,
+    /// Where it is not the number after the last source's.
     next: HashMap<Lineage, Generation>,
     floor: Generation,
     damaged: bool,
@@ -90,7 +91,7 @@ impl Restored {
             looks: places.looks().clone(),
             damaged_lines,
             forgotten,
-            next: places.lineages().map(|(lineage, next)| (lineage.clone(), next)).collect(),
+            next: places.counted().map(|(lineage, next)| (lineage.clone(), next)).collect(),
             floor: places.floor(),
             damaged: places.damaged_ms().is_some(),
         }
@@ -98,7 +99,15 @@ impl Restored {
 
     /// The number of the next file of a lineage: never given out before.
     pub fn next_generation(&self, lineage: &Lineage) -> Generation {
-        self.next.get(lineage).copied().unwrap_or(self.floor)
+        let of_lineage = self.sources.partition_point(|saved| *saved.lineage <= *lineage);
+        let last = self.sources.get(..of_lineage).and_then(<[_]>::last);
+        let last = last.filter(|saved| *saved.lineage == *lineage);
+        last.map_or(self.floor, |last| self.next_after(lineage, last.generation))
+    }
+
+    /// The same, of a lineage whose last source has this number.
+    pub fn next_after(&self, lineage: &Lineage, last: Generation) -> Generation {
+        self.next.get(lineage).copied().unwrap_or_else(|| last.after())
     }
 
     /// Where a lineage of which nothing is known begins to count.
@@ -109,7 +118,7 @@ impl Restored {
     /// Whether an input starts for the very first time. Never after damage: what was lost may
     /// have been its places, and to skip a file then would be to lose it.
     pub fn is_first_start(&self, input: &str) -> bool {
-        let known = self.sources.iter().any(|saved| saved.lineage.input == input);
+        let known = self.sources.iter().any(|saved| *saved.lineage.input == *input);
         !known && !self.looks.contains_key(input) && !self.damaged
     }
 }

@@ -3,6 +3,7 @@
 //! The sum covers the JSON. Each line is whole by itself and says what it is about.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -154,11 +155,17 @@ impl From<&Line> for Wire {
             Line::Forgotten { lineage, generation } => {
                 let Lineage { input, path } = lineage;
                 let generation = generation.0;
-                Self::Forgotten { input: input.clone(), path: path_text::encode(path), generation }
+                Self::Forgotten {
+                    input: input.to_string(),
+                    path: path_text::encode(path),
+                    generation,
+                }
             }
-            Line::Lineage { lineage: Lineage { input, path }, next } => {
-                Self::Lineage { input: input.clone(), path: path_text::encode(path), next: next.0 }
-            }
+            Line::Lineage { lineage: Lineage { input, path }, next } => Self::Lineage {
+                input: input.to_string(),
+                path: path_text::encode(path),
+                next: next.0,
+            },
             Line::Floor { next } => Self::Floor { next: next.0 },
             Line::Look { input, at_ms } => Self::Look { input: input.clone(), at_ms: *at_ms },
             Line::Damaged { at_ms } => Self::Damaged { at_ms: *at_ms },
@@ -172,11 +179,11 @@ impl From<Wire> for Line {
             Wire::Header { format, version } => Self::Header { format, version },
             Wire::Source(source) => Self::Source(Box::new(source.into())),
             Wire::Forgotten { input, path, generation } => Self::Forgotten {
-                lineage: Lineage { input, path: path_text::decode(&path) },
+                lineage: Lineage { input: input.into(), path: path_text::decode(&path) },
                 generation: Generation(generation),
             },
             Wire::Lineage { input, path, next } => Self::Lineage {
-                lineage: Lineage { input, path: path_text::decode(&path) },
+                lineage: Lineage { input: input.into(), path: path_text::decode(&path) },
                 next: Generation(next),
             },
             Wire::Floor { next } => Self::Floor { next: Generation(next) },
@@ -190,7 +197,7 @@ impl From<&Saved> for WireSource {
     fn from(saved: &Saved) -> Self {
         let Saved { lineage, identity, .. } = saved;
         Self {
-            input: lineage.input.clone(),
+            input: lineage.input.to_string(),
             path: path_text::encode(&lineage.path),
             generation: saved.generation.0,
             dev: identity.dev,
@@ -214,7 +221,7 @@ impl From<WireSource> for Saved {
         let acknowledged = wire.acknowledged.map_or(accepted, Mark::from);
         Self {
             path: wire.now.map_or_else(|| PathBuf::clone(&path), |now| path_text::decode(&now)),
-            lineage: Lineage { input: wire.input, path },
+            lineage: Arc::new(Lineage { input: wire.input.into(), path }),
             generation: Generation(wire.generation),
             identity: Identity {
                 dev: wire.dev,

@@ -1,12 +1,12 @@
 //! The log on disk: read back, appended to, and rewritten whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::line::{Line, VERSION};
-use super::recovery::{Newer, Recovered, recover};
+use super::recovery::{RecoverError, Recovered, recover};
 use crate::clock;
 use crate::state_dir::{self, AppendFile};
 
@@ -21,6 +21,8 @@ const REWRITE_ABOVE_BYTES: u64 = 1 << 20;
 const REWRITE_ABOVE_TIMES: u64 = 4;
 /// So much is put on disk at a time.
 const PIECE_BYTES: usize = 1 << 20;
+/// And so much read.
+const READ_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -47,14 +49,15 @@ pub(super) struct Log {
 /// Reads the log below `state_dir` without touching it; none if there is no log.
 pub(super) fn read(state_dir: &Path) -> Result<Option<Recovered>, OpenError> {
     let path = state_dir.join(DIR).join(NAME);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
+    let log = match File::open(&path) {
+        Ok(log) => BufReader::with_capacity(READ_BYTES, log),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(OpenError::Unusable { path, source }),
     };
-    match recover(&bytes) {
+    match recover(log) {
         Ok(recovered) => Ok(Some(recovered)),
-        Err(Newer { found }) => Err(OpenError::Newer { path, found, known: VERSION }),
+        Err(RecoverError::Newer { found }) => Err(OpenError::Newer { path, found, known: VERSION }),
+        Err(RecoverError::Unreadable(source)) => Err(OpenError::Unusable { path, source }),
     }
 }
 

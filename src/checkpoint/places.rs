@@ -1,8 +1,8 @@
 //! The state that the log stands for, in memory: changed by lines when it is read back, and by
 //! changes afterwards, to the same effect.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::change::{Forgotten, Saved};
@@ -13,6 +13,8 @@ use crate::record::{Generation, Identity, Lineage, Mark};
 pub(super) struct Places {
     /// Each with at least one source. Not in order: to compare two paths is slow.
     lineages: HashMap<Arc<Lineage>, Files>,
+    /// One text for all lineages of an input.
+    inputs: BTreeSet<Arc<str>>,
     looks: BTreeMap<String, u64>,
     /// Above every number of the lineages that were forgotten. One number for all of them, or
     /// a host whose containers come and go would be remembered for ever.
@@ -34,54 +36,77 @@ pub(super) struct Place {
     generation: Generation,
     identity: Identity,
     /// Where it was last seen, if that is not the lineage's path.
-    now: Option<PathBuf>,
-    pub(super) accepted: Mark,
-    pub(super) acknowledged: Mark,
+    now: Option<Box<Path>>,
+    accepted: Mark,
+    /// If that is not the accepted one: while something of it is in the spool.
+    acknowledged: Option<Box<Mark>>,
     seen_ms: u64,
     pub(super) gone_ms: Option<u64>,
 }
 
 impl Place {
-    fn of(saved: Saved) -> (Lineage, Self) {
-        let place = Self {
+    fn of(saved: Saved) -> (Arc<Lineage>, Self) {
+        let mut place = Self {
             generation: saved.generation,
             identity: saved.identity,
-            now: Some(saved.path).filter(|path| *path != saved.lineage.path),
+            now: elsewhere(saved.path, &saved.lineage),
             accepted: saved.accepted,
-            acknowledged: saved.acknowledged,
+            acknowledged: None,
             seen_ms: saved.seen_ms,
             gone_ms: saved.gone_ms,
         };
+        place.move_to(saved.accepted, saved.acknowledged);
         (saved.lineage, place)
     }
 
-    fn saved(&self, lineage: &Lineage) -> Saved {
+    fn saved(&self, lineage: &Arc<Lineage>) -> Saved {
         Saved {
             lineage: lineage.clone(),
             generation: self.generation,
             identity: self.identity,
-            path: self.now.as_ref().unwrap_or(&lineage.path).clone(),
+            path: self.now.as_deref().unwrap_or(&lineage.path).to_owned(),
             accepted: self.accepted,
-            acknowledged: self.acknowledged,
+            acknowledged: self.acknowledged(),
             seen_ms: self.seen_ms,
             gone_ms: self.gone_ms,
         }
     }
 
+    pub(super) fn accepted(&self) -> Mark {
+        self.accepted
+    }
+
+    pub(super) fn acknowledged(&self) -> Mark {
+        self.acknowledged.as_deref().copied().unwrap_or(self.accepted)
+    }
+
+    pub(super) fn move_to(&mut self, accepted: Mark, acknowledged: Mark) {
+        self.accepted = accepted;
+        self.acknowledged = (acknowledged != accepted).then(|| Box::new(acknowledged));
+    }
+
     /// Whether nothing of it can be wanted any more if it vanished before `before_ms`.
     fn is_past(&self, before_ms: u64) -> bool {
-        self.gone_ms.is_some_and(|gone| gone < before_ms) && self.accepted == self.acknowledged
+        self.gone_ms.is_some_and(|gone| gone < before_ms) && self.acknowledged.is_none()
     }
 }
 
+fn elsewhere(path: PathBuf, lineage: &Lineage) -> Option<Box<Path>> {
+    (path != lineage.path).then(|| path.into_boxed_path())
+}
+
 impl Files {
-    fn lines(&self, lineage: &Lineage) -> impl Iterator<Item = Line> {
+    fn lines(&self, lineage: &Arc<Lineage>) -> impl Iterator<Item = Line> {
         let sources = self.sources.iter();
         let sources = sources.map(|place| Line::Source(Box::new(place.saved(lineage))));
-        let counted = self.sources.last().map(|last| after(last.generation));
-        let rest = (counted != Some(self.next))
-            .then(|| Line::Lineage { lineage: lineage.clone(), next: self.next });
+        let rest = (!self.is_told_by_last())
+            .then(|| Line::Lineage { lineage: (**lineage).clone(), next: self.next });
         sources.chain(rest)
+    }
+
+    /// The next number is the one after the last source's.
+    fn is_told_by_last(&self) -> bool {
+        self.sources.last().is_some_and(|last| last.generation.after() == self.next)
     }
 
     fn find(&self, generation: Generation) -> Result<usize, usize> {
@@ -89,7 +114,7 @@ impl Files {
     }
 
     fn put(&mut self, place: Place) {
-        self.next = self.next.max(after(place.generation));
+        self.next = self.next.max(place.generation.after());
         match self.find(place.generation) {
             Ok(at) => {
                 if let Some(known) = self.sources.get_mut(at) {
@@ -106,8 +131,8 @@ impl Files {
 
 impl Default for Places {
     fn default() -> Self {
-        let (lineages, looks) = (HashMap::new(), BTreeMap::new());
-        Self { lineages, looks, floor: Generation::FIRST, damaged_ms: None }
+        let (lineages, inputs, looks) = (HashMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { lineages, inputs, looks, floor: Generation::FIRST, damaged_ms: None }
     }
 }
 
@@ -126,12 +151,17 @@ impl Places {
     }
 
     pub(super) fn put(&mut self, saved: Saved) {
-        let (lineage, place) = Place::of(saved);
-        let lineage = Arc::new(lineage);
-        self.put_at(&lineage, place);
+        let (mut lineage, place) = Place::of(saved);
+        if let Some(lineage) = Arc::get_mut(&mut lineage) {
+            let known = self.inputs.get(&lineage.input).unwrap_or(&lineage.input).clone();
+            self.inputs.insert(known.clone());
+            lineage.input = known;
+        }
+        self.files(&lineage).put(place);
     }
 
-    /// A file was seen. One that is known keeps its place, a new one begins at its start.
+    /// A file was seen. One that is known keeps its place, a new one begins at its start. Whether
+    /// that is worth saving: more than its time is new.
     pub(super) fn see(
         &mut self,
         lineage: &Arc<Lineage>,
@@ -139,32 +169,32 @@ impl Places {
         identity: Identity,
         path: PathBuf,
         seen_ms: u64,
-    ) {
-        let known = self.get(lineage, generation);
-        let (accepted, acknowledged) =
-            known.map_or((Mark::START, Mark::START), |place| (place.accepted, place.acknowledged));
-        let now = Some(path).filter(|path| *path != lineage.path);
-        let gone_ms = None;
-        let place = Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms };
-        self.put_at(lineage, place);
+    ) -> bool {
+        let now = elsewhere(path, lineage);
+        let files = self.files(lineage);
+        let known = files.find(generation).ok().and_then(|at| files.sources.get_mut(at));
+        if let Some(place) = known {
+            let is_as_it_was = place.identity == identity && place.now == now;
+            (place.identity, place.now, place.seen_ms) = (identity, now, seen_ms);
+            return place.gone_ms.take().is_some() || !is_as_it_was;
+        }
+        let (accepted, acknowledged, gone_ms) = (Mark::START, None, None);
+        files.put(Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms });
+        true
     }
 
-    fn put_at(&mut self, lineage: &Arc<Lineage>, place: Place) {
+    fn files(&mut self, lineage: &Arc<Lineage>) -> &mut Files {
         let files = Files { next: self.floor, sources: Vec::new() };
-        self.lineages.entry(lineage.clone()).or_insert(files).put(place);
+        self.lineages.entry(lineage.clone()).or_insert(files)
     }
 
     pub(super) fn look(&mut self, input: String, at_ms: u64) {
         self.looks.insert(input, at_ms);
     }
 
-    pub(super) fn get(&self, lineage: &Lineage, generation: Generation) -> Option<&Place> {
-        let files = self.lineages.get(lineage)?;
-        files.sources.get(files.find(generation).ok()?)
-    }
-
     pub(super) fn saved(&self, lineage: &Lineage, generation: Generation) -> Option<Saved> {
-        self.get(lineage, generation).map(|place| place.saved(lineage))
+        let (lineage, files) = self.lineages.get_key_value(lineage)?;
+        Some(files.sources.get(files.find(generation).ok()?)?.saved(lineage))
     }
 
     pub(super) fn get_mut(
@@ -187,10 +217,10 @@ impl Places {
     /// Drops a source; its number stays used.
     pub(super) fn forget(&mut self, lineage: &Lineage, generation: Generation) {
         let Some(files) = self.lineages.get_mut(lineage) else {
-            self.floor = self.floor.max(after(generation));
+            self.floor = self.floor.max(generation.after());
             return;
         };
-        files.next = files.next.max(after(generation));
+        files.next = files.next.max(generation.after());
         files.sources.retain(|place| place.generation != generation);
         if files.sources.is_empty() {
             self.floor = self.floor.max(files.next);
@@ -247,9 +277,10 @@ impl Places {
         self.places().map(|(lineage, place)| place.saved(lineage))
     }
 
-    /// Each lineage with the number of its next file.
-    pub(super) fn lineages(&self) -> impl Iterator<Item = (&Lineage, Generation)> {
-        self.lineages.iter().map(|(lineage, files)| (&**lineage, files.next))
+    /// The numbers of next files, of those lineages whose last source does not tell.
+    pub(super) fn counted(&self) -> impl Iterator<Item = (&Lineage, Generation)> {
+        let counted = self.lineages.iter().filter(|(_, files)| !files.is_told_by_last());
+        counted.map(|(lineage, files)| (&**lineage, files.next))
     }
 
     pub(super) fn has(&self, lineage: &Lineage) -> bool {
@@ -267,9 +298,4 @@ impl Places {
     pub(super) fn damaged_ms(&self) -> Option<u64> {
         self.damaged_ms
     }
-}
-
-/// The number after `generation`, which may come from a file: never panics.
-fn after(generation: Generation) -> Generation {
-    Generation(generation.0.saturating_add(1))
 }

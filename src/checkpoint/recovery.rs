@@ -1,5 +1,7 @@
 //! Reads a log back, whatever became of it: every line that is whole counts.
 
+use std::io::{self, BufRead};
+
 use super::line::{Line, VERSION};
 use super::places::Places;
 
@@ -16,41 +18,47 @@ pub(super) struct Recovered {
     pub(super) damaged: Vec<u8>,
 }
 
-/// The log was written by a version that knows more than we do.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Newer {
-    pub(super) found: u32,
+#[derive(Debug)]
+pub(super) enum RecoverError {
+    /// The log was written by a version that knows more than we do.
+    Newer {
+        found: u32,
+    },
+    Unreadable(io::Error),
 }
 
-/// Reads a whole log. A torn last line is not damage: its save never returned.
-pub(super) fn recover(bytes: &[u8]) -> Result<Recovered, Newer> {
+/// Reads a whole log, a line at a time: all of it may be much more than what it stands for. A torn
+/// last line is not damage: its save never returned.
+pub(super) fn recover(mut log: impl BufRead) -> Result<Recovered, RecoverError> {
     let mut recovered = Recovered::default();
-    let mut lines = bytes.split(|byte| *byte == b'\n');
-    // What follows the last line break: nothing, unless the last write was torn.
-    let tail = lines.next_back().unwrap_or_default();
-    for (number, line) in lines.enumerate() {
-        match Line::read(line) {
-            Some(Line::Header { version, .. }) if number == 0 => {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        log.read_until(b'\n', &mut line).map_err(RecoverError::Unreadable)?;
+        let Some(whole) = line.strip_suffix(b"\n") else { break };
+        match Line::read(whole) {
+            Some(Line::Header { version, .. }) if recovered.end == 0 => {
                 refuse_newer(version)?;
                 recovered.intact = true;
             }
             Some(line) => recovered.places.apply(line),
-            None => recovered.salvage(line),
+            None => recovered.salvage(whole),
         }
+        recovered.end += line.len() as u64;
     }
-    // It may be several whose breaks were damaged, and the last one's break may be missing.
-    for piece in pieces(tail) {
+    // What follows the last line break: nothing, unless the last write was torn. It may be several
+    // lines whose breaks were damaged, and the last one's break may be missing.
+    for piece in pieces(&line) {
         if let Some((line, _)) = Line::read_first(piece) {
             recovered.places.apply(line);
         }
     }
-    recovered.end = (bytes.len() - tail.len()) as u64;
-    recovered.intact &= tail.is_empty() && recovered.damaged_lines == 0;
+    recovered.intact &= line.is_empty() && recovered.damaged_lines == 0;
     Ok(recovered)
 }
 
-fn refuse_newer(found: u32) -> Result<(), Newer> {
-    if found > VERSION { Err(Newer { found }) } else { Ok(()) }
+fn refuse_newer(found: u32) -> Result<(), RecoverError> {
+    if found > VERSION { Err(RecoverError::Newer { found }) } else { Ok(()) }
 }
 
 impl Recovered {
@@ -101,7 +109,7 @@ mod tests {
         let path = std::path::PathBuf::from(format!("/var/log/{file}.log"));
         let at = Mark::new(Offset(offset), Anchor(offset));
         Saved {
-            lineage: Lineage { input: "app".to_owned(), path: path.clone() },
+            lineage: Lineage { input: "app".into(), path: path.clone() }.into(),
             generation: Generation(file % 3),
             identity: Identity { dev: 1, ino: file, born_ns: None, head_len: 9, head_hash: file },
             path,
@@ -157,7 +165,7 @@ mod tests {
                 let span = ends[line - 1]..ends[line] - 1;
                 bytes.get(span.clone()) == intact.get(span)
             };
-            let recovered = recover(&bytes).unwrap();
+            let recovered = recover(bytes.as_slice()).unwrap();
             prop_assert_eq!(offsets(&recovered.places), expected(&moves, whole));
             prop_assert!(recovered.end <= bytes.len() as u64);
             let as_saved = ends.contains(&bytes.len()) && intact.starts_with(&bytes);
@@ -166,7 +174,7 @@ mod tests {
 
         #[test]
         fn noise_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
-            let recovered = recover(&bytes).unwrap();
+            let recovered = recover(bytes.as_slice()).unwrap();
             prop_assert_eq!(recovered.places.sources().count(), 0);
         }
     }
@@ -191,7 +199,7 @@ mod tests {
         let (mut bytes, ends) = log(&[0, 0, 0]);
         bytes[ends[2] - 1] = b'x';
         bytes.truncate(ends[3] - 10);
-        assert_eq!(offsets(&recover(&bytes).unwrap().places), BTreeMap::from([(0, 2)]));
+        assert_eq!(offsets(&recover(bytes.as_slice()).unwrap().places), BTreeMap::from([(0, 2)]));
     }
 
     #[test]
@@ -199,7 +207,7 @@ mod tests {
         let (mut bytes, ends) = log(&[0, 1, 2]);
         bytes[ends[1] - 1] = b'x';
         bytes[ends[2] - 1] = b'y';
-        let recovered = recover(&bytes).unwrap();
+        let recovered = recover(bytes.as_slice()).unwrap();
         assert_eq!(offsets(&recovered.places).len(), 3);
         assert!(!recovered.intact);
     }
@@ -209,7 +217,7 @@ mod tests {
         let (mut bytes, _) = log(&[0, 1]);
         let at = bytes.windows(11).position(|w| w == b"\"version\":1").unwrap();
         bytes[at + 10] = b'7';
-        let recovered = recover(&bytes).unwrap();
+        let recovered = recover(bytes.as_slice()).unwrap();
         assert_eq!((recovered.damaged_lines, offsets(&recovered.places).len()), (1, 2));
     }
 }

@@ -101,8 +101,9 @@ impl Checkpoints {
                 Change::Known { source, lineage, identity, path, seen_ms } => {
                     self.names.insert(source.lineage, lineage.clone());
                     let generation = source.generation;
-                    self.places.see(&lineage, generation, identity, path, seen_ms);
-                    self.unsaved.insert(Subject::Source(lineage, generation));
+                    if self.places.see(&lineage, generation, identity, path, seen_ms) {
+                        self.unsaved.insert(Subject::Source(lineage, generation));
+                    }
                 }
                 Change::Moved { frontier, acknowledged } => self.move_to(frontier, acknowledged),
                 Change::Gone { source, lineage, at_ms } => self.note_gone(source, lineage, at_ms),
@@ -113,7 +114,7 @@ impl Checkpoints {
                 }
                 Change::Drained { lineage, generation } => {
                     if let Some(saved) = self.places.get_mut(&lineage, generation) {
-                        saved.acknowledged = saved.accepted;
+                        saved.move_to(saved.accepted(), saved.accepted());
                         self.unsaved.insert(Subject::Source(lineage.into(), generation));
                     }
                 }
@@ -156,7 +157,7 @@ impl Checkpoints {
 
     fn send_back(&mut self, lineage: Lineage, generation: Generation) {
         let Some(saved) = self.places.get_mut(&lineage, generation) else { return };
-        saved.accepted = saved.acknowledged;
+        saved.move_to(saved.acknowledged(), saved.acknowledged());
         self.log.supersede();
         self.unsaved.insert(Subject::Source(lineage.into(), generation));
     }
@@ -175,13 +176,17 @@ impl Checkpoints {
         let Some(saved) = self.places.get_mut(lineage, source.generation) else {
             unreachable!("a source is known before it moves: {source:?} of {lineage}")
         };
-        if accepted.offset < saved.accepted.offset
-            || acknowledged.offset < saved.acknowledged.offset
+        if (accepted, acknowledged) == (saved.accepted(), saved.acknowledged()) {
+            // As after every start, of all files that nothing has come to.
+            return;
+        }
+        if accepted.offset < saved.accepted().offset
+            || acknowledged.offset < saved.acknowledged().offset
         {
             // Were the line that says so damaged, an earlier one would put the place too far.
             self.log.supersede();
         }
-        (saved.accepted, saved.acknowledged) = (accepted, acknowledged);
+        saved.move_to(accepted, acknowledged);
         self.unsaved.insert(Subject::Source(lineage.clone(), source.generation));
     }
 

@@ -4,7 +4,6 @@ mod check;
 mod dead_letters;
 mod demo;
 mod exit;
-mod heap;
 mod interrupt;
 mod log;
 mod run;
@@ -135,7 +134,7 @@ enum Output {
 
 /// Runs the command that `args` name, and returns what the process should exit with.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    heap::share();
+    crate::heap::share();
     let command = match Cli::try_parse_from(args) {
         Ok(cli) => cli.command,
         Err(error) => {

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -10,8 +11,14 @@ use super::exit::{Exit, Failure};
 use super::{RunArgs, log};
 use crate::config;
 use crate::daemon::{self, Mode};
+use crate::heap;
 use crate::metrics::Counters;
 use crate::settings::Settings;
+
+/// When freed memory is given back: when what a start took is not needed any more, and then now
+/// and then.
+const GIVE_BACK_FIRST: Duration = Duration::from_secs(10);
+const GIVE_BACK_EVERY: Duration = Duration::from_mins(1);
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let loaded = config::load(&args.config.config)?;
@@ -32,6 +39,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let counters = Arc::new(Counters::default());
     let arrival = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::Runtime)?;
+        tokio::spawn(give_back());
         loop {
             if let Some(embedded) = &embedded {
                 daemon::lead_to(&mut settings, embedded);
@@ -49,6 +57,17 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     runtime.shutdown_background();
     sum_up(&counters);
     Ok(exit(arrival, mode))
+}
+
+/// What a burst took is not kept for ever. Ends with the runtime.
+async fn give_back() {
+    let mut pause = GIVE_BACK_FIRST;
+    loop {
+        tokio::time::sleep(pause).await;
+        // Fails only if it panics, and there is nothing to do about it.
+        drop(tokio::task::spawn_blocking(heap::give_back).await);
+        pause = GIVE_BACK_EVERY;
+    }
 }
 
 /// What was counted since the start, reloads included.

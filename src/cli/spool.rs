@@ -25,7 +25,7 @@ pub(super) fn ls(config: &Path, output: Output) -> Result<Exit, Failure> {
 fn json(out: &mut impl Write, lanes: &[Listed]) -> io::Result<()> {
     for listed in lanes {
         let lane = json!({
-            "input": listed.lane.lineage.input,
+            "input": *listed.lane.lineage.input,
             "path": path_text::encode(&listed.lane.lineage.path),
             "topic": listed.lane.topic,
             "records": listed.records,

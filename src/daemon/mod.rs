@@ -1,8 +1,8 @@
 //! Puts the rooms together, runs them, and takes them down in order.
 
+mod outbox;
 mod reader;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -25,8 +25,8 @@ use crate::state_dir::{Lock, LockError};
 use crate::tail::{Ending, Known, KnownSource, Restored};
 use reader::{Reader, StartError as ReaderError, Waker};
 
-/// Events between the reader and the ship; the reader waits when they are not taken.
-const EVENTS_MAX: usize = 256;
+/// Batches of events between the reader and the ship; the reader waits when they are not taken.
+const BATCHES_MAX: usize = 64;
 /// Notes from other threads to the ship; they wait when these are not taken.
 const NOTES_MAX: usize = 256;
 /// What of the grace for stopping is kept for the spool, for closing files and the Kafka client;
@@ -89,10 +89,8 @@ pub async fn run(
     let spool = open_spool(settings, notes.clone())?;
     let recovered = spool.as_ref().map(|(_, recovered)| recovered);
     fall_back(&mut checkpoints, &kept, recovered)?;
-    let restored = restored(&kept, recovered);
     let acknowledged = acknowledged(&kept, recovered);
-    // With many files this is much, and all of it was passed on.
-    drop(kept);
+    let restored = restored(kept, recovered);
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
     let (letters, checkpoints) = writers(settings, checkpoints, notes.clone())?;
     let waking = waker.clone();
@@ -106,7 +104,7 @@ pub async fn run(
         counters,
     };
     let ship = Ship::new(settings, host(), crew, notes)?;
-    let (events, read) = mpsc::channel(EVENTS_MAX);
+    let (events, read) = mpsc::channel(BATCHES_MAX);
     let ending = if mode.once { Ending::AtEnd } else { Ending::Follow };
     let reader =
         Reader::start(&settings.inputs, restored, budget, ending, files_max, waker, events)?;
@@ -207,24 +205,33 @@ fn writers(
 
 /// What the readers need of what was kept. The spool may know a source to be further than its
 /// checkpoint; and a spool that was lost sends its sources back to what was acknowledged.
-fn restored(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Restored {
-    let mut lineages: HashMap<&Lineage, Known> = HashMap::new();
-    for saved in &kept.sources {
-        let known = lineages.entry(&saved.lineage).or_insert_with(|| Known {
-            lineage: saved.lineage.clone(),
-            next_generation: next_generation(kept, spool, &saved.lineage),
-            sources: Vec::new(),
-        });
-        known.sources.push(KnownSource {
+fn restored(mut kept: checkpoint::Restored, spool: Option<&spool::Recovered>) -> Restored {
+    let mut lineages: Vec<Known> = Vec::new();
+    // By lineage, and handed on piece by piece: with many files this is much.
+    let sources = std::mem::take(&mut kept.sources);
+    let next = |lineage: &Lineage, last: Generation| next_generation(&kept, spool, lineage, last);
+    for saved in sources {
+        let source = KnownSource {
             generation: saved.generation,
             identity: saved.identity,
-            path: saved.path.clone(),
-            at: place(saved, spool),
+            at: place(&saved, spool),
+            now: Some(saved.path).filter(|path| *path != saved.lineage.path),
             is_gone: saved.gone_ms.is_some(),
-        });
+        };
+        match lineages.last_mut().filter(|known| known.lineage == saved.lineage) {
+            Some(known) => {
+                known.next_generation = next(&saved.lineage, saved.generation);
+                known.sources.push(source);
+            }
+            None => lineages.push(Known {
+                next_generation: next(&saved.lineage, saved.generation),
+                lineage: saved.lineage,
+                sources: vec![source],
+            }),
+        }
     }
     Restored {
-        lineages: lineages.into_values().collect(),
+        lineages,
         looked_ms: kept.looks.iter().map(|(input, ms)| (input.clone(), *ms)).collect(),
         floor: kept.floor(),
     }
@@ -234,7 +241,7 @@ fn restored(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Re
 fn acknowledged(kept: &checkpoint::Restored, spool: Option<&spool::Recovered>) -> Acknowledged {
     let mut marks = Acknowledged::new();
     for saved in kept.sources.iter().filter(|saved| coverage(saved, spool).is_some()) {
-        let of_lineage = marks.entry(saved.lineage.clone()).or_default();
+        let of_lineage = marks.entry((*saved.lineage).clone()).or_default();
         of_lineage.insert(saved.generation, saved.acknowledged);
     }
     marks
@@ -259,7 +266,7 @@ fn coverage<'a>(
     spool: Option<&'a spool::Recovered>,
 ) -> Option<&'a spool::Coverage> {
     let covers = |coverage: &&spool::Coverage| {
-        coverage.lineage == saved.lineage && coverage.generation == saved.generation
+        coverage.lineage == *saved.lineage && coverage.generation == saved.generation
     };
     spool?.coverage.iter().find(covers)
 }
@@ -288,7 +295,7 @@ fn fall_back(
         }
     }
     if !missing.is_empty() {
-        let sources = missing.into_iter().map(|saved| (saved.lineage.clone(), saved.generation));
+        let sources = missing.into_iter().map(|saved| ((*saved.lineage).clone(), saved.generation));
         checkpoints.fall_back(sources)?;
     }
     Ok(())
@@ -299,11 +306,12 @@ fn next_generation(
     kept: &checkpoint::Restored,
     spool: Option<&spool::Recovered>,
     lineage: &Lineage,
+    last: Generation,
 ) -> Generation {
     let of_lineage = |backlog: &&spool::Backlog| backlog.lane.lineage == *lineage;
     let backlogs = spool.into_iter().flat_map(|spool| &spool.lanes).filter(of_lineage);
     let spooled = backlogs.flat_map(|backlog| &backlog.sources).map(|s| s.generation.next()).max();
-    kept.next_generation(lineage).max(spooled.unwrap_or(Generation::FIRST))
+    kept.next_after(lineage, last).max(spooled.unwrap_or(Generation::FIRST))
 }
 
 /// This machine's name, as partitions and client ids carry it.

@@ -13,6 +13,7 @@ use std::{io, panic};
 
 use tokio::sync::mpsc;
 
+use super::outbox::Outbox;
 use crate::budget::Budget;
 use crate::clock;
 use crate::settings::Input;
@@ -73,7 +74,7 @@ impl Reader {
         ending: Ending,
         files_max: usize,
         waker: Waker,
-        events: mpsc::Sender<tail::Event>,
+        events: mpsc::Sender<Vec<tail::Event>>,
     ) -> Result<Self, StartError> {
         let woken = waker.clone();
         let watch = Watch::new(inputs, move || woken.wake())?;
@@ -82,20 +83,14 @@ impl Reader {
         let inputs = inputs.to_vec();
         let thread = thread::Builder::new().name("reader".to_owned()).spawn(move || {
             own.0.get_or_init(thread::current);
-            let is_heard = Arc::new(AtomicBool::new(true));
-            let heard = is_heard.clone();
-            // Waits while the other side is behind; fails only once it has gone.
-            let emit = move |event| {
-                if events.blocking_send(event).is_err() {
-                    heard.store(false, Ordering::Relaxed);
-                }
-            };
+            let outbox = Outbox::new(events);
+            let told = outbox.clone();
+            let emit = move |event| told.put(event);
             let mut tail = Tail::new(&inputs, restored, budget, ending, emit);
             tail.open_at_most(files_max);
-            let is_stopped =
-                move || stopped.load(Ordering::Acquire) || !is_heard.load(Ordering::Relaxed);
-            let inputs = inputs.len();
-            let mut round = Round::new(watch, tail, inputs, ending, is_stopped);
+            let heard = outbox.clone();
+            let is_stopped = move || stopped.load(Ordering::Acquire) || !heard.is_heard();
+            let mut round = Round::new(watch, tail, inputs.len(), ending, outbox, is_stopped);
             round.run();
         })?;
         Ok(Self { thread, stop, waker })
@@ -132,9 +127,11 @@ struct Round<F, S> {
     tail: Tail<F>,
     inputs: usize,
     ending: Ending,
+    outbox: Outbox,
     is_stopped: S,
     /// A scan is due whatever the time is.
     wants_scan: bool,
+    is_first_scan: bool,
     scanned: Instant,
     /// What the last scan took, without what was done in between.
     scan_took: Duration,
@@ -144,15 +141,24 @@ struct Round<F, S> {
 }
 
 impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
-    fn new(watch: Watch, tail: Tail<F>, inputs: usize, ending: Ending, is_stopped: S) -> Self {
+    fn new(
+        watch: Watch,
+        tail: Tail<F>,
+        inputs: usize,
+        ending: Ending,
+        outbox: Outbox,
+        is_stopped: S,
+    ) -> Self {
         let (scanned, swept) = (clock::now(), clock::now());
         Self {
             watch,
             tail,
             inputs,
             ending,
+            outbox,
             is_stopped,
             wants_scan: true,
+            is_first_scan: true,
             scanned,
             scan_took: Duration::ZERO,
             swept,
@@ -161,6 +167,8 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
     }
 
     fn run(&mut self) {
+        // With many files what was read of the checkpoints is much.
+        crate::heap::give_back();
         for input in 0..self.inputs {
             for path in self.tail.absent(input, |_| false) {
                 self.watch.know(input, &path);
@@ -169,7 +177,12 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
         while !(self.is_stopped)() {
             self.hear();
             if self.wants_scan || self.scanned.elapsed() >= self.scan_every() {
+                self.outbox.send();
                 self.scan();
+                if std::mem::take(&mut self.is_first_scan) {
+                    // It took memory for all there is at once.
+                    crate::heap::give_back();
+                }
                 self.scanned = clock::now();
             }
             self.sweep();
@@ -178,12 +191,13 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
                 // If it is not finished, there is more to read.
                 Turn::Idle if self.ending == Ending::AtEnd => {
                     if self.tail.finish() {
-                        return;
+                        break;
                     }
                 }
                 Turn::Idle | Turn::Starved => self.rest(),
             }
         }
+        self.outbox.send();
     }
 
     /// Looks where notify says that something happened.
@@ -199,6 +213,7 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
         if self.swept.elapsed() < SWEEP_EVERY {
             return;
         }
+        self.outbox.send();
         for (input, lineage) in self.tail.sweep() {
             self.watch.forget(input, &lineage.path);
         }
@@ -217,6 +232,7 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
     }
 
     fn rest(&self) {
+        self.outbox.send();
         let scan = self.scan_every().saturating_sub(self.scanned.elapsed());
         let sweep = SWEEP_EVERY.saturating_sub(self.swept.elapsed());
         let limited = self.tail.limited_for().unwrap_or(Duration::MAX);
@@ -300,6 +316,7 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             self.sweep();
             let began = clock::now();
             while began.elapsed() < ATTENDED_AT_MOST && self.turn() == Turn::Worked {}
+            self.outbox.send();
             busy.since = clock::now();
         }
         !(self.is_stopped)()
@@ -362,6 +379,9 @@ impl Iterator for Lineages {
             } else {
                 members.siblings.push(found.real.unwrap_or(found.path));
             }
+        }
+        if self.0.len() < self.0.capacity() / 2 {
+            self.0.shrink_to_fit();
         }
         Some(members)
     }

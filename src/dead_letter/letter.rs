@@ -136,7 +136,7 @@ impl Letter {
         };
         let wire = Wire {
             time: time_text::rfc3339(time_ms),
-            input: self.lineage.input.clone(),
+            input: self.lineage.input.to_string(),
             path: path_text::encode(&self.lineage.path),
             generation: self.generation.0,
             start: self.start.map(|start| start.0),
@@ -172,7 +172,7 @@ impl Stored {
         };
         let headers: Option<Vec<_>> = wire.headers.into_iter().map(WireHeader::read).collect();
         let letter = Letter {
-            lineage: Lineage { input: wire.input, path: path_text::decode(&wire.path) },
+            lineage: Lineage { input: wire.input.into(), path: path_text::decode(&wire.path) },
             generation: Generation(wire.generation),
             start: wire.start.map(Offset),
             end: Offset(wire.end),
@@ -192,7 +192,7 @@ impl Stored {
         let Self { time, letter } = self;
         Summary {
             time: time.clone(),
-            input: letter.lineage.input.clone(),
+            input: letter.lineage.input.to_string(),
             path: path_text::encode(&letter.lineage.path),
             generation: letter.generation.0,
             end: letter.end.0,

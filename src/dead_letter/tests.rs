@@ -17,7 +17,7 @@ const FIXTURE_V1: &[u8] = include_bytes!("fixtures/version-1.jsonl");
 
 fn letter(end: u64, value: &[u8]) -> Letter {
     Letter {
-        lineage: Lineage { input: "app".to_owned(), path: PathBuf::from("/log/a.log") },
+        lineage: Lineage { input: "app".into(), path: PathBuf::from("/log/a.log") },
         generation: Generation(3),
         start: Some(Offset(end - 1)),
         end: Offset(end),

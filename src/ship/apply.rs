@@ -40,8 +40,8 @@ impl Ship {
 
     fn seen(&mut self, seen: Seen) {
         let source = seen.source;
-        if self.inputs.iter().any(|input| input.delete_after.is_some()) {
-            self.told.insert(source, seen.acknowledged.clone());
+        if let Some(told) = seen.acknowledged {
+            self.told.insert(source, told);
         }
         self.changes.push(Change::Known {
             source,
@@ -121,12 +121,11 @@ impl Ship {
         if self.burying > 0 {
             return changes;
         }
-        for way in self.ways.take_over(|way| !self.left.contains_key(&way.lineage)) {
+        for (way, lineages) in self.ways.take_over(|way| !self.left.contains_key(&way.lineage)) {
             if let Some(lane) = way.spooled.lane {
                 self.by_lane.remove(&lane);
             }
-            let lineages = way.id.into_iter().chain(way.former);
-            changes.extend(lineages.map(|lineage| Change::Over { lineage }));
+            changes.extend(lineages.into_iter().map(|lineage| Change::Over { lineage }));
         }
         changes
     }
@@ -164,7 +163,7 @@ impl Ship {
         let Some(way) = self.ways.get(at).filter(|_| block.remarks.cut_from.is_some()) else {
             return false;
         };
-        let input = self.inputs.iter().find(|input| input.id == way.lineage.input);
+        let input = self.inputs.iter().find(|input| *input.id == *way.lineage.input);
         input.is_some_and(|input| input.on_long_line == LongLine::DeadLetter)
     }
 

@@ -18,7 +18,7 @@ impl Ship {
     pub(super) fn recover(&mut self, recovered: &spool::Recovered) {
         for backlog in &recovered.lanes {
             let lineage = Arc::new(backlog.lane.lineage.clone());
-            let input = self.inputs.iter().find(|input| input.id == lineage.input);
+            let input = self.inputs.iter().find(|input| *input.id == *lineage.input);
             let pinned = input.and_then(|input| input.partition.pinned());
             let at = self.way(&lineage, &backlog.lane.topic, pinned);
             let Some(way) = self.ways.get_mut(at) else { continue };

@@ -53,6 +53,9 @@ const FULL_WITHIN: usize = 1024 * 1024;
 const REPLAY_SHARE: usize = 8;
 /// How long putting what is in memory into the spool may take at the end.
 const STORING_TAKES: Duration = Duration::from_secs(3);
+/// With more changes than this the checkpoints are saved before their time: after a start there
+/// may be very many.
+const CHANGES_MAX: usize = 4096;
 /// How often deadlines are looked at.
 const DEADLINES_EVERY: Duration = Duration::from_millis(500);
 
@@ -232,7 +235,7 @@ impl Ship {
     /// by then goes to the spool, or stays owed.
     pub async fn run(
         mut self,
-        mut events: mpsc::Receiver<tail::Event>,
+        mut events: mpsc::Receiver<Vec<tail::Event>>,
         mut notes: mpsc::Receiver<Note>,
         stop: impl Future<Output = ()>,
         late: impl Future<Output = ()>,
@@ -248,14 +251,15 @@ impl Ship {
                 () = &mut late, if self.is_stopping => break,
                 () = self.producer.readable() => self.hear(),
                 Some(note) = notes.recv() => self.note(note),
-                event = receive(&mut events, readers_there) => {
-                    readers_there = event.is_some();
-                    if let Some(event) = event {
-                        self.apply(event);
-                    }
-                    for _ in 0..EVENTS_AT_ONCE {
-                        let Ok(event) = events.try_recv() else { break };
-                        self.apply(event);
+                batch = receive(&mut events, readers_there) => {
+                    readers_there = batch.is_some();
+                    let mut batch = batch.unwrap_or_default();
+                    let mut applied = 0;
+                    while !batch.is_empty() {
+                        applied += batch.len();
+                        batch.into_iter().for_each(|event| self.apply(event));
+                        let goes_on = applied < EVENTS_AT_ONCE;
+                        batch = goes_on.then(|| events.try_recv().ok()).flatten().unwrap_or_default();
                     }
                 }
                 _ = tick.tick() => self.tick(),
@@ -310,7 +314,8 @@ impl Ship {
             self.deadlines_at = now;
             self.watch_deadlines(now);
         }
-        if now.duration_since(self.saved_at) >= self.checkpoint_interval {
+        let is_due = now.duration_since(self.saved_at) >= self.checkpoint_interval;
+        if is_due || self.changes.len() + self.moved.len() >= CHANGES_MAX {
             self.save();
         }
     }
@@ -380,6 +385,6 @@ impl Ship {
     }
 }
 
-async fn receive(events: &mut mpsc::Receiver<tail::Event>, there: bool) -> Option<tail::Event> {
+async fn receive<T>(events: &mut mpsc::Receiver<T>, there: bool) -> Option<T> {
     if there { events.recv().await } else { pending().await }
 }

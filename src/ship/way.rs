@@ -17,8 +17,6 @@ pub(super) struct Way {
     pub(super) lineage: Arc<Lineage>,
     /// Its number, once a reader has seen a file of it.
     pub(super) id: Option<LineageId>,
-    /// Numbers it had before its files went and came again.
-    pub(super) former: Vec<LineageId>,
     pub(super) topic: Arc<str>,
     /// Fixed by the configuration; otherwise host, input and path decide.
     pub(super) pinned: Option<i32>,
@@ -135,7 +133,6 @@ impl Way {
         Self {
             lineage,
             id: None,
-            former: Vec::new(),
             topic,
             pinned: None,
             partition: None,

@@ -14,6 +14,8 @@ pub(super) struct Ways {
     all: Vec<Option<Way>>,
     free: Vec<usize>,
     by_lineage: HashMap<LineageId, usize>,
+    /// Numbers that the lineages of a few ways had before their files went and came again.
+    former: HashMap<usize, Vec<LineageId>>,
     by_name: HashMap<(Arc<Lineage>, Arc<str>), usize>,
     /// Topics that ways lead to: one text for all of them.
     topics: BTreeSet<Arc<str>>,
@@ -78,8 +80,8 @@ impl Ways {
     pub(super) fn assign(&mut self, lineage: LineageId, at: usize) {
         self.by_lineage.insert(lineage, at);
         self.ending.remove(&at);
-        if let Some(way) = self.get_mut(at) {
-            way.former.extend(way.id.replace(lineage));
+        if let Some(before) = self.get_mut(at).and_then(|way| way.id.replace(lineage)) {
+            self.former.entry(at).or_default().push(before);
         }
     }
 
@@ -111,22 +113,28 @@ impl Ways {
         }
     }
 
-    /// Takes out the ways that are over; nothing of them is owed or in memory.
-    pub(super) fn take_over(&mut self, may_go: impl Fn(&Way) -> bool) -> Vec<Way> {
+    /// Takes out the ways that are over, with all numbers that readers knew their lineages by;
+    /// nothing of them is owed or in memory.
+    pub(super) fn take_over(
+        &mut self,
+        may_go: impl Fn(&Way) -> bool,
+    ) -> Vec<(Way, Vec<LineageId>)> {
         let is_over = |at: &usize| self.get(*at).is_none_or(|way| way.is_over() && may_go(way));
         let over: Vec<usize> = self.ending.iter().copied().filter(is_over).collect();
         over.into_iter().filter_map(|at| self.remove(at)).collect()
     }
 
-    fn remove(&mut self, at: usize) -> Option<Way> {
+    fn remove(&mut self, at: usize) -> Option<(Way, Vec<LineageId>)> {
         self.ending.remove(&at);
         self.busy.remove(&at);
         let way = self.all.get_mut(at)?.take()?;
         self.free.push(at);
-        for lineage in way.id.iter().chain(&way.former) {
+        let mut numbers = self.former.remove(&at).unwrap_or_default();
+        numbers.extend(way.id);
+        for lineage in &numbers {
             self.by_lineage.remove(lineage);
         }
         self.by_name.remove(&(way.lineage.clone(), way.topic.clone()));
-        Some(way)
+        Some((way, numbers))
     }
 }

@@ -55,7 +55,7 @@ impl Lane {
     }
 
     pub(super) fn from_names([input, path, topic]: [&[u8]; 3]) -> Option<Self> {
-        let input = String::from_utf8(input.to_vec()).ok()?;
+        let input = std::str::from_utf8(input).ok()?.into();
         let topic = String::from_utf8(topic.to_vec()).ok()?;
         let path = PathBuf::from(OsStr::from_bytes(path));
         Some(Self { lineage: Lineage { input, path }, topic })

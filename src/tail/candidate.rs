@@ -77,12 +77,15 @@ impl Sighting {
     /// Opens it, unless it is; nothing if it is not there any more.
     pub(super) fn open(&self) -> io::Result<Option<Candidate>> {
         let file = match &self.file {
-            Some(file) => file.reopen(),
+            Some(file) => file.reopen().and_then(|file| {
+                let meta = file.metadata()?;
+                Ok((file, meta))
+            }),
             None => Content::open(&self.path),
         };
         match file {
-            Ok(file) => {
-                let (path, meta, home) = (self.path.clone(), file.metadata()?, self.home);
+            Ok((file, meta)) => {
+                let (path, home) = (self.path.clone(), self.home);
                 let candidate = Candidate { path, identity: identity::of(&meta), meta, home, file };
                 Ok(Some(candidate).filter(|c| c.identity.is_same_file(&self.identity)))
             }

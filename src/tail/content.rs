@@ -16,8 +16,9 @@ pub(super) enum Content {
 
 impl Content {
     /// Opens a log file, whatever it is.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Self::of(source::open(path)?, Packing::of(path))
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Metadata)> {
+        let (file, meta) = source::open(path)?;
+        Ok((Self::of(file, Packing::of(path))?, meta))
     }
 
     /// A name alone does not make a file a compressed one: it must begin like one, or be empty.

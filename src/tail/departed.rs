@@ -1,12 +1,12 @@
 //! Files that a lineage had and that are not found any more: moved out of reach, as likely as
 //! deleted. One that comes back goes on where it was read to.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::candidate::Candidate;
 use super::identity;
+use super::rare::Rare;
 use super::source::{Home, Source};
 use crate::clock;
 use crate::record::{Identity, Mark};
@@ -17,7 +17,7 @@ const REMEMBERED_MAX: usize = 8;
 const REMEMBERED: Duration = Duration::from_hours(1);
 
 #[derive(Default)]
-pub(super) struct Departed(VecDeque<One>);
+pub(super) struct Departed(Rare<One>);
 
 struct One {
     identity: Identity,
@@ -34,9 +34,9 @@ impl Departed {
 
     pub(super) fn push(&mut self, identity: Identity, at: Mark) {
         if self.0.len() == REMEMBERED_MAX {
-            self.0.pop_front();
+            self.0.shift();
         }
-        self.0.push_back(One { identity, at, since: clock::now() });
+        self.0.push(One { identity, at, since: clock::now() });
     }
 
     pub(super) fn has(&self, identity: &Identity) -> bool {
@@ -55,8 +55,9 @@ impl Departed {
     /// Where to go on in a file that came back and still is what was read of it.
     pub(super) fn welcome(&mut self, file: &Candidate) -> io::Result<Option<Mark>> {
         let is_it = |known: &One| known.identity.is_same_file(&file.identity);
-        let Some(position) = self.0.iter().rposition(is_it) else { return Ok(None) };
-        let Some(One { identity: known, at, .. }) = self.0.remove(position) else {
+        let position = self.0.iter().rposition(is_it);
+        let Some(One { identity: known, at, .. }) = position.and_then(|at| self.0.remove(at))
+        else {
             return Ok(None);
         };
         // Of a compressed file the place is far; reading it finds out.

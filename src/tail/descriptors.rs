@@ -112,6 +112,7 @@ impl<F: FnMut(Event)> Tail<F> {
             if closed < enough && source.is_some_and(Source::close) {
                 closed += 1;
                 self.count_open(at);
+                self.lineages.lull(at);
             }
         }
         closed > 0

@@ -50,7 +50,8 @@ pub struct Seen {
     /// From where it will be read, if it was not known yet.
     pub from: Mark,
     pub gate: Arc<Gate>,
-    pub acknowledged: Arc<Acknowledged>,
+    /// For readers that remove files; none if no input does.
+    pub acknowledged: Option<Arc<Acknowledged>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,40 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::lineage::Lineage;
+use super::source::Source;
 use super::{Step, descriptors};
+use crate::clock;
+
+/// How long after a failure opening or reading is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Since when it cannot be read, and when it was last tried.
+pub(super) struct Failing {
+    since: Instant,
+    tried_at: Instant,
+}
+
+impl Source {
+    pub(super) fn failed(&mut self) {
+        let now = clock::now();
+        let failing =
+            self.failing.get_or_insert_with(|| Box::new(Failing { since: now, tried_at: now }));
+        failing.tried_at = now;
+    }
+
+    pub(super) fn worked(&mut self) {
+        self.failing = None;
+    }
+
+    /// How long it could not be read by now, while it is not to be tried again yet.
+    pub(super) fn failing_for(&self) -> Option<Duration> {
+        let Failing { since, tried_at } = **self.failing.as_ref()?;
+        (clock::since(tried_at) < RETRY).then(|| clock::since(since))
+    }
+}
 
 pub(super) fn failed(lineage: &mut Lineage, position: usize, error: io::Error) -> Step {
     let Some(source) = lineage.sources.get_mut(position) else { return Step::Worked };
@@ -15,7 +46,7 @@ pub(super) fn failed(lineage: &mut Lineage, position: usize, error: io::Error) -
     if error.kind() == io::ErrorKind::NotFound {
         return Step::Missing;
     }
-    let path = source.path.clone();
+    let path = source.path.to_path_buf();
     say_unreadable(lineage, &[(path, error)]);
     Step::Worked
 }

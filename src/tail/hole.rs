@@ -53,10 +53,10 @@ impl Source {
 
     /// What was passed over since this was last asked.
     pub(super) fn skipped(&mut self) -> Option<Event> {
-        let bytes = std::mem::take(&mut self.skipped);
-        if bytes == 0 {
+        if self.seldom.skipped == 0 {
             return None;
         }
+        let bytes = std::mem::take(&mut self.seldom.note().skipped);
         tracing::info!(path = %self.path.display(), bytes, "a hole in a file was passed over");
         Some(Event::Skipped { source: self.id, bytes })
     }

@@ -29,16 +29,46 @@ pub(super) fn head(file: &Content, len: u32) -> io::Result<(u32, u64)> {
     let mut bytes = [0; Identity::HEAD_MAX as usize];
     let window = bytes.get_mut(..len as usize).unwrap_or_default();
     let read = file.read_up_to(window, 0)?;
-    let written =
-        bytes.iter().take(read).rposition(|byte| *byte != 0).map_or(read, |last| last + 1);
+    Ok(head_of(window.get(..read).unwrap_or_default()))
+}
+
+fn head_of(bytes: &[u8]) -> (u32, u64) {
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    let written = last.map_or(bytes.len(), |last| last + 1);
     let head = bytes.get(..written).unwrap_or_default();
-    Ok((u32::try_from(written).unwrap_or(Identity::HEAD_MAX), xxh3_64(head)))
+    (u32::try_from(written).unwrap_or(Identity::HEAD_MAX), xxh3_64(head))
 }
 
 /// Whether the file still begins as it did when `identity` was taken.
 pub(super) fn begins_alike(file: &Content, identity: &Identity) -> io::Result<bool> {
-    Ok(identity.head_len == 0
-        || head(file, identity.head_len)? == (identity.head_len, identity.head_hash))
+    holds_all(file, identity, [])
+}
+
+/// The same, and what stands before `marks` is what stood there. Of a short file all that is
+/// read at once.
+pub(super) fn holds_all(
+    file: &Content,
+    identity: &Identity,
+    marks: impl IntoIterator<Item = Mark>,
+) -> io::Result<bool> {
+    let mut bytes = [0; Identity::HEAD_MAX as usize];
+    let window = bytes.get_mut(..identity.head_len as usize).unwrap_or_default();
+    let read = file.read_up_to(window, 0)?;
+    let head = window.get(..read).unwrap_or_default();
+    if identity.head_len > 0 && head_of(head) != (identity.head_len, identity.head_hash) {
+        return Ok(false);
+    }
+    for mark in marks {
+        let before = usize::try_from(mark.offset.0).ok().and_then(|offset| head.get(..offset));
+        let holds = match before {
+            Some(before) => anchor_of(before) == mark.anchor,
+            None => holds(file, mark)?,
+        };
+        if !holds {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The anchor of a place, from the bytes that end there.
@@ -53,18 +83,24 @@ pub(super) fn anchor_of(bytes_before: &[u8]) -> Anchor {
 /// Reads the anchor of a place from the file; none if the file ends before it.
 pub(super) fn anchor_at(file: &Content, offset: Offset) -> io::Result<Option<Anchor>> {
     let mut bytes = [0; Anchor::WINDOW];
+    let window = window_before(&mut bytes, offset);
+    let is_there = file.read_up_to(window, offset.0 - window.len() as u64)? == window.len();
+    Ok(is_there.then(|| anchor_of(window)))
+}
+
+/// As many bytes as stand before a place and count for its anchor.
+fn window_before(bytes: &mut [u8; Anchor::WINDOW], offset: Offset) -> &mut [u8] {
     let len = usize::try_from(offset.0).unwrap_or(usize::MAX).min(Anchor::WINDOW);
-    let window = bytes.get_mut(..len).unwrap_or_default();
-    let read = file.read_up_to(window, offset.0 - len as u64)?;
-    Ok((read == len).then(|| anchor_of(bytes.get(..len).unwrap_or_default())))
+    bytes.get_mut(..len).unwrap_or_default()
 }
 
 /// The same of a file's end; none if it ends in what may not have been written yet.
 pub(super) fn anchor_at_end(file: &Content, size: Offset) -> io::Result<Option<Anchor>> {
-    let mut last = [0];
-    let before = Offset(size.0.saturating_sub(1));
-    let is_written = file.read_up_to(&mut last, before.0)? == 1 && last != [0];
-    if is_written { anchor_at(file, size) } else { Ok(None) }
+    let mut bytes = [0; Anchor::WINDOW];
+    let window = window_before(&mut bytes, size);
+    let is_there = file.read_up_to(window, size.0 - window.len() as u64)? == window.len();
+    let is_written = window.last().is_some_and(|last| *last != 0);
+    Ok((is_there && is_written).then(|| anchor_of(window)))
 }
 
 /// Whether what stands before `mark` is what stood there when it was taken.

@@ -12,6 +12,7 @@ use crate::settings;
 use crate::template::{Fallback, Labeller};
 
 pub(super) struct Input {
+    pub(super) id: Arc<str>,
     pub(super) settings: settings::Input,
     pub(super) limit: Limit,
     pub(super) manners: Manners,

@@ -98,7 +98,7 @@ impl Lineage {
                         // From here on it takes its turn.
                         inquiry.rest();
                     }
-                    inquiry
+                    Box::new(inquiry)
                 }
             },
         };
@@ -244,7 +244,7 @@ fn says_it_is(source: &Source, candidate: &Candidate) -> io::Result<bool> {
 /// only under its own name. Others that begin alike may be successors with the same lines.
 fn may_be_made_of(source: &Source, candidate: &Candidate, live: &std::path::Path) -> bool {
     let is_rotated = source.is_rotated_from(live);
-    !source.is_packed() && (!is_rotated || candidate.path.with_extension("") == source.path)
+    !source.is_packed() && (!is_rotated || candidate.path.with_extension("") == *source.path)
 }
 
 /// Something if what can be read of a source begins like the head.
@@ -292,7 +292,7 @@ fn lost(source: &Source, candidate: &Candidate, new: Option<From>) -> io::Result
         marks: source.marks(),
         has_head,
         is_taken,
-        is_namesake: candidate.path.with_extension("") == source.path,
+        is_namesake: candidate.path.with_extension("") == *source.path,
     }))
 }
 

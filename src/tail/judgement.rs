@@ -12,6 +12,7 @@ use super::identity;
 use super::lineage::Lineage;
 use super::reconcile::{From, Outcome};
 use super::source::{Home, Likeness, Source};
+use super::whereabouts::Whereabouts;
 use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
 
 /// Files that are no part of the lineage are remembered up to this many; what is beyond goes by
@@ -158,7 +159,7 @@ impl Lineage {
             if !source.is_homeless() {
                 // Copies are made of what has the name, not of what was rotated away: there, one
                 // that begins alike may be a successor with the same lines.
-                let is_rotated = source.home == Home::Named && source.path != live_path;
+                let is_rotated = source.home == Home::Named && *source.path != *live_path;
                 if is_rotated || rest.is_some() {
                     continue;
                 }
@@ -233,8 +234,8 @@ impl Lineage {
             tracing::warn!(%error, path = %path.display(), "cannot read the end of a file; it is read whole");
             Mark::START
         });
-        let mut source =
-            Source::new(id, candidate.identity, path.clone(), from, self.label.clone());
+        let is_at = Whereabouts::new(self.name.clone(), Some(path.clone()));
+        let mut source = Source::new(id, candidate.identity, is_at, from, self.label.clone());
         source.file = Some(candidate.file);
         source.found(path, &candidate.meta);
         source.home = candidate.home;

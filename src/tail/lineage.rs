@@ -1,7 +1,7 @@
 //! One lineage: the files that had its name, oldest first, and what is to be done with them.
 
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,9 @@ use super::identity;
 use super::input::Looked;
 use super::inquiry::{Inquiry, Unfinished};
 use super::judgement::Stranger;
+use super::rare::Rare;
 use super::source::{Home, Source, is_absence};
+use super::whereabouts::Whereabouts;
 use crate::encode::Encoder;
 use crate::record::{self, Generation, Identity, Label, LineageId, SourceId};
 
@@ -31,6 +33,10 @@ const UNLOOKED_REST: Duration = Duration::from_mins(10);
 /// [`Lineage::listing_of`] nothing.
 pub(super) const LISTING_EMPTY: u64 = 0;
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, learned and forgotten by itself"
+)]
 pub(super) struct Lineage {
     pub(super) id: LineageId,
     pub(super) input: usize,
@@ -41,30 +47,32 @@ pub(super) struct Lineage {
     /// What makes their values; nothing if these are messages as they are.
     pub(super) encoder: Option<Arc<Encoder>>,
     /// Where the file with the name is opened, if a symbolic link leads elsewhere.
-    target: Option<PathBuf>,
+    target: Option<Box<Path>>,
     /// Oldest first; the last one has the name, or had it last.
     pub(super) sources: Vec<Source>,
     pub(super) next_generation: Generation,
     /// Siblings that are not of this lineage: copies of what can be read, or older than it.
-    pub(super) strangers: Vec<Stranger>,
+    pub(super) strangers: Rare<Stranger>,
     /// Files that were not found any more, and may come back.
     pub(super) departed: Departed,
     /// A compressed sibling that is being looked into.
-    pub(super) inquiry: Option<Inquiry>,
+    pub(super) inquiry: Option<Box<Inquiry>>,
     /// What has to wait until that is known.
-    pub(super) held: Vec<Sighting>,
+    pub(super) held: Rare<Sighting>,
     /// Compressed siblings that are not all there yet.
-    pub(super) unfinished: Vec<Unfinished>,
+    pub(super) unfinished: Rare<Unfinished>,
     /// The names that were beside it at the last reconciliation, as one number. None if it is
     /// to be reconciled in any case.
     pub(super) listing: Option<u64>,
     /// Its name leads to a file that is followed under another.
-    pub(super) foreign: Option<Identity>,
+    pub(super) foreign: Option<Box<Identity>>,
     /// Its name leads to a file.
     pub(super) has_live: bool,
     /// Said once that it cannot be read.
     pub(super) is_unreadable: bool,
     pub(super) is_ready: bool,
+    /// It matters how far its files are acknowledged.
+    pub(super) is_asking: bool,
     /// How many of its files are open, as counted last.
     pub(super) open: usize,
     /// How many are being unpacked, as counted last.
@@ -114,7 +122,7 @@ impl Lineage {
     pub(super) fn new(
         id: LineageId,
         input: usize,
-        name: record::Lineage,
+        name: Arc<record::Lineage>,
         label: Arc<Label>,
         next_generation: Generation,
     ) -> Self {
@@ -122,22 +130,23 @@ impl Lineage {
             target: None,
             id,
             input,
-            name: Arc::new(name),
+            name,
             gate: Arc::default(),
             label,
             encoder: None,
             sources: Vec::new(),
             next_generation,
-            strangers: Vec::new(),
+            strangers: Rare::default(),
             departed: Departed::default(),
             inquiry: None,
-            held: Vec::new(),
-            unfinished: Vec::new(),
+            held: Rare::default(),
+            unfinished: Rare::default(),
             listing: None,
             foreign: None,
             has_live: false,
             is_unreadable: false,
             is_ready: false,
+            is_asking: false,
             open: 0,
             unpacking: 0,
             again: Again::Asked,
@@ -146,13 +155,14 @@ impl Lineage {
 
     /// The sources of an earlier run, oldest first. Where they are now is for the first look to
     /// say.
-    pub(super) fn restore(&mut self, known: Vec<KnownSource>) {
-        let (gone, there): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.is_gone);
+    pub(super) fn restore(&mut self, known: impl Iterator<Item = KnownSource>) {
+        let (gone, there): (Vec<_>, Vec<_>) = known.partition(|known| known.is_gone);
         for known in there {
             let id = SourceId { lineage: self.id, generation: known.generation };
             self.sources.reserve_exact(1);
+            let path = Whereabouts::new(self.name.clone(), known.now);
             let label = self.label.clone();
-            self.sources.push(Source::new(id, known.identity, known.path, known.at, label));
+            self.sources.push(Source::new(id, known.identity, path, known.at, label));
         }
         let mut those = self.sources.as_mut_slice();
         while let [source, later @ ..] = those {
@@ -173,13 +183,13 @@ impl Lineage {
     /// Its name leads here now.
     pub(super) fn leads_to(&mut self, path: &Path) {
         if path != self.live_path() {
-            self.target = Some(path.to_owned()).filter(|path| *path != self.name.path);
+            self.target = (path != self.name.path).then(|| path.into());
         }
     }
 
     /// Where the file with the name is opened: no symbolic link leads there.
     pub(super) fn live_path(&self) -> &Path {
-        self.target.as_ref().unwrap_or(&self.name.path)
+        self.target.as_deref().unwrap_or(&self.name.path)
     }
 
     /// Whether its name leads to another file than at the last look, or to one that is not what
@@ -210,7 +220,7 @@ impl Lineage {
                 continue;
             }
             let seen = beside.at(&source.path).cloned();
-            match seen.map_or_else(|| std::fs::symlink_metadata(&source.path), Ok) {
+            match seen.map_or_else(|| std::fs::symlink_metadata(&*source.path), Ok) {
                 Ok(meta) if identity::of(&meta).is_same_file(&source.identity) => source.saw(&meta),
                 Ok(_) => are_there = false,
                 Err(error) => are_there &= !is_absence(&error),
@@ -247,21 +257,23 @@ impl Lineage {
 
     fn seen(&self, source: &mut Source) -> Event {
         source.is_told = true;
+        let acknowledged =
+            self.is_asking.then(|| source.acknowledged.get_or_insert_default().clone());
         Event::Seen(Seen {
             source: source.id,
             input: self.input,
             lineage: self.name.clone(),
             label: self.label.clone(),
             identity: source.identity,
-            path: source.path.clone(),
+            path: source.path.to_path_buf(),
             from: source.resume,
             gate: self.gate.clone(),
-            acknowledged: source.acknowledged.clone(),
+            acknowledged,
         })
     }
 
     pub(super) fn is_live(&self, source: &Source) -> bool {
-        source.home == Home::Named && source.path == self.live_path()
+        source.home == Home::Named && *source.path == *self.live_path()
     }
 
     /// It has a name that is not the lineage's.

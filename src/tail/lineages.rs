@@ -78,20 +78,19 @@ impl Lineages {
     pub(super) fn add(
         &mut self,
         input: usize,
-        name: record::Lineage,
+        name: Arc<record::Lineage>,
         label: Arc<Label>,
         next: Generation,
     ) -> Option<usize> {
         let id = LineageId(self.ids);
         self.ids = self.ids.checked_add(1)?;
-        let lineage = Lineage::new(id, input, name, label, next);
-        let name = Name(lineage.name.clone());
+        let lineage = Lineage::new(id, input, name.clone(), label, next);
         let at = self.free.pop().unwrap_or(self.all.len());
         match self.all.get_mut(at) {
             Some(place) => *place = Some(lineage),
             None => self.all.push(Some(lineage)),
         }
-        self.by_name.get_mut(input)?.insert(name, at);
+        self.by_name.get_mut(input)?.insert(Name(name), at);
         Some(at)
     }
 
@@ -105,6 +104,13 @@ impl Lineages {
     /// Time matters to it, until it is found asleep.
     pub(super) fn rouse(&mut self, at: usize) {
         self.awake.insert(at);
+    }
+
+    /// It need not be looked at any more if it is asleep.
+    pub(super) fn lull(&mut self, at: usize) {
+        if self.get(at).is_some_and(Lineage::is_asleep) {
+            self.awake.remove(&at);
+        }
     }
 
     /// All that are awake; [`Lineages::rouse`] those that stay so.

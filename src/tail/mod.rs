@@ -24,20 +24,24 @@ mod lineages;
 mod manner;
 mod owner;
 mod packed;
+mod rare;
 mod reading;
 mod reconcile;
 mod removal;
+mod seldom;
 mod source;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod unpack;
 mod unpacking;
+mod whereabouts;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use beside::Beside;
@@ -49,7 +53,7 @@ use limit::Limit;
 use lineage::{Again, Lineage, Next, Patience};
 use lineages::Lineages;
 use manner::Manners;
-use owner::Owners;
+use owner::{Owners, Past};
 use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
@@ -71,7 +75,7 @@ const PENDING_SHARE: usize = 8;
 /// What is known of a lineage from an earlier run.
 #[derive(Debug, Clone)]
 pub struct Known {
-    pub lineage: record::Lineage,
+    pub lineage: Arc<record::Lineage>,
     pub next_generation: Generation,
     /// Oldest first.
     pub sources: Vec<KnownSource>,
@@ -81,7 +85,8 @@ pub struct Known {
 pub struct KnownSource {
     pub generation: Generation,
     pub identity: Identity,
-    pub path: PathBuf,
+    /// Where it was, if not under the lineage's name.
+    pub now: Option<PathBuf>,
     /// From where to read on.
     pub at: Mark,
     /// It was not found any more. Should it come back, it is not read again.
@@ -135,7 +140,7 @@ pub struct Tail<F> {
     inputs: Vec<Input>,
     lineages: Lineages,
     descriptors: Descriptors,
-    known: HashMap<record::Lineage, Known>,
+    known: Past,
     owners: Owners,
     ready: VecDeque<usize>,
     floor: Generation,
@@ -158,6 +163,7 @@ impl<F: FnMut(Event)> Tail<F> {
         emit: F,
     ) -> Self {
         let input = |settings: &settings::Input| Input {
+            id: settings.id.as_str().into(),
             limit: Limit::new(settings.rate_limit, clock::now()),
             manners: Manners::of(settings),
             labeller: Labeller::new(&settings.labels),
@@ -166,13 +172,14 @@ impl<F: FnMut(Event)> Tail<F> {
             is_first_look: true,
             settings: settings.clone(),
         };
+        let known = owner::past(restored.lineages);
         Self {
             inputs: inputs.iter().map(input).collect(),
             lineages: Lineages::new(inputs.len()),
             descriptors: Descriptors::new(),
             floor: restored.floor,
-            owners: Owners::of_earlier_run(inputs, &restored.lineages),
-            known: restored.lineages.into_iter().map(|k| (k.lineage.clone(), k)).collect(),
+            owners: Owners::of_earlier_run(inputs, &known),
+            known,
             ready: VecDeque::new(),
             budget,
             ending,
@@ -200,7 +207,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let Some(lineage) = self.lineages.get_mut(at) else { return };
         lineage.leads_to(real);
         lineage.departed.expire();
-        lineage.foreign = foreign;
+        lineage.foreign = foreign.map(Box::new);
         let has_changed = lineage.has_changed(live.as_ref(), look.thorough);
         if has_changed || look.thorough {
             let beside = Beside::of(live, siblings());
@@ -238,11 +245,11 @@ impl<F: FnMut(Event)> Tail<F> {
     /// Names of one input that are not `there` any more: of this run's lineages that have files
     /// still, or had something beside them, and of those from earlier runs.
     pub fn absent(&self, input: usize, there: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-        let Some(id) = self.inputs.get(input).map(|input| &input.settings.id) else {
+        let Some(id) = self.inputs.get(input).map(|input| &input.id) else {
             return Vec::new();
         };
         let with_files = self.lineages.iter().filter(|lineage| lineage.has_files());
-        let here = with_files.map(|lineage| &*lineage.name);
+        let here = with_files.map(|lineage| &lineage.name);
         let all = here.chain(self.known.keys()).filter(|name| name.input == *id);
         all.filter(|name| !there(&name.path)).map(|name| name.path.clone()).collect()
     }
@@ -413,10 +420,8 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     fn fail(&mut self, at: usize, position: usize) {
-        let lineage = self.lineages.get_mut(at);
-        if let Some(source) = lineage.and_then(|lineage| lineage.sources.get_mut(position)) {
-            source.failed();
-        }
+        let source = self.lineages.get_mut(at).and_then(|one| one.sources.get_mut(position));
+        source.into_iter().for_each(Source::failed);
     }
 
     /// Reads from one source and passes on what that brings.

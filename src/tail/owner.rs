@@ -2,53 +2,100 @@
 
 use std::collections::HashMap;
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::source::Name;
-use super::{Event, Known, Look, Tail, identity};
+use super::{Event, Known, KnownSource, Look, Tail, identity};
 use crate::encode::Encoder;
-use crate::record::{self, Identity, SourceId};
+use crate::record::{self, Generation, Identity, SourceId};
 use crate::settings;
 use crate::template::Origin;
 
-/// By input and inode number: who follows, or did in an earlier run. Asked, not trusted: numbers
-/// are used again.
-#[derive(Default)]
-pub(super) struct Owners(HashMap<(usize, u64), Owner>);
+/// Lineages of an earlier run that were not looked at in this one: what their next file is
+/// numbered, and their files.
+pub(super) type Past = HashMap<Arc<record::Lineage>, Left>;
 
-#[derive(Clone)]
+pub(super) fn past(lineages: Vec<Known>) -> Past {
+    let part = |mut known: Known| {
+        let last = known.sources.pop();
+        let next_generation = known.next_generation;
+        (known.lineage, Left { next_generation, before: known.sources, last })
+    };
+    lineages.into_iter().map(part).collect()
+}
+
+/// What is left of one. Nearly all have one file, which is kept in place: pieces by the hundred
+/// thousand would leave holes in the heap that nobody else fits into.
+pub(super) struct Left {
+    next_generation: Generation,
+    before: Vec<KnownSource>,
+    last: Option<KnownSource>,
+}
+
+impl Left {
+    fn sources(&self) -> impl Iterator<Item = &KnownSource> {
+        self.before.iter().chain(&self.last)
+    }
+}
+
+/// Gives back, a few times while it is emptied, what a map took: that may be much.
+fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
+    if map.len() < map.capacity() / 2 {
+        map.shrink_to_fit();
+    }
+}
+
+/// Of each input, by inode number: who follows, or did in an earlier run. Asked, not trusted:
+/// numbers are used again.
+#[derive(Default)]
+pub(super) struct Owners(Vec<OfInput>);
+
+#[derive(Default)]
+struct OfInput {
+    lineages: HashMap<u64, u32>,
+    /// Lineages that were not looked at in this run yet.
+    known: HashMap<u64, Arc<record::Lineage>>,
+}
+
 enum Owner {
     Lineage(usize),
-    /// It was not looked at in this run yet.
-    Known(PathBuf),
+    Known(Arc<record::Lineage>),
 }
 
 impl Owners {
-    pub(super) fn of_earlier_run(inputs: &[settings::Input], lineages: &[Known]) -> Self {
-        let mut owners = Self::default();
-        for Known { lineage, sources, .. } in lineages {
-            let Some(input) = inputs.iter().position(|input| input.id == lineage.input) else {
-                continue;
-            };
-            for source in sources {
-                let owner = Owner::Known(lineage.path.clone());
-                owners.0.insert((input, source.identity.ino), owner);
+    pub(super) fn of_earlier_run(inputs: &[settings::Input], past: &Past) -> Self {
+        let mut all: Vec<_> = inputs.iter().map(|_| OfInput::default()).collect();
+        for (lineage, left) in past {
+            let of = inputs.iter().zip(&mut all).find(|(input, _)| *input.id == *lineage.input);
+            let Some((_, of)) = of else { continue };
+            for source in left.sources() {
+                of.known.insert(source.identity.ino, lineage.clone());
             }
         }
-        owners
+        Self(all)
     }
 
     /// A lineage has no part in a file any more.
     pub(super) fn remove(&mut self, input: usize, identity: &Identity, lineage: usize) {
-        let key = (input, identity.ino);
-        if matches!(self.0.get(&key), Some(Owner::Lineage(owner)) if *owner == lineage) {
-            self.0.remove(&key);
+        let Some(of) = self.0.get_mut(input) else { return };
+        if of.lineages.get(&identity.ino).is_some_and(|owner| *owner as usize == lineage) {
+            of.lineages.remove(&identity.ino);
         }
     }
 
     pub(super) fn insert(&mut self, input: usize, identity: &Identity, lineage: usize) {
-        self.0.insert((input, identity.ino), Owner::Lineage(lineage));
+        let Some(of) = self.0.get_mut(input) else { return };
+        of.known.remove(&identity.ino);
+        shrink(&mut of.known);
+        // There are no more of them at once than there are numbers for in all.
+        of.lineages.insert(identity.ino, u32::try_from(lineage).unwrap_or(u32::MAX));
+    }
+
+    fn get(&self, input: usize, identity: &Identity) -> Option<Owner> {
+        let of = self.0.get(input)?;
+        let lineage = of.lineages.get(&identity.ino).map(|at| Owner::Lineage(*at as usize));
+        lineage.or_else(|| of.known.get(&identity.ino).cloned().map(Owner::Known))
     }
 }
 
@@ -67,7 +114,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let lineage = self.lineages.get_mut(at).filter(|lineage| lineage.name.path != look.path)?;
         let source = lineage.sources.iter_mut().find(|source| source.is_it(&met))?;
         let mut seen = None::<SourceId>;
-        if source.path == real || source.is_at_path() == Some(false) {
+        if *source.path == *real || source.is_at_path() == Some(false) {
             seen = source.found(real.to_owned(), meta).then_some(source.id);
             source.name = Name::Matched;
         } else {
@@ -79,10 +126,12 @@ impl<F: FnMut(Event)> Tail<F> {
     }
 
     fn owner(&mut self, look: Look<'_>, met: &Identity) -> Option<usize> {
-        match self.owners.0.get(&(look.input, met.ino)).cloned()? {
+        match self.owners.get(look.input, met)? {
             Owner::Lineage(at) => Some(at),
-            Owner::Known(path) if path == look.path => None,
-            Owner::Known(path) => self.lineage(Look { path: &path, real: None, ..look }, false),
+            Owner::Known(name) if name.path == look.path => None,
+            Owner::Known(name) => {
+                self.lineage(Look { path: &name.path, real: None, ..look }, false)
+            }
         }
     }
 
@@ -92,30 +141,32 @@ impl<F: FnMut(Event)> Tail<F> {
         if let Some(at) = self.lineages.find(input, path) {
             return Some(at);
         }
+        let is_asking = self.is_removing();
         let settings = self.inputs.get_mut(input)?;
-        let name = record::Lineage { input: settings.settings.id.clone(), path: path.to_owned() };
-        let known = self.known.remove(&name);
-        if self.known.is_empty() {
-            // After the first look: what it took may be much.
-            self.known = HashMap::new();
-        }
+        let name = record::Lineage { input: settings.id.clone(), path: path.to_owned() };
+        let (name, known) = match self.known.remove_entry(&name) {
+            Some((name, known)) => (name, Some(known)),
+            None => (Arc::new(name), None),
+        };
+        shrink(&mut self.known);
         if known.is_none() && !exists {
             return None;
         }
         // A link that is gone still says what it led to.
-        let last = known.as_ref().and_then(|known| known.sources.last());
-        let real = real.or(last.map(|source| source.path.as_path()));
+        let last = known.as_ref().and_then(|left| left.last.as_ref());
+        let real = real.or(last.map(|source| source.now.as_deref().unwrap_or(path)));
         let label = settings.label(&name, real);
         let encoder = Encoder::of(&settings.settings, &Origin::of(path, real)).map(Arc::new);
-        let next = known.as_ref().map_or(self.floor, |known| known.next_generation);
+        let next = known.as_ref().map_or(self.floor, |left| left.next_generation);
         let at = self.lineages.add(input, name, label, next)?;
         let lineage = self.lineages.get_mut(at)?;
         lineage.encoder = encoder;
-        if let Some(known) = known {
-            for source in &known.sources {
+        lineage.is_asking = is_asking;
+        if let Some(left) = known {
+            for source in left.sources() {
                 self.owners.insert(input, &source.identity, at);
             }
-            lineage.restore(known.sources);
+            lineage.restore(left.before.into_iter().chain(left.last));
         }
         Some(at)
     }

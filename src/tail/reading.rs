@@ -232,7 +232,9 @@ impl Source {
         let end = Mark::new(text.advance(lines.consumed), anchor);
         // A hole is settled along with the line behind it.
         lines.lines.iter_mut().for_each(|line| line.end += hole);
-        self.skipped += hole;
+        if hole > 0 {
+            self.seldom.note().skipped += hole;
+        }
         let Some(assembly) = &mut self.assembly else {
             self.advance(end);
             return Ok(Read::Block(self.block(lines, start, end, permit)));

@@ -77,7 +77,7 @@ impl Lineage {
         self.meet_held(live.as_ref(), &mut unknown);
         self.forget_unfinished(&unknown);
         candidate::sort(&mut unknown);
-        let strangers = std::mem::take(&mut self.strangers);
+        let strangers = self.strangers.take();
         let mut unknown = VecDeque::from(unknown);
         while let Some(sighting) = unknown.pop_front() {
             let is_it = |known: &Identity| known.is_same_file(&sighting.identity);
@@ -129,14 +129,14 @@ impl Lineage {
                 Err(error) => outcome.errors.push((path, error)),
             }
         }
-        self.strangers.extend(strangers);
-        self.strangers.truncate(STRANGERS_MAX);
+        let room = STRANGERS_MAX.saturating_sub(self.strangers.len());
+        self.strangers.extend(strangers.into_iter().take(room));
         self.listing = None;
     }
 
     /// What was held and is not met under any name.
     fn meet_held(&mut self, live: Option<&Sighting>, unknown: &mut Vec<Sighting>) {
-        for mut held in std::mem::take(&mut self.held) {
+        for mut held in self.held.take() {
             let is_it = |identity: &Identity| identity.is_same_file(&held.identity);
             let is_met = live.into_iter().chain(&*unknown).any(|met| is_it(&met.identity))
                 || self.sources.iter().any(|source| is_it(&source.identity));
@@ -160,7 +160,7 @@ impl Lineage {
     /// that are not our files'.
     pub(super) fn listing_of(&self, beside: &Beside) -> u64 {
         let is_ours = |path: &Path| {
-            self.sources.iter().any(|source| source.home == Home::Named && source.path == path)
+            self.sources.iter().any(|source| source.home == Home::Named && *source.path == *path)
         };
         let number = |(path, meta): (&PathBuf, Option<&Metadata>)| {
             let name = xxh3_64(path.as_os_str().as_bytes());
@@ -190,7 +190,7 @@ impl Lineage {
 
     /// What cannot be looked at may be what it was.
     fn cannot_meet(&mut self, path: PathBuf, error: io::Error, outcome: &mut Outcome) {
-        if let Some(source) = self.sources.iter_mut().find(|source| source.path == path) {
+        if let Some(source) = self.sources.iter_mut().find(|source| *source.path == *path) {
             source.home = Home::Named;
             source.failed();
         }
@@ -201,7 +201,7 @@ impl Lineage {
     /// it was.
     fn meet(&mut self, path: &Path, meta: &Metadata, outcome: &mut Outcome) -> Option<Sighting> {
         let mut sighting = Sighting::of(path, meta)?;
-        if self.foreign.is_some_and(|foreign| foreign.is_same_file(&sighting.identity)) {
+        if self.foreign.as_ref().is_some_and(|foreign| foreign.is_same_file(&sighting.identity)) {
             return None;
         }
         if let Some(at) = self.position(&sighting.identity) {
@@ -315,10 +315,10 @@ fn meet_nameless(source: &mut Source) {
 /// What a source that was truncated holds now, if it has no name but is open.
 fn orphan(source: &mut Source, outcome: &mut Outcome) -> Option<Sighting> {
     let file = if source.home == Home::Taken { source.file.take() } else { None };
-    match Sighting::of_orphan(file?, source.path.clone()) {
+    match Sighting::of_orphan(file?, source.path.to_path_buf()) {
         Ok(sighting) => Some(sighting),
         Err(error) => {
-            outcome.errors.push((source.path.clone(), error));
+            outcome.errors.push((source.path.to_path_buf(), error));
             None
         }
     }

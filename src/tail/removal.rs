@@ -19,19 +19,22 @@ use crate::record::{Identity, Offset};
 const RETRY: Duration = Duration::from_mins(1);
 
 /// How far it has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Removal {
     /// Since when the file is rotated and nothing of it up to here, which is its end, is owed.
-    settled: Option<(Instant, Offset)>,
+    settled: Option<Box<(Instant, Offset)>>,
     /// It could not be removed.
     has_failed: bool,
+}
+
+impl Removal {
+    pub(super) const NONE: Self = Self { settled: None, has_failed: false };
 }
 
 impl<F: FnMut(Event)> Tail<F> {
     /// Removes what is due. An input that has not looked at everything yet may still want it.
     pub(super) fn remove_settled(&mut self) {
-        let is_wanted = self.inputs.iter().any(|input| input.settings.delete_after.is_some());
-        if !is_wanted || self.inputs.iter().any(|input| input.is_first_look) {
+        if !self.is_removing() || self.inputs.iter().any(|input| input.is_first_look) {
             return;
         }
         for at in 0..self.lineages.end() {
@@ -49,6 +52,11 @@ impl<F: FnMut(Event)> Tail<F> {
                 }
             }
         }
+    }
+
+    /// Whether any input does.
+    pub(super) fn is_removing(&self) -> bool {
+        self.inputs.iter().any(|input| input.settings.delete_after.is_some())
     }
 
     /// Every input that reads this file has it behind it, under whatever name.
@@ -70,17 +78,23 @@ impl Lineage {
             let is_rotated = live_path.as_deref().is_some_and(|live| source.is_rotated_from(live));
             let is_ours = is_rotated && !source.is_packed();
             if !is_ours || source.at.offset.0 == 0 || !source.is_settled() {
-                source.removal.settled = None;
+                if source.seldom.removal.settled.is_some() {
+                    source.seldom.note().removal.settled = None;
+                }
                 continue;
             }
-            match source.removal.settled {
+            match source.seldom.removal.settled.as_deref().copied() {
                 Some((since, end)) if end == source.at.offset => {
-                    let after = if source.removal.has_failed { after.max(RETRY) } else { after };
+                    let after =
+                        if source.seldom.removal.has_failed { after.max(RETRY) } else { after };
                     if clock::since(since) >= after {
                         settled.push(source.identity);
                     }
                 }
-                _ => source.removal.settled = Some((clock::now(), source.at.offset)),
+                _ => {
+                    let settled = (clock::now(), source.at.offset);
+                    source.seldom.note().removal.settled = Some(Box::new(settled));
+                }
             }
         }
         settled
@@ -89,18 +103,18 @@ impl Lineage {
     fn remove(&mut self, identity: &Identity) {
         let its = self.sources.iter_mut().find(|source| source.identity.is_same_file(identity));
         let Some(source) = its else { return };
-        let path = source.path.clone();
-        source.removal.settled = None;
+        let path = source.path.to_path_buf();
+        source.seldom.note().removal.settled = None;
         match source.remove() {
             Ok(true) => {
                 tracing::info!(path = %path.display(), "removed a rotated file, as configured");
             }
             Ok(false) => {}
             Err(error) => {
-                if !source.removal.has_failed {
+                if !source.seldom.removal.has_failed {
                     tracing::warn!(path = %path.display(), %error, "cannot remove a rotated file");
                 }
-                source.removal.has_failed = true;
+                source.seldom.note().removal.has_failed = true;
             }
         }
     }
@@ -110,7 +124,7 @@ impl Source {
     /// All that is known to be in it is acknowledged.
     fn is_settled(&self) -> bool {
         let is_read = self.unread() == 0 && !self.has_news();
-        is_read && self.acknowledged.offset() >= self.at.offset
+        is_read && self.acknowledged.as_ref().is_some_and(|told| told.offset() >= self.at.offset)
     }
 
     /// Removes the file, if its path still leads to it and nothing has come to it. It stays open.
@@ -121,10 +135,10 @@ impl Source {
         // Whoever rotates may put another file there at this very moment. What we look at under
         // a name of our own nobody exchanges.
         let aside = aside(&self.path);
-        std::fs::rename(&self.path, &aside)?;
+        std::fs::rename(&*self.path, &aside)?;
         if !identity::of(&std::fs::symlink_metadata(&aside)?).is_same_file(&self.identity) {
             // Unlike a rename, a link takes no name that is in use again.
-            std::fs::hard_link(&aside, &self.path)?;
+            std::fs::hard_link(&aside, &*self.path)?;
             std::fs::remove_file(&aside)?;
             return Ok(false);
         }

@@ -1,6 +1,5 @@
 //! One file being read: who it is, where reading stands, and whether it still is what was read.
 
-use std::collections::VecDeque;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -13,9 +12,12 @@ use rustix::fs::OFlags;
 use super::candidate::Candidate;
 use super::content::Content;
 use super::event::Acknowledged;
+use super::failing::Failing;
 use super::hole::Hole;
 use super::identity;
-use super::removal::Removal;
+use super::rare::Rare;
+use super::seldom::Seldom;
+use super::whereabouts::Whereabouts;
 use crate::clock;
 use crate::process::Assembly;
 use crate::record::{Anchor, Identity, Label, Mark, Offset, SourceId};
@@ -25,8 +27,6 @@ const RESTED: Duration = Duration::from_millis(100);
 /// So many of the last places are remembered, to recognise copies that are shorter than what
 /// was read.
 const TRAIL_MAX: usize = 16;
-/// How long after a failure opening or reading is tried again.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// Where the file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(super) struct Source {
     pub(super) id: SourceId,
     pub(super) label: Arc<Label>,
     pub(super) identity: Identity,
-    pub(super) path: PathBuf,
+    pub(super) path: Whereabouts,
     pub(super) file: Option<Content>,
     /// Everything before it has been read: it is in a block, or waits in the assembly.
     pub(super) at: Mark,
@@ -73,45 +73,34 @@ pub(super) struct Source {
     /// There is no newline between `at` and here.
     pub(super) searched: u64,
     pub(super) hole: Hole,
-    /// Bytes of holes that were passed over, not told yet.
-    pub(super) skipped: u64,
     /// The size when last looked at.
     pub(super) size: u64,
     pub(super) modified: (i64, i64),
-    /// The size of what it was compressed to, when last looked at.
-    pub(super) packed_size: u64,
     /// Something may have happened to it since it was last found to be what was read of it.
     pub(super) is_stirred: bool,
     /// The most that it was known to hold.
     pub(super) held: u64,
-    /// How much of that was a hole.
-    held_hole: u64,
-    /// Bytes that went unread, not told yet.
-    pub(super) lost: u64,
-    /// Places where blocks ended, or the whole file for a while.
-    pub(super) trail: VecDeque<Mark>,
+    /// Places where blocks ended before `at`, or the whole file for a while.
+    pub(super) trail: Rare<Mark>,
     pub(super) home: Home,
     pub(super) name: Name,
     /// No name at all leads to it any more.
     is_unlinked: bool,
     /// It was announced.
     pub(super) is_told: bool,
-    /// What could not be unpacked of it was counted when it had this size.
-    pub(super) written_off: Option<u64>,
     /// When it last grew or changed its name.
     pub(super) changed_at: Instant,
     pub(super) read_at: Option<Instant>,
-    /// Since when it cannot be read, and when it was last tried.
-    failing: Option<(Instant, Instant)>,
-    pub(super) acknowledged: Arc<Acknowledged>,
-    pub(super) removal: Removal,
+    pub(super) failing: Option<Box<Failing>>,
+    pub(super) acknowledged: Option<Arc<Acknowledged>>,
+    pub(super) seldom: Seldom,
 }
 
 impl Source {
     pub(super) fn new(
         id: SourceId,
         identity: Identity,
-        path: PathBuf,
+        path: Whereabouts,
         at: Mark,
         label: Arc<Label>,
     ) -> Self {
@@ -127,31 +116,26 @@ impl Source {
             is_rewound: false,
             searched: at.offset.0,
             hole: Hole::None,
-            skipped: 0,
             size: at.offset.0,
             modified: (0, 0),
-            packed_size: 0,
             is_stirred: true,
             held: at.offset.0,
-            held_hole: 0,
-            lost: 0,
-            trail: VecDeque::new(),
+            trail: Rare::default(),
             home: Home::Nameless,
             name: Name::Own,
             is_unlinked: false,
             is_told: false,
-            written_off: None,
             changed_at: clock::now(),
             read_at: None,
             failing: None,
-            acknowledged: Arc::default(),
-            removal: Removal::default(),
+            acknowledged: None,
+            seldom: Seldom::default(),
         }
     }
 
     /// It has a name that is not `live`.
     pub(super) fn is_rotated_from(&self, live: &Path) -> bool {
-        self.home == Home::Named && self.path != live && !self.has_matched_name()
+        self.home == Home::Named && *self.path != *live && !self.has_matched_name()
     }
 
     /// Bytes of it that are in no block yet, a hole left aside.
@@ -230,7 +214,7 @@ impl Source {
         }
         if size < self.size {
             self.held = self.held.max(self.size);
-            self.held_hole = self.hole.len();
+            self.keep_held_hole(self.hole.len());
         }
         if size <= self.size {
             // What was searched may have been written over: in a file that was truncated, or
@@ -246,10 +230,10 @@ impl Source {
     pub(super) fn found(&mut self, path: PathBuf, meta: &Metadata) -> bool {
         self.saw(meta);
         self.home = Home::Named;
-        if self.path == path {
+        if *self.path == *path {
             return !self.is_told;
         }
-        self.path = path;
+        self.path.set(path);
         self.name = Name::Own;
         self.changed_at = clock::now();
         self.failing = None;
@@ -258,12 +242,17 @@ impl Source {
 
     /// Looks at the open file again. A closed one keeps what was last seen.
     pub(super) fn refresh(&mut self) {
-        let Some(meta) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return };
+        if let Some(meta) = self.file.as_ref().and_then(|file| file.metadata().ok()) {
+            self.met(&meta);
+        }
+    }
+
+    fn met(&mut self, meta: &Metadata) {
         if meta.nlink() == 0 && !self.is_unlinked {
             self.is_unlinked = true;
             self.changed_at = clock::now();
         }
-        self.saw(&meta);
+        self.saw(meta);
     }
 
     pub(super) fn has_matched_name(&self) -> bool {
@@ -277,7 +266,7 @@ impl Source {
 
     /// Whether its path leads to it. Unknown if the path cannot be looked at.
     pub(super) fn is_at_path(&self) -> Option<bool> {
-        match std::fs::symlink_metadata(&self.path) {
+        match std::fs::symlink_metadata(&*self.path) {
             Ok(meta) => Some(identity::of(&meta).is_same_file(&self.identity)),
             Err(error) if is_absence(&error) => Some(false),
             Err(_) => None,
@@ -289,15 +278,15 @@ impl Source {
         if self.file.is_some() {
             return Ok(());
         }
-        let file = Content::open(&self.path)?;
-        if !identity::of(&file.metadata()?).is_same_file(&self.identity) {
+        let (file, meta) = Content::open(&self.path)?;
+        if !identity::of(&meta).is_same_file(&self.identity) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its name now"));
         }
         self.file = Some(file);
         // What may have happened while it was closed is found before the next read.
         self.read_at = None;
         self.is_stirred = true;
-        self.refresh();
+        self.met(&meta);
         Ok(())
     }
 
@@ -319,11 +308,14 @@ impl Source {
             || self.read_at.is_none_or(|read_at| clock::since(read_at) >= RESTED)
     }
 
-    /// What was seen of it but not read is compared too.
-    fn is_intact_closely(&self, file: &Content) -> io::Result<bool> {
-        let last = self.trail.iter().rev().find(|mark| mark.offset.0 <= self.size);
-        Ok(identity::begins_alike(file, &self.identity)?
-            && last.map_or(Ok(true), |mark| identity::holds(file, *mark))?)
+    /// What stands before our place, and in doubt its head and what was seen of it but not read.
+    fn still_holds(&self, file: &Content) -> io::Result<bool> {
+        if !self.is_doubtful() {
+            return identity::holds(file, self.at);
+        }
+        let is_ahead = |mark: &&Mark| mark.offset > self.at.offset && mark.offset.0 <= self.size;
+        let ahead = self.trail.iter().rev().find(is_ahead).copied();
+        identity::holds_all(file, &self.identity, ahead.into_iter().chain([self.at]))
     }
 
     /// Its file is taken for another that nothing is known of.
@@ -341,14 +333,12 @@ impl Source {
         }
         // Of what nothing was read of, and is shorter than it was, nothing could tell otherwise.
         let is_cut = self.at == Mark::START && self.size < self.held;
-        let is_intact = !is_cut
-            && self.size >= self.at.offset.0
-            && identity::holds(file, self.at)?
-            && (!self.is_doubtful() || self.is_intact_closely(file)?);
+        let is_intact = !is_cut && self.size >= self.at.offset.0 && self.still_holds(file)?;
         if is_intact {
             self.is_stirred = false;
-            self.lost += self.held.saturating_sub(self.size);
-            (self.held, self.held_hole) = (self.size, 0);
+            self.seldom.lose(self.held.saturating_sub(self.size));
+            self.held = self.size;
+            self.keep_held_hole(0);
             self.trail.retain(|mark| mark.offset.0 <= self.size);
             self.remember_end()?;
         }
@@ -360,7 +350,7 @@ impl Source {
         let (head_len, head_hash) = identity::head(&copy.file, Identity::HEAD_MAX)?;
         if copy.file.packed().is_none() {
             let len = copy.meta.len();
-            self.lost += self.held.saturating_sub(len.max(self.at.offset.0));
+            self.seldom.lose(self.held.saturating_sub(len.max(self.at.offset.0)));
             self.held = len;
             self.trail.retain(|mark| mark.offset.0 <= len);
         }
@@ -402,7 +392,12 @@ impl Source {
         if known >= u64::from(Identity::HEAD_MAX) || self.size <= known {
             return Ok(false);
         }
-        let (len, hash) = identity::head(file, Identity::HEAD_MAX)?;
+        let reach = match file.packed() {
+            // To ask for more is to be told where it ends.
+            None => u32::try_from(self.size).unwrap_or(u32::MAX).min(Identity::HEAD_MAX),
+            Some(_) => Identity::HEAD_MAX,
+        };
+        let (len, hash) = identity::head(file, reach)?;
         let grown = len > self.identity.head_len;
         (self.identity.head_len, self.identity.head_hash) = (len, hash);
         Ok(grown)
@@ -410,18 +405,22 @@ impl Source {
 
     /// Everything before `end` is in a block now.
     pub(super) fn advance(&mut self, end: Mark) {
-        self.at = end;
+        let before = std::mem::replace(&mut self.at, end);
+        if before != end {
+            self.remember(before);
+            self.trail.retain(|mark| *mark != end);
+        }
         if self.assembly.is_none() {
             self.resume = end;
         }
         self.search_again();
-        self.remember(end);
     }
 
     /// What was copied of it by now ends here.
     fn remember_end(&mut self) -> io::Result<()> {
         let offset = Offset(self.size);
         if offset > Offset::START
+            && offset != self.at.offset
             && let Some(file) = &self.file
             && self.trail.iter().all(|mark| mark.offset != offset)
             && let Some(anchor) = identity::anchor_at_end(file, offset)?
@@ -432,40 +431,31 @@ impl Source {
     }
 
     fn remember(&mut self, mark: Mark) {
-        if self.trail.len() == TRAIL_MAX {
-            self.trail.pop_front();
+        if mark == Mark::START {
+            return;
         }
-        // Most files that rest have one; they may be very many.
-        self.trail.reserve_exact(1);
-        self.trail.push_back(mark);
+        if self.trail.len() == TRAIL_MAX {
+            self.trail.shift();
+        }
+        self.trail.push(mark);
     }
 
     /// What went unread since this was last asked.
     pub(super) fn take_lost(&mut self) -> u64 {
-        std::mem::take(&mut self.lost)
+        if self.seldom.lost == 0 { 0 } else { std::mem::take(&mut self.seldom.note().lost) }
     }
 
     /// All that is unread is lost.
     pub(super) fn give_up(&mut self) {
         let held = self.held.max(if self.home == Home::Taken { 0 } else { self.size });
-        let hole = self.held_hole.max(self.hole.len());
-        self.lost += held.saturating_sub(self.at.offset.0 + hole);
+        let hole = self.seldom.held_hole.max(self.hole.len());
+        self.seldom.lose(held.saturating_sub(self.at.offset.0 + hole));
     }
 
-    pub(super) fn failed(&mut self) {
-        let now = clock::now();
-        let since = self.failing.map_or(now, |(since, _)| since);
-        self.failing = Some((since, now));
-    }
-
-    pub(super) fn worked(&mut self) {
-        self.failing = None;
-    }
-
-    /// How long it could not be read by now, while it is not to be tried again yet.
-    pub(super) fn failing_for(&self) -> Option<Duration> {
-        let (since, tried_at) = self.failing?;
-        (clock::since(tried_at) < RETRY).then(|| clock::since(since))
+    fn keep_held_hole(&mut self, bytes: u64) {
+        if self.seldom.held_hole != bytes {
+            self.seldom.note().held_hole = bytes;
+        }
     }
 }
 
@@ -486,12 +476,13 @@ pub fn is_absence(error: &io::Error) -> bool {
 
 /// Opens a log file for reading: never waits for a FIFO, never becomes our terminal, and is not
 /// led elsewhere by a symbolic link.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    Ok(file)
+    Ok((file, meta))
 }

@@ -40,7 +40,7 @@ impl Source {
 
     /// How it lies on the disk, when last looked at.
     pub(super) fn stamp(&self) -> Stamp {
-        (self.packed_size, self.modified.0, self.modified.1)
+        (self.seldom.packed_size, self.modified.0, self.modified.1)
     }
 
     /// Where unpacking it ended, if it did.
@@ -69,8 +69,8 @@ impl Source {
             packed.saw(meta);
         }
         let (size, modified) = (meta.len(), (meta.mtime(), meta.mtime_nsec()));
-        if (size, modified) != (self.packed_size, self.modified) {
-            (self.packed_size, self.modified) = (size, modified);
+        if (size, modified) != (self.seldom.packed_size, self.modified) {
+            (self.seldom.note().packed_size, self.modified) = (size, modified);
             self.is_stirred = true;
             self.changed_at = clock::now();
         }
@@ -93,7 +93,7 @@ impl Source {
         self.size = packed.extent();
         self.is_stirred = end.is_none();
         if end == Some(End::Whole) {
-            self.lost += self.held.saturating_sub(self.size);
+            self.seldom.lose(self.held.saturating_sub(self.size));
             self.held = self.size;
         }
         Ok(true)
@@ -111,12 +111,14 @@ impl Source {
     pub(super) fn write_off(&mut self) -> io::Result<()> {
         let Some(packed) = self.file.as_ref().and_then(Content::packed) else { return Ok(()) };
         let is_whole = !matches!(packed.end(), Some(End::Short | End::Damaged));
-        if is_whole || self.written_off == Some(self.packed_size) {
+        if is_whole || self.seldom.written_off == Some(self.seldom.packed_size) {
             return Ok(());
         }
         let missing = self.held.saturating_sub(self.size);
-        self.lost += if missing > 0 { missing } else { packed.left()?.max(1) };
-        (self.held, self.written_off) = (self.size, Some(self.packed_size));
+        let lost = if missing > 0 { missing } else { packed.left()?.max(1) };
+        self.seldom.lose(lost);
+        self.held = self.size;
+        self.seldom.note().written_off = Some(self.seldom.packed_size);
         Ok(())
     }
 
@@ -145,7 +147,7 @@ impl Lineage {
     /// All that is compressed of it and open.
     pub(super) fn packed(&self) -> impl Iterator<Item = &Packed> {
         let of_sources = self.sources.iter().filter_map(|source| source.file.as_ref()?.packed());
-        of_sources.chain(self.inquiry.as_ref().and_then(Inquiry::packed))
+        of_sources.chain(self.inquiry.as_deref().and_then(Inquiry::packed))
     }
 
     /// Counts what is missing of compressed files that will not become whole any more, and frees
@@ -176,7 +178,7 @@ impl<F: FnMut(Event)> Tail<F> {
                 let source = lineage.sources.get(*position);
                 source.filter(|source| source.is_packed()).map(Source::is_unpacking)
             }
-            Next::Examine => lineage.inquiry.as_ref().map(Inquiry::is_unpacking),
+            Next::Examine => lineage.inquiry.as_deref().map(Inquiry::is_unpacking),
             Next::Reconcile | Next::Idle => None,
         };
         if packed != Some(false) || self.descriptors.unpacking < UNPACKING_MAX {

@@ -1,14 +1,19 @@
 //! The live names of every input: those it matched that are nobody's rotated file. They stay known
 //! while their file is gone, so that what was rotated away in between still has its place.
 
-use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::sibling::Live;
 
-/// Of one directory: each live name, and where it leads if it is a symbolic link.
-type Names = HashMap<OsString, Option<PathBuf>>;
+/// The live names of one directory.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    all: HashSet<Box<OsStr>>,
+    /// Where those lead that are symbolic links; nearly always there are none.
+    links: HashMap<Box<OsStr>, PathBuf>,
+}
 
 /// Bounded by what was matched and not yet forgotten.
 #[derive(Debug, Default)]
@@ -30,21 +35,25 @@ impl Known {
     pub(super) fn add(&mut self, input: usize, dir: &Path, name: &OsStr, target: Option<&Path>) {
         let Some(dirs) = self.inputs.get_mut(input) else { return };
         if !dirs.contains_key(dir) {
-            dirs.insert(dir.to_path_buf(), Names::new());
+            dirs.insert(dir.to_path_buf(), Names::default());
         }
         let Some(names) = dirs.get_mut(dir) else { return };
-        match names.get_mut(name) {
-            Some(known) if known.as_deref() == target => {}
-            Some(known) => *known = target.map(Path::to_path_buf),
-            None => drop(names.insert(name.to_owned(), target.map(Path::to_path_buf))),
+        if !names.all.contains(name) {
+            names.all.insert(name.into());
+        }
+        match target {
+            Some(target) if names.links.get(name).is_some_and(|known| known == target) => {}
+            Some(target) => drop(names.links.insert(name.into(), target.to_path_buf())),
+            None => drop(names.links.remove(name)),
         }
     }
 
     pub(super) fn forget(&mut self, input: usize, dir: &Path, name: &OsStr) {
         let Some(dirs) = self.inputs.get_mut(input) else { return };
         let Some(names) = dirs.get_mut(dir) else { return };
-        names.remove(name);
-        if names.is_empty() {
+        names.all.remove(name);
+        names.links.remove(name);
+        if names.all.is_empty() {
             dirs.remove(dir);
         }
     }
@@ -63,7 +72,7 @@ impl Known {
 
     /// Where the symbolic link of this live name led when it was last followed.
     pub(super) fn target(&self, input: usize, dir: &Path, name: &OsStr) -> Option<&Path> {
-        self.names(input, dir)?.get(name)?.as_deref()
+        self.names(input, dir)?.links.get(name).map(PathBuf::as_path)
     }
 }
 
@@ -75,10 +84,10 @@ impl<'a> LiveIn<'a> {
 
 impl Live for LiveIn<'_> {
     fn has(&self, name: &OsStr) -> bool {
-        self.also == Some(name) || self.names.is_some_and(|names| names.contains_key(name))
+        self.also == Some(name) || self.names.is_some_and(|names| names.all.contains(name))
     }
 
     fn all(&self) -> impl Iterator<Item = &OsStr> {
-        self.names.into_iter().flat_map(HashMap::keys).map(OsString::as_os_str).chain(self.also)
+        self.names.into_iter().flat_map(|names| &names.all).map(AsRef::as_ref).chain(self.also)
     }
 }

@@ -20,7 +20,7 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 const FIXTURE_V1: &[u8] = include_bytes!("../fixtures/version-1.log");
 
 fn lineage(path: &str) -> Lineage {
-    Lineage { input: "app".to_owned(), path: PathBuf::from(path) }
+    Lineage { input: "app".into(), path: PathBuf::from(path) }
 }
 
 fn source(lineage: u32, generation: u64) -> SourceId {
@@ -68,7 +68,7 @@ fn log_path(dir: &TempDir) -> PathBuf {
 }
 
 fn place(restored: &Restored, path: &str) -> (u64, u64) {
-    let saved = restored.sources.iter().find(|saved| saved.lineage == lineage(path)).unwrap();
+    let saved = restored.sources.iter().find(|saved| *saved.lineage == lineage(path)).unwrap();
     (saved.accepted.offset.0, saved.acknowledged.offset.0)
 }
 
@@ -78,7 +78,7 @@ fn what_was_saved_is_restored() {
     let (mut checkpoints, restored) = open(&dir);
     assert!(restored.is_first_start("app"));
     let odd = Path::new(OsStr::from_bytes(b"/log/\xff 100%/a.log")).to_owned();
-    let lineage = Lineage { input: "app".to_owned(), path: odd };
+    let lineage = Lineage { input: "app".into(), path: odd };
     let path = PathBuf::from("/log/a.log.1");
     let (id, identity) = (source(3, 5), identity(9));
     let about =
@@ -89,7 +89,7 @@ fn what_was_saved_is_restored() {
 
     let (_, restored) = open(&dir);
     let expected = Saved {
-        lineage: lineage.clone(),
+        lineage: lineage.clone().into(),
         generation: Generation(5),
         identity,
         path: PathBuf::from("/log/a.log.1"),

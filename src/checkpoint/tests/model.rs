@@ -63,7 +63,7 @@ impl Model {
             Step::Known { source, ino } => {
                 let lineage = lineage(&path(source));
                 let fresh = Saved {
-                    lineage: lineage.clone(),
+                    lineage: lineage.clone().into(),
                     generation: source.generation,
                     identity: identity(ino),
                     path: PathBuf::from("/somewhere"),
@@ -130,8 +130,7 @@ fn introduce(checkpoints: &mut Checkpoints, model: &Model) {
     for (source, saved) in &model.sources {
         let Saved { lineage, identity, path, seen_ms, gone_ms, .. } = saved.clone();
         let lineage_path = self::path(*source);
-        let known =
-            Change::Known { source: *source, lineage: lineage.into(), identity, path, seen_ms };
+        let known = Change::Known { source: *source, lineage, identity, path, seen_ms };
         checkpoints.apply([known]);
         if let Some(at_ms) = gone_ms {
             checkpoints.apply([gone(*source, &lineage_path, at_ms)]);

@@ -106,9 +106,9 @@ fn files_rotated_while_they_are_opened_keep_their_order() {
     let beside = Beside::now(&live, || siblings(&live));
     // The oldest has its next name, and the others have not.
     bench.rename("app.log.3", "app.log.4");
-    let name = record::Lineage { input: "in".to_owned(), path: live.clone() };
+    let name = record::Lineage { input: "in".into(), path: live.clone() };
     let label = Arc::new(Label::to("logs".into()));
-    let mut lineage = Lineage::new(LineageId(0), 0, name, label, Generation::FIRST);
+    let mut lineage = Lineage::new(LineageId(0), 0, name.into(), label, Generation::FIRST);
     let since = Since { looked_ms: None, new: From::Beginning, ignored_ms: None };
     let outcome = lineage.reconcile(beside, since);
     assert!(outcome.is_outdated);
@@ -117,7 +117,7 @@ fn files_rotated_while_they_are_opened_keep_their_order() {
     bench.rename("app.log.1", "app.log.2");
     let outcome = lineage.reconcile(Beside::now(&live, || siblings(&live)), since);
     assert!(!outcome.is_outdated);
-    let paths: Vec<_> = lineage.sources.iter().map(|source| source.path.clone()).collect();
+    let paths: Vec<_> = lineage.sources.iter().map(|source| source.path.to_path_buf()).collect();
     assert_eq!(paths, [4, 3, 2].map(|age| bench.path(&format!("app.log.{age}"))));
 }
 

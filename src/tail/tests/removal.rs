@@ -172,7 +172,7 @@ fn a_file_that_another_input_owes_stays() {
     let heard = proofs.clone();
     let emit = move |event| {
         if let Event::Seen(seen) = event {
-            heard.borrow_mut().insert(seen.input, seen.acknowledged);
+            heard.borrow_mut().insert(seen.input, seen.acknowledged.unwrap());
         }
     };
     let inputs = [deleting(), Input { id: "other".into(), ..input() }];

@@ -122,7 +122,7 @@ impl Heard {
     fn seen(&mut self, seen: Seen) {
         let key = (seen.lineage.path.clone(), seen.source.generation);
         self.gates.insert(seen.lineage.path.clone(), seen.gate);
-        self.proofs.insert(key.clone(), seen.acknowledged);
+        self.proofs.extend(seen.acknowledged.map(|proof| (key.clone(), proof)));
         let known = self.names.insert(seen.source, key.clone());
         assert!(known.is_none_or(|known| known == key));
         let marks = vec![seen.from];
@@ -174,8 +174,7 @@ fn check(block: &Block, place: &Place, is_plain: bool) {
         (end, to) = (slice.end, slice.to);
     }
     assert_eq!(end, block.end.offset.since(block.start.offset));
-    let Ok(file) = Content::open(&place.path) else { return };
-    let meta = file.metadata().unwrap();
+    let Ok((file, meta)) = Content::open(&place.path) else { return };
     if !identity::of(&meta).is_same_file(&place.identity) {
         return;
     }

@@ -12,7 +12,7 @@ pub(super) fn tail(
     let mut lineages: BTreeMap<PathBuf, Known> = BTreeMap::new();
     for ((path, generation), place) in &kept.places {
         let known = lineages.entry(path.clone()).or_insert_with(|| Known {
-            lineage: Lineage { input: "in".to_owned(), path: path.clone() },
+            lineage: Lineage { input: "in".into(), path: path.clone() }.into(),
             next_generation: Generation::FIRST,
             sources: Vec::new(),
         });
@@ -20,7 +20,7 @@ pub(super) fn tail(
         known.sources.push(KnownSource {
             generation: *generation,
             identity: place.identity,
-            path: place.path.clone(),
+            now: Some(place.path.clone()),
             at: place.at(),
             is_gone: place.gone,
         });
