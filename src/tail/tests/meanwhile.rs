@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::bench::{Bench, rotate_in, siblings};
-use super::packer::{Packer, lines, texts};
+use super::packer::{Packer, lines, pack, texts};
 use crate::clock;
 use crate::record::{self, Generation, Label, LineageId};
 use crate::tail::beside::Beside;
@@ -163,6 +163,27 @@ fn compressed_files_that_are_known_again_do_not_hold_each_other_up() {
     bench.write("app.log", "z\n");
     bench.ship();
     assert_eq!(bench.texts(), texts(&[&all.concat(), "z\n"]));
+}
+
+#[test]
+fn many_files_of_one_log_that_were_compressed_while_stopped_are_all_gone_on_with() {
+    let mut bench = Bench::new();
+    let numbers = || (1..=2 * UNPACKING_MAX).rev();
+    for number in numbers() {
+        bench.write(&format!("app.log.{number}"), lines(&number.to_string(), 1000));
+    }
+    let oldest = lines("oldest", 1000);
+    bench.write("app.log.99.gz", pack(Packer::Gzip, oldest.as_bytes()));
+    bench.write("app.log", "end\n");
+    bench.look();
+    let kept = bench.stop();
+    for number in numbers() {
+        bench.compress(&format!("app.log.{number}"), Packer::GzipOwnTime);
+    }
+    bench.start(kept);
+    bench.ship();
+    let all = numbers().map(|number| lines(&number.to_string(), 1000)).collect::<String>();
+    assert_eq!(bench.texts(), texts(&[&oldest, &all, "end\n"]));
 }
 
 #[test]

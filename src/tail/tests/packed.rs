@@ -455,27 +455,6 @@ fn more_compressed_files_than_are_unpacked_at_once_are_all_read_in_order() {
 }
 
 #[test]
-fn many_files_of_one_log_that_were_compressed_while_stopped_are_all_gone_on_with() {
-    let mut bench = Bench::new();
-    let numbers = || (1..=2 * UNPACKING_MAX).rev();
-    for number in numbers() {
-        bench.write(&format!("app.log.{number}"), lines(&number.to_string(), 1000));
-    }
-    let oldest = lines("oldest", 1000);
-    bench.write("app.log.99.gz", pack(Packer::Gzip, oldest.as_bytes()));
-    bench.write("app.log", "end\n");
-    bench.look();
-    let kept = bench.stop();
-    for number in numbers() {
-        bench.compress(&format!("app.log.{number}"), Packer::GzipOwnTime);
-    }
-    bench.start(kept);
-    bench.ship();
-    let all = numbers().map(|number| lines(&number.to_string(), 1000)).collect::<String>();
-    assert_eq!(bench.texts(), texts(&[&oldest, &all, "end\n"]));
-}
-
-#[test]
 fn what_is_completed_after_it_was_given_up_is_still_read_to_its_end() {
     for packer in [Packer::Gzip, Packer::Zstd] {
         let mut bench = Bench::new();
