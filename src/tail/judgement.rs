@@ -252,7 +252,7 @@ impl Lineage {
     }
 }
 
-fn was_truncated(source: &mut Source) -> bool {
+pub(super) fn was_truncated(source: &mut Source) -> bool {
     source.refresh();
     source.is_stirred && matches!(source.verify(), Ok(false))
 }

@@ -212,7 +212,8 @@ impl<F: FnMut(Event)> Tail<F> {
         if has_changed || look.thorough {
             let beside = Beside::of(live, siblings());
             if has_changed || !lineage.is_as_it_was(&beside) {
-                self.reconcile(at, beside.settled(real, look.listed_ms, siblings));
+                let beside = beside.settled(real, look.listed_ms, &siblings);
+                self.reconcile(at, beside, siblings);
             } else {
                 lineage.events(&[], Vec::new()).into_iter().for_each(&mut self.emit);
             }
@@ -275,11 +276,14 @@ impl<F: FnMut(Event)> Tail<F> {
         Since { looked_ms: input.looked.ms, new, ignored_ms }
     }
 
-    fn reconcile(&mut self, at: usize, beside: Beside) {
+    fn reconcile(&mut self, at: usize, mut beside: Beside, list: impl Fn() -> Vec<PathBuf>) {
         self.make_room();
         let Some(input) = self.lineages.get(at).map(|lineage| lineage.input) else { return };
         let since = self.since(input);
         let Some(lineage) = self.lineages.get_mut(at) else { return };
+        while lineage.finds_truncated() {
+            beside = Beside::now(lineage.live_path(), &list);
+        }
         let outcome = lineage.reconcile(beside, since);
         self.tell(at, outcome);
     }
@@ -406,8 +410,9 @@ impl<F: FnMut(Event)> Tail<F> {
                 }
             }
             Step::Missing => {
+                let (input, name) = (lineage.input, lineage.name.clone());
                 let beside = look_beside(lineage, siblings);
-                self.reconcile(at, beside);
+                self.reconcile(at, beside, || siblings(input, &name.path));
             }
             Step::Truncated => {
                 tracing::info!(lineage = %lineage.name, "file was truncated");

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::LostReason;
 use super::beside::Beside;
 use super::candidate::{self, Sighting};
-use super::judgement::{Judged, Prior, STRANGERS_MAX, Stranger};
+use super::judgement::{Judged, Prior, STRANGERS_MAX, Stranger, was_truncated};
 use super::lineage::Lineage;
 use super::source::{Home, Source};
 use crate::record::{Identity, SourceId};
@@ -154,6 +154,23 @@ impl Lineage {
             source.mark_taken();
         }
         self.reconcile(beside, since)
+    }
+
+    /// Whether a file was truncated that was not found to be before. What was copied of it may have
+    /// come after all was listed.
+    pub(super) fn finds_truncated(&mut self) -> bool {
+        let mut found = false;
+        let can_be = |source: &&mut Source| {
+            let is_read = !source.is_blank() && !source.is_packed();
+            source.home != Home::Taken && source.file.is_some() && is_read
+        };
+        for source in self.sources.iter_mut().filter(can_be) {
+            if was_truncated(source) {
+                source.mark_taken();
+                found = true;
+            }
+        }
+        found
     }
 
     /// A listing as one number, in whatever order it comes: its names, and who is behind those

@@ -121,6 +121,29 @@ fn files_rotated_while_they_are_opened_keep_their_order() {
     assert_eq!(paths, [4, 3, 2].map(|age| bench.path(&format!("app.log.{age}"))));
 }
 
+/// The copy is in no listing, or only in one from before it was whole.
+#[test]
+fn a_copy_is_known_of_a_file_that_is_truncated_between_listing_and_look() {
+    for time in 0..3 {
+        let mut bench = Bench::new();
+        bench.write("app.log", "a1\n");
+        bench.ship();
+        // Something is beside it, so that it is listed.
+        bench.write("app.log.9", "0\n");
+        bench.look_while_listed(time..time + 1, |dir| {
+            std::fs::copy(dir.join("app.log"), dir.join("app.log.1")).unwrap();
+            std::fs::write(dir.join("app.log"), "").unwrap();
+        });
+        bench.ship();
+        bench.append("app.log", "b1\n");
+        bench.ship();
+        let mut texts = bench.texts();
+        texts.sort();
+        assert_eq!(texts, ["0", "a1", "b1"], "{time}");
+        assert_eq!(bench.lost(), []);
+    }
+}
+
 #[test]
 fn a_copy_is_known_of_a_file_that_is_truncated_between_look_and_read() {
     let mut bench = Bench::new();

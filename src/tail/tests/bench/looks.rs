@@ -54,7 +54,7 @@ impl Bench {
     ) {
         let (name, dir) = (self.path("app.log"), self.dir().to_owned());
         let count = Cell::new(0);
-        let look = Look { input: 0, path: &name, real: None, thorough: false, listed_ms: None };
+        let look = Look { input: 0, path: &name, real: None, thorough: true, listed_ms: None };
         self.tail.look(look, || {
             let listed = siblings(&name);
             if times.contains(&count.replace(count.get() + 1)) {
