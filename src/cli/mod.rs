@@ -20,6 +20,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 
+/// Where packages put it.
+const DEFAULT_CONFIG: &str = "/etc/tailspool/tailspool.yaml";
+
 /// Ships log files to Kafka and loses nothing.
 #[derive(Debug, Parser)]
 #[command(name = "tailspool", version, max_term_width = 100, arg_required_else_help = true)]
@@ -52,7 +55,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct ConfigArg {
     /// Configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/tailspool/tailspool.yaml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
 }
 

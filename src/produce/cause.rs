@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 /// Why a record came back. librdkafka never times out by itself, so that is not among them.
@@ -31,6 +32,11 @@ pub enum Verdict {
     Suspect,
     /// The same as `Again`, with a new producer.
     Rebuild,
+}
+
+/// What librdkafka calls it.
+pub(super) fn code(error: &KafkaError) -> Code {
+    error.rdkafka_error_code().unwrap_or(Code::Unknown)
 }
 
 impl Cause {

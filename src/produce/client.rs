@@ -13,6 +13,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
+use super::cause::code;
 use super::context::{Context, opaque};
 use super::native::{Batch, Outgoing, Queue, Topic};
 use super::{Cause, Report, Trouble, properties};
@@ -130,9 +131,7 @@ impl Producer {
                     .payload(block.record(number))
                     .headers(headers.clone());
             record.key = block.label.key.as_deref();
-            let result = self.client.send(record).map_err(|(error, _)| {
-                error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)
-            });
+            let result = self.client.send(record).map_err(|(error, _)| code(&error));
             handed.note(number, result);
             // What follows must not overtake it.
             if handed.stopped.is_some() {
@@ -236,9 +235,10 @@ impl Scout {
     /// How many partitions a topic has. Blocks for up to `timeout`.
     pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<u32, Cause> {
         let Some(client) = self.0.upgrade() else { return Err(Cause::Purged) };
-        let metadata = client.client().fetch_metadata(Some(topic), timeout).map_err(|error| {
-            Cause::of(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))
-        })?;
+        let metadata = client
+            .client()
+            .fetch_metadata(Some(topic), timeout)
+            .map_err(|error| Cause::of(code(&error)))?;
         let missing = Cause::Missing(RDKafkaErrorCode::UnknownTopicOrPartition);
         let topic = metadata.topics().iter().find(|t| t.name() == topic).ok_or(missing)?;
         if let Some(error) = topic.error() {

@@ -11,8 +11,8 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
-use rdkafka::types::RDKafkaErrorCode;
 
+use super::cause::code;
 use super::{Cause, Delivered, Report, Trouble};
 use crate::record::{Run, Slot};
 
@@ -92,8 +92,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-        let trouble = Trouble { code, reason: reason.to_owned() };
+        let trouble = Trouble::new(&error, reason);
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         // librdkafka's binding calls this twice for one event.
         if inbox.troubles.len() < TROUBLES_MAX && inbox.troubles.last() != Some(&trouble) {
@@ -120,8 +119,7 @@ impl ProducerContext for Context {
             }
             Err((error, _)) => {
                 self.end_run();
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                self.undelivered(opaque, Cause::of(code));
+                self.undelivered(opaque, Cause::of(code(error)));
             }
         }
     }

@@ -13,6 +13,7 @@ use rdkafka::producer::{
 };
 use rdkafka::types::RDKafkaErrorCode as Code;
 
+use super::cause::code;
 use super::{Cause, CreateError, Trouble, properties};
 use crate::settings;
 
@@ -89,18 +90,13 @@ impl Inbox {
     }
 }
 
-fn code(error: &KafkaError) -> Code {
-    error.rdkafka_error_code().unwrap_or(Code::Unknown)
-}
-
 impl ClientContext for Inbox {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         tracing::debug!(target: "librdkafka", ?level, fac, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let trouble = Trouble { code: code(&error), reason: reason.to_owned() };
-        self.heard().troubles.push(trouble);
+        self.heard().troubles.push(Trouble::new(&error, reason));
     }
 }
 

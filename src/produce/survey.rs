@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
-use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{ClientContext, Message as _, Timestamp};
 
+use super::cause::code;
 use super::questions::{Questions, Unanswered, Whose};
 use super::{Cause, CreateError, Trouble, properties};
 use crate::clock;
@@ -140,8 +140,7 @@ impl ClientContext for Ear {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
-        let trouble = Trouble { code, reason: reason.to_owned() };
+        let trouble = Trouble::new(&error, reason);
         let mut heard = self.heard();
         if !heard.troubles.contains(&trouble) {
             heard.troubles.push(trouble);
@@ -165,7 +164,7 @@ impl ProducerContext for Ear {
                     appended_ms,
                 })
             }
-            Err((error, _)) => Err(Cause::of(error.rdkafka_error_code().unwrap_or(Code::Unknown))),
+            Err((error, _)) => Err(Cause::of(code(error))),
         };
         self.heard().written = Some(written);
     }

@@ -1,6 +1,9 @@
 //! What librdkafka says about brokers, not about records.
 
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::cause::code;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -38,6 +41,10 @@ const SIGNS: &[(&str, &str)] = &[
 ];
 
 impl Trouble {
+    pub(super) fn new(error: &KafkaError, reason: &str) -> Self {
+        Self { code: code(error), reason: reason.to_owned() }
+    }
+
     /// No broker can be reached.
     pub fn is_unreachable(&self) -> bool {
         matches!(self.code, Code::AllBrokersDown)

@@ -411,12 +411,14 @@ impl<F: FnMut(Event)> Tail<F> {
             }
             Step::Missing => {
                 let (input, name) = (lineage.input, lineage.name.clone());
-                let beside = look_beside(lineage, siblings);
-                self.reconcile(at, beside, || siblings(input, &name.path));
+                let list = || siblings(input, &name.path);
+                let beside = Beside::now(lineage.live_path(), list);
+                self.reconcile(at, beside, list);
             }
             Step::Truncated => {
                 tracing::info!(lineage = %lineage.name, "file was truncated");
-                let beside = look_beside(lineage, siblings);
+                let list = || siblings(lineage.input, &lineage.name.path);
+                let beside = Beside::now(lineage.live_path(), list);
                 self.truncated(at, position, beside);
             }
         }
@@ -482,10 +484,6 @@ impl<F: FnMut(Event)> Tail<F> {
 }
 
 type ReadHow = fn(&mut Source, &Rule, &Budget) -> io::Result<Read>;
-
-fn look_beside(lineage: &Lineage, siblings: &impl Fn(usize, &Path) -> Vec<PathBuf>) -> Beside {
-    Beside::now(lineage.live_path(), || siblings(lineage.input, &lineage.name.path))
-}
 
 /// What became of one thing to do.
 enum Step {

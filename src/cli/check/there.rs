@@ -81,9 +81,13 @@ fn unanswered(error: &Unanswered, survey: &Survey, kafka: &Kafka, findings: &mut
     is_refused
 }
 
+fn protocol(kafka: &Kafka) -> &str {
+    kafka.security.get("security.protocol").unwrap_or("PLAINTEXT")
+}
+
 /// librdkafka keeps to itself why a listener that expects TLS hangs up.
 fn speaks_tls(kafka: &Kafka, findings: &mut Findings) -> bool {
-    let protocol = kafka.security.get("security.protocol").unwrap_or("PLAINTEXT");
+    let protocol = protocol(kafka);
     let speaks =
         |server: &&String| reach(server, REACH).is_ok_and(|contact| contact.speaks_tls(REACH));
     if protocol.ends_with("SSL") {
@@ -133,8 +137,7 @@ fn brokers(brokers: &[Broker], kafka: &Kafka, timeout: Duration, findings: &mut 
 }
 
 fn certificates(id: i32, host: &str, contact: Contact, kafka: &Kafka, findings: &mut Findings) {
-    let protocol = kafka.security.get("security.protocol").unwrap_or_default();
-    if !protocol.ends_with("SSL") {
+    if !protocol(kafka).ends_with("SSL") {
         return;
     }
     match contact.certificates(host, kafka, REACH) {

@@ -5,13 +5,14 @@ mod line;
 mod progress;
 mod undelivered;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::DEFAULT_CONFIG;
 use super::exit::{Exit, Failure};
 use super::interrupt::Interrupt;
 use crate::clock;
@@ -25,7 +26,6 @@ use undelivered::Undelivered;
 const CHUNK_BYTES: usize = 64 << 10;
 /// How long nothing may happen before somebody looks again.
 const LOOK: Duration = Duration::from_millis(10);
-const DEFAULT_CONFIG: &str = "/etc/tailspool/tailspool.yaml";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -81,7 +81,7 @@ pub(super) fn send(args: &Args) -> Result<Exit, Failure> {
         heard_at: clock::now(),
         is_reachable: true,
         given_up: None,
-        suspects: VecDeque::new(),
+        suspects: Vec::new(),
         said: BTreeSet::new(),
         undelivered: Undelivered::new(&args.undelivered),
         progress: Progress::start(),
@@ -152,7 +152,7 @@ struct Sending<'a> {
     /// Why nothing is sent any more.
     given_up: Option<String>,
     /// Refused together with others, and by whom is not known.
-    suspects: VecDeque<(Box<[u8]>, Cause)>,
+    suspects: Vec<(Box<[u8]>, Cause)>,
     /// What to look at, which was said.
     said: BTreeSet<&'static str>,
     undelivered: Undelivered<'a>,
@@ -185,18 +185,17 @@ impl Sending<'_> {
             begun.extend(chunk);
             let whole = memchr::memrchr(b'\n', &begun).map_or(0, |at| at + 1);
             let rest = begun.split_off(whole);
-            for line in begun.split_inclusive(|byte| *byte == b'\n') {
-                self.line(line)?;
-            }
+            self.lines(&begun)?;
             begun = rest;
             self.hear(Duration::ZERO)?;
         }
         // What was read is ours to deliver, a last line without its end, too.
-        for line in begun.split_inclusive(|byte| *byte == b'\n') {
-            self.line(line)?;
-        }
-        self.settle()?;
+        self.lines(&begun)?;
         self.one_by_one()
+    }
+
+    fn lines(&mut self, text: &[u8]) -> Result<(), Failure> {
+        text.split_inclusive(|byte| *byte == b'\n').try_for_each(|line| self.line(line))
     }
 
     /// Hands a line over as soon as there is room.
@@ -257,7 +256,7 @@ impl Sending<'_> {
                     self.progress.delivered();
                 }
                 Err(cause) if self.given_up.is_none() && cause.verdict() == Verdict::Suspect => {
-                    self.suspects.push_back((line, cause));
+                    self.suspects.push((line, cause));
                 }
                 Err(cause) => {
                     let why = self.given_up.clone().unwrap_or_else(|| cause.to_string());
