@@ -285,7 +285,8 @@ fn open_segment(dir: &Path, number: u64, mode: &Mode) -> io::Result<Segment> {
     Ok(Segment { file, nonce, len: len.max(FILE_HEADER_LEN) })
 }
 
-/// Writes the tombstone into the header of the block at `at`.
+/// Writes the tombstone into the header of the block at `at`. One that is damaged needs none, and
+/// its length may point into the block behind it.
 pub(super) fn bury(file: &File, at: At) -> io::Result<()> {
     let mut header = read_some(file, at.position, 512)?;
     let Some(len) = Header::len_of(&header) else { return Ok(()) };
@@ -293,7 +294,8 @@ pub(super) fn bury(file: &File, at: At) -> io::Result<()> {
         header = read_some(file, at.position, len as u64)?;
     }
     header.truncate(len);
-    match tombstone(&header) {
+    let is_whole = Header::parse(&header, at).is_some();
+    match tombstone(&header).filter(|_| is_whole) {
         Some(grave) => file.write_all_at(&grave, at.position + len as u64 - 4),
         None => Ok(()),
     }

@@ -66,26 +66,8 @@ pub(super) fn send(args: &Args) -> Result<Exit, Failure> {
     let (reading, rest) = Reading::of(&args.properties, args.key.as_deref(), &args.headers)
         .map_err(Failure::Usage)?;
     let kafka = kafka(args, rest)?;
-    let sender = Sender::new(&kafka).map_err(Failure::Client)?;
     let interrupt = Interrupt::listen().map_err(Failure::Runtime)?;
-    let mut sending = Sending {
-        args,
-        reading,
-        limit: kafka.buffer_memory_bytes,
-        patience: kafka.max_block,
-        deadline: kafka.delivery_timeout,
-        sender,
-        waiting: BTreeMap::new(),
-        waiting_bytes: 0,
-        next: 0,
-        heard_at: clock::now(),
-        is_reachable: true,
-        given_up: None,
-        suspects: Vec::new(),
-        said: BTreeSet::new(),
-        undelivered: Undelivered::new(&args.undelivered),
-        progress: Progress::start(),
-    };
+    let mut sending = Sending::new(args, reading, &kafka)?;
     sending.all(&chunks().map_err(Failure::Runtime)?, &interrupt)?;
     sending.sum_up()
 }
@@ -159,7 +141,28 @@ struct Sending<'a> {
     progress: Progress,
 }
 
-impl Sending<'_> {
+impl<'a> Sending<'a> {
+    fn new(args: &'a Args, reading: Reading, kafka: &Kafka) -> Result<Self, Failure> {
+        Ok(Self {
+            args,
+            reading,
+            limit: kafka.buffer_memory_bytes,
+            patience: kafka.max_block,
+            deadline: kafka.delivery_timeout,
+            sender: Sender::new(kafka).map_err(Failure::Client)?,
+            waiting: BTreeMap::new(),
+            waiting_bytes: 0,
+            next: 0,
+            heard_at: clock::now(),
+            is_reachable: true,
+            given_up: None,
+            suspects: Vec::new(),
+            said: BTreeSet::new(),
+            undelivered: Undelivered::new(&args.undelivered),
+            progress: Progress::start(),
+        })
+    }
+
     fn all(
         &mut self,
         chunks: &Receiver<io::Result<Vec<u8>>>,
@@ -275,7 +278,11 @@ impl Sending<'_> {
     /// A batch is refused whole for one of its records: the guilty one is refused alone, too.
     fn one_by_one(&mut self) -> Result<(), Failure> {
         self.settle()?;
-        for (line, _) in std::mem::take(&mut self.suspects) {
+        for (line, cause) in std::mem::take(&mut self.suspects) {
+            if self.given_up.is_some() {
+                self.undelivered.keep(&line, &cause.to_string())?;
+                continue;
+            }
             match self.hand_over(&line) {
                 Ok(true) => self.settle()?,
                 Ok(false) => self.undelivered.keep(&line, "the client takes nothing")?,
@@ -327,4 +334,40 @@ impl Sending<'_> {
 fn weight(line: &[u8]) -> usize {
     // Once here and once in the client.
     2 * line.len() + RECORD_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suspects_are_kept_and_not_waited_for_once_all_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = Args {
+            topic: "logs".to_owned(),
+            // Nobody listens there.
+            bootstrap_server: Some("127.0.0.1:1".to_owned()),
+            config: None,
+            key: None,
+            headers: Vec::new(),
+            acks: None,
+            compression: None,
+            partition: None,
+            properties: Vec::new(),
+            undelivered: dir.path().join("undelivered.log"),
+        };
+        let (done, is_done) = sync_channel(1);
+        thread::spawn(move || {
+            let kafka = kafka(&args, Vec::new()).unwrap();
+            let mut sending =
+                Sending::new(&args, Reading::of(&[], None, &[]).unwrap().0, &kafka).unwrap();
+            sending.give_up("nothing was delivered".to_owned());
+            let cause = Cause::Purged;
+            sending.suspects =
+                [b"one\n", b"two\n"].map(|line| (Box::from(&line[..]), cause)).into();
+            sending.one_by_one().unwrap();
+            done.send(sending.undelivered.close().unwrap().count).unwrap();
+        });
+        assert_eq!(is_done.recv_timeout(Duration::from_secs(30)), Ok(2));
+    }
 }

@@ -125,6 +125,20 @@ fn config() -> ProptestConfig {
     if asked { config } else { ProptestConfig { cases: 40, max_shrink_iters: 400, ..config } }
 }
 
+#[test]
+fn a_flipped_bit_in_a_header_costs_one_block() {
+    let read = |lane, count| Op::Read { lane, count, delivered: 0 };
+    // The second block's header, from its magic on.
+    for at in 470..620 {
+        let mut walk = Walk::new();
+        let flip = Op::FlipByte { segment: 0, at, index: IndexFate::Kept };
+        for op in [read(0, 14), Op::Turn, read(0, 3), Op::Turn, read(0, 6), flip, read(0, 1)] {
+            walk.apply(&op);
+        }
+        walk.drain();
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
