@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use rustix::fs::SeekFrom;
+
 use super::packed::{Packed, Packing};
 use super::source;
 
@@ -58,6 +60,13 @@ impl Content {
         self.file().metadata()
     }
 
+    /// While a file is being truncated, ext4 shows it empty and with the time it had before. To ask
+    /// where its data is takes the lock that is held until then.
+    pub(super) fn await_truncation(&self) {
+        // Where the data is does not matter, nor that there is none.
+        rustix::fs::seek(self.file(), SeekFrom::Data(0)).ok();
+    }
+
     /// Fewer bytes than asked for only at the end. Of packed content that is far ahead
     /// [`io::ErrorKind::WouldBlock`]: it was worked on, and will be there after some more tries.
     pub(super) fn read_up_to(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
@@ -84,4 +93,33 @@ pub(super) fn read_up_to(file: &File, mut buffer: &mut [u8], mut at: u64) -> io:
         }
     }
     Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// Fails on ext4 if nobody waits: so many pieces take it milliseconds.
+    #[test]
+    fn once_a_truncation_is_over_the_file_has_its_time() {
+        const PIECE: usize = 4096;
+        let dir = tempfile::tempdir().unwrap();
+        for round in 0..3 {
+            let path = dir.path().join(format!("{round}.log"));
+            let writer = File::create(&path).unwrap();
+            for piece in 0..3_000 {
+                writer.write_all_at(&[b'-'; PIECE], piece * 2 * PIECE as u64).unwrap();
+            }
+            writer.sync_all().unwrap();
+            let (file, _) = Content::open(&path).unwrap();
+            let truncating = thread::spawn(move || writer.set_len(0).unwrap());
+            while file.metadata().unwrap().len() > 0 {}
+            file.await_truncation();
+            let seen = file.metadata().unwrap().modified().unwrap();
+            truncating.join().unwrap();
+            assert_eq!(seen, file.metadata().unwrap().modified().unwrap());
+        }
+    }
 }

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::time::UNIX_EPOCH;
 
 use super::candidate::{self, Candidate, Sighting, Stamp};
 use super::content::Content;
@@ -14,7 +13,6 @@ use super::lineage::Lineage;
 use super::reconcile::{From, Outcome};
 use super::source::{Home, Likeness, Source};
 use super::whereabouts::Whereabouts;
-use crate::clock;
 use crate::record::{Anchor, Identity, Mark, Offset, SourceId};
 
 /// Files that are no part of the lineage are remembered up to this many; what is beyond goes by
@@ -273,12 +271,6 @@ fn is_copy(candidate: &Candidate, source: &mut Source) -> io::Result<bool> {
     source.file.as_ref().map_or(Ok(false), |original| candidate.is_copy_of(original))
 }
 
-/// As the times of files are given.
-fn now() -> (i64, i64) {
-    let since = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos()))
-}
-
 /// A place in a file; its start if the file ends before it.
 fn mark_at(file: &Content, offset: Offset) -> io::Result<Mark> {
     let anchor = identity::anchor_at(file, offset)?;
@@ -315,11 +307,10 @@ impl Source {
     /// Its file was found to hold something else. That may have been just now: what is copied of
     /// it is older than how it looks by then, and not than how it looked when last asked.
     pub(super) fn mark_taken(&mut self) {
-        self.refresh();
-        if self.size == 0 {
-            // While it is being truncated, ext4 shows it empty and with the time it had before.
-            self.modified = self.modified.max(now());
+        if let Some(file) = &self.file {
+            file.await_truncation();
         }
+        self.refresh();
         self.home = Home::Taken;
     }
 

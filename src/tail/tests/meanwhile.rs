@@ -162,20 +162,6 @@ fn a_copy_is_known_of_a_file_that_is_truncated_between_look_and_read() {
     assert_eq!(bench.texts(), ["a1", "a2"]);
 }
 
-/// ext4 makes it empty first, and gives it its new time when its blocks are free.
-#[test]
-fn a_copy_is_known_of_a_file_that_is_seen_while_it_is_truncated() {
-    let mut bench = Bench::new();
-    bench.write("app.log", "a1\n");
-    bench.ship();
-    bench.copy("app.log", "app.log.1");
-    bench.truncate("app.log");
-    let before = UNIX_EPOCH + Duration::from_millis(clock::wall_ms() - 1000);
-    bench.writer("app.log").set_modified(before).unwrap();
-    bench.ship();
-    assert_eq!(bench.texts(), ["a1"]);
-}
-
 /// Only so many are unpacked at once, and one that is known already comes before the others.
 #[test]
 fn compressed_files_that_are_known_again_do_not_hold_each_other_up() {
