@@ -144,14 +144,15 @@ impl Sighting {
         (self.meta.mtime(), self.meta.mtime_nsec())
     }
 
-    /// Sorts files of one lineage oldest first. Those of the same tick of the file system's clock
-    /// go by birth, if that is the log's and not of what it was compressed to, and then by name:
-    /// `.2` is older than `.1`, and one date than another.
+    /// Sorts files of one lineage oldest first. Of the same tick of the file system's clock are first
+    /// those of ours, which were there before all others. The rest goes by birth, if that is the
+    /// log's and not of what it was compressed to, and then by name: `.2` is older than `.1`, and
+    /// one date than another.
     fn age(&self, are_births_known: bool) -> impl Ord + use<> {
         let written = self.written();
         let born_ns = self.identity.born_ns.filter(|_| are_births_known);
         let number = number(self.stem()).unwrap_or_default();
-        (written, born_ns, Reverse(number), self.stem().to_vec())
+        (written, !self.is_ours, born_ns, Reverse(number), self.stem().to_vec())
     }
 }
 
@@ -220,7 +221,12 @@ fn sort_by_age(sightings: &mut Vec<Sighting>) {
         return;
     }
     for other in std::mem::replace(sightings, named) {
-        let older = sightings.iter().rposition(|named| named.written() <= other.written());
+        // One of ours that lost its name was there before all that may be of the same second.
+        let is_before = |named: &Sighting| match other.is_ours {
+            true => named.modified_ms() < other.modified_ms(),
+            false => named.written() <= other.written(),
+        };
+        let older = sightings.iter().rposition(is_before);
         sightings.insert(older.map_or(0, |at| at + 1), other);
     }
 }

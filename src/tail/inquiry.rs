@@ -109,8 +109,12 @@ impl Lineage {
         Ok(answer)
     }
 
-    /// Whether one that ends in the middle may still be going on.
+    /// Whether one that ends in the middle may still be going on: it does as long as what it is
+    /// made of is there.
     pub(super) fn waits_for(&mut self, candidate: &Candidate) -> bool {
+        let original = candidate.path.with_extension("");
+        let is_original = |source: &Source| source.home == Home::Named && *source.path == *original;
+        let has_original = self.sources.iter().any(is_original);
         let now = Unfinished::of(candidate);
         let Some(known) = self.unfinished.iter_mut().find(|known| known.is(&candidate.identity))
         else {
@@ -120,7 +124,7 @@ impl Lineage {
         if known.stamp != now.stamp {
             *known = now;
         }
-        known.waits(known.stamp)
+        has_original || known.waits(known.stamp)
     }
 
     /// Whom the head leaves as possible; the answer if nobody, or if there is proof enough.

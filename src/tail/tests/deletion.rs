@@ -5,6 +5,7 @@ use std::io::Write as _;
 use crate::tail::LostReason::Deleted;
 
 use super::bench::{Bench, input};
+use super::packer::Packer;
 use crate::tail::{Ending, Turn};
 
 #[test]
@@ -404,4 +405,21 @@ fn a_deleted_file_waits_for_memory_and_is_not_lost() {
     bench.gate().open();
     bench.ship();
     assert_eq!(bench.texts(), ["a1", "a2"]);
+}
+
+/// zstd cuts a file's time to seconds.
+#[test]
+fn what_lost_its_name_comes_before_what_was_compressed_of_the_same_second() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.truncate("app.log");
+    for text in ["b1\n", "c1\n"] {
+        bench.append("app.log", text);
+        bench.rotate();
+    }
+    bench.remove("app.log.2");
+    bench.compress("app.log.1", Packer::Zstd);
+    bench.ship();
+    assert_eq!(bench.texts(), ["a1", "b1", "c1"]);
 }

@@ -262,6 +262,24 @@ fn a_half_written_file_is_gone_on_with_when_it_grows() {
 }
 
 #[test]
+fn a_half_written_file_is_waited_for_as_long_as_its_original_is_there() {
+    let mut bench = Bench::new();
+    bench.write("app.log", "a1\n");
+    bench.ship();
+    bench.rotate();
+    let packed = pack(Packer::Gzip, b"a1\n");
+    // Nothing can be unpacked of so much.
+    for len in [12, packed.len()] {
+        bench.write("app.log.1.gz", &packed[..len]);
+        (0..3).for_each(|_| {
+            bench.wait(70);
+            bench.ship();
+        });
+    }
+    assert_eq!(bench.texts(), ["a1"]);
+}
+
+#[test]
 fn what_can_be_unpacked_of_a_damaged_file_is_shipped_and_the_rest_is_counted() {
     let mut bench = Bench::new();
     let text = lines("a", 2000);

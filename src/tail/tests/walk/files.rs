@@ -29,6 +29,8 @@ pub(super) struct Inode {
     pub(super) sealed: Option<usize>,
     /// So many cells were there when it was last looked at by this run.
     pub(super) seen: usize,
+    /// It was out of reach, and was not looked at since it got its name back.
+    pub(super) is_back: bool,
     /// It is compressed, and was made then, in wall milliseconds.
     pub(super) packed_ms: Option<u64>,
     /// Its time does not say when its original was last written to.

@@ -10,7 +10,7 @@ use proptest::test_runner::TestCaseError;
 use super::super::bench::{Bench, Kept, Line, Place, acknowledged, input};
 use super::action::{Action, LARGE_CELL, Manner, Step};
 use super::files::{Files, LIVE, cells};
-use crate::record::Identity;
+use crate::record::{Anchor, Identity};
 use crate::settings::Input;
 use crate::tail::{Ending, LostReason};
 
@@ -35,8 +35,11 @@ pub(super) struct Model {
     long_header: Option<u64>,
     /// Files of which no more was read than that when the daemon was started.
     read_to_header: Vec<Identity>,
-    /// One of them went while nobody looked. Any other may be its rest, for all that is known.
+    /// One of them went, or was truncated, while nobody looked. Any other may be its rest, for all
+    /// that is known.
     is_unknowable: bool,
+    /// Some file was truncated.
+    is_truncated: bool,
     saved: Kept,
     crashes: usize,
     /// A file was truncated, and it is not certain that this was noticed and saved.
@@ -61,6 +64,7 @@ impl Model {
                 .filter(|header| *header > u64::from(Identity::HEAD_MAX)),
             read_to_header: Vec::new(),
             is_unknowable: false,
+            is_truncated: false,
             tells_apart: manner.cell == LARGE_CELL && manner.header == 0,
             crashes: 0,
             unsaved: false,
@@ -80,10 +84,10 @@ impl Model {
             }
             Action::Reopen => self.files.reopen(),
             Action::CopyTruncate { half, copied } => self.copytruncate(half, copied),
-            Action::Truncate => self.files.truncate(),
+            Action::Truncate => self.truncate(),
             Action::Regrow(more) => {
                 let size = self.files.size_of_live();
-                self.files.truncate();
+                self.truncate();
                 self.write(size + more);
             }
             Action::Delete => self.delete(LIVE),
@@ -107,7 +111,7 @@ impl Model {
             Action::Back => {
                 if let Some(at) = self.files.rename_back() {
                     let inode = &mut self.files.inodes[at];
-                    (inode.held, inode.sealed) = (false, None);
+                    (inode.held, inode.sealed, inode.is_back) = (false, None, true);
                 }
             }
             Action::Link => self.files.link(),
@@ -126,6 +130,8 @@ impl Model {
             Step::Turns(count) => self.bench.some_turns(*count),
             Step::Wait(seconds) => self.wait(*seconds),
             Step::Gate(closed) => self.gate(*closed),
+            Step::Restart if is_weak(&self.bench.kept()) && self.files.has_packed() => {}
+            Step::Crash if is_weak(&self.saved) && self.files.has_packed() => {}
             Step::Restart => {
                 let kept = self.bench.stop();
                 self.files.age(kept.looked_ms());
@@ -133,7 +139,6 @@ impl Model {
             }
             Step::Save(choice) => {
                 let mut choice = *choice;
-                self.files.age(self.bench.kept().looked_ms());
                 self.saved = acknowledged(self.bench.kept(), |last| {
                     choice = choice * 7 % 11;
                     last.saturating_sub(choice)
@@ -142,6 +147,7 @@ impl Model {
             Step::Crash => {
                 self.crashes += 1;
                 self.bench.stop();
+                self.files.age(self.saved.looked_ms());
                 self.start(self.saved.clone());
             }
         }
@@ -151,6 +157,12 @@ impl Model {
         if cells > 0 {
             self.files.write(cells, true);
         }
+    }
+
+    fn truncate(&mut self) {
+        self.is_unknowable |= !self.read_to_header.is_empty();
+        self.is_truncated = true;
+        self.files.truncate();
     }
 
     fn copytruncate(&mut self, half: &[Step], copied: &[Step]) {
@@ -165,7 +177,7 @@ impl Model {
         self.files.copy_rest(&copy);
         let of = self.files.inodes.len() - 1;
         copied.iter().for_each(|step| self.step_aside(step));
-        self.files.truncate();
+        self.truncate();
         if !self.tells_apart {
             // After a restart nobody could tell a short copy from a short file.
             self.look();
@@ -186,6 +198,10 @@ impl Model {
         if self.tells_apart || !starts {
             self.step(step);
         }
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        self.bench.kept()
     }
 
     pub(super) fn delete(&mut self, name: &str) {
@@ -210,6 +226,7 @@ impl Model {
         };
         let places = kept.places.values().filter(is_in_header);
         self.read_to_header = places.map(|place| place.identity).collect();
+        self.is_unknowable |= self.is_truncated && !self.read_to_header.is_empty();
         self.bench.start(kept.clone());
         self.saved = kept;
         self.files.destroyed.clear();
@@ -228,7 +245,7 @@ impl Model {
         self.miss();
         self.bench.look();
         for inode in self.files.inodes.iter_mut().filter(|inode| inode.is_within_reach()) {
-            (inode.held, inode.seen) = (true, inode.cells.len());
+            (inode.held, inode.seen, inode.is_back) = (true, inode.cells.len(), false);
         }
         // What stands in a copy is not lost yet, nor what one that cannot be judged may be.
         if self.bench.awaits_packed() {
@@ -360,4 +377,11 @@ impl Model {
         prop_assert!(said >= owed * self.cell, "{said} said, {owed} cells were seen and destroyed");
         Ok(())
     }
+}
+
+/// Of what was read for less than an anchor before a restart, what it is compressed to would be
+/// taken for new.
+pub(super) fn is_weak(kept: &Kept) -> bool {
+    let mut places = kept.places.values().filter(|place| !place.gone);
+    places.any(|place| (1..Anchor::WINDOW as u64).contains(&place.at().offset.0))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::packer::{ENDINGS, Packer, pack};
 use super::action::Step;
 use super::files::{Files, Inode, LINKED, touch};
-use super::model::Model;
+use super::model::{Model, is_weak};
 use crate::clock;
 use crate::record::Anchor;
 
@@ -21,14 +21,16 @@ impl Model {
         half: &[Step],
         both: &[Step],
     ) {
-        // After a restart, what was read for less than an anchor would be taken for new.
-        if self.cell < Anchor::WINDOW {
+        if self.cell < Anchor::WINDOW || is_weak(&self.kept()) {
             return;
         }
         let mut plain = self.files.rotated();
-        plain.retain(|name| !ENDINGS.iter().any(|ending| name.ends_with(ending)));
+        plain.retain(|name| !is_packed(name));
         let has_one = |at: usize| self.files.inodes[at].names.len() == 1;
         plain.retain(|name| self.files.named(name).is_some_and(has_one));
+        // Nor can it be told from a new one if it came back and was not seen since.
+        let is_back = |at: usize| self.files.inodes[at].is_back;
+        plain.retain(|name| !self.files.named(name).is_some_and(is_back));
         let Some(from) = plain.get(which % plain.len().max(1)).cloned() else { return };
         self.files.leave(&from);
         // What is called otherwise than the others has nothing but times to go by.
@@ -45,7 +47,16 @@ impl Model {
     }
 }
 
+fn is_packed(name: &str) -> bool {
+    ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
 impl Files {
+    pub(super) fn has_packed(&self) -> bool {
+        let mut names = self.inodes.iter().flat_map(|inode| &inode.names);
+        names.any(|name| is_packed(name))
+    }
+
     /// Whoever writes to `name` goes on elsewhere.
     fn leave(&mut self, name: &str) {
         let is_it = |at: usize| self.inodes[at].is(name);
