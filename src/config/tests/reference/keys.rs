@@ -43,7 +43,7 @@ pub(super) const KAFKA: &[Key] = &[
         "acks",
         "request.required.acks",
         "`all`: every replica in sync has a record before it counts. `1`: its leader. `0`: nobody says; it counts as unconfirmed, never as delivered.",
-        "Losing some lines with a broker is fine, and the last milliseconds matter.",
+        "Losing some lines with a broker is fine, and the last milliseconds matter. See `acks.md`.",
     ),
     key(
         "enable.idempotence",
