@@ -30,6 +30,11 @@ pub fn wall_ms() -> u64 {
     millis(wall())
 }
 
+/// The same as a record of Kafka has it.
+pub fn unix_ms() -> i64 {
+    wall_ms().cast_signed()
+}
+
 /// A wall time in milliseconds since 1970; 0 for anything before.
 pub fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);

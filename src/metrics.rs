@@ -28,6 +28,8 @@ pub struct Counters {
     pub dead_lettered: Counter,
     /// Records the broker refused together with others, that were or will be sent again.
     pub suspected: Counter,
+    /// Records of which Kafka did not take the time, and that have that of sending instead.
+    pub retimed: Counter,
     /// Records that came back undelivered and were or will be sent again.
     pub returned: Counter,
     /// Records made safe in the spool.

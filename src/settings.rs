@@ -208,12 +208,21 @@ pub enum Value {
     /// The message as it is.
     Raw,
     /// The message, where it comes from, and some fields beside it.
-    Json {
+    Document {
+        document: Document,
         host: String,
         fields: Vec<(String, String)>,
         /// What leaves room for the rest of a record in a request.
         value_max: usize,
     },
+}
+
+/// Whose names a document has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    Json,
+    /// As Filebeat's.
+    Ecs,
 }
 
 /// The most that is read of an input in a second; `None` is no limit.

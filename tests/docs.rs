@@ -28,6 +28,21 @@ fn make_knows_what_documents_tell_to_make() {
     }
 }
 
+#[test]
+fn configurations_in_the_page_about_kafka_are_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = read("docs/kafka.md");
+    let blocks: Vec<&str> = text.split("```yaml\n").skip(1).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let (yaml, _) = block.split_once("```").unwrap();
+        let path = dir.path().join("tailspool.yaml");
+        fs::write(&path, yaml).unwrap();
+        let found = tailspool::config::load(&path);
+        assert!(found.is_ok_and(|loaded| loaded.warnings.is_empty()), "{yaml}");
+    }
+}
+
 /// What follows `make` at the beginning of code.
 fn made(text: &str) -> impl Iterator<Item = &str> {
     let code = text.split(['`', '\n']).filter_map(|code| code.strip_prefix("make "));

@@ -74,6 +74,8 @@ pub struct Restored {
     pub looks: BTreeMap<String, u64>,
     /// Lines that could not be read: set aside, or left where they were if that failed.
     pub damaged_lines: u64,
+    /// When the checkpoints were begun, in milliseconds since 1970.
+    pub born_ms: u64,
     /// Dropped on opening.
     pub forgotten: Vec<Forgotten>,
     /// Where it is not the number after the last source's.
@@ -89,6 +91,7 @@ impl Restored {
         Self {
             sources,
             looks: places.looks().clone(),
+            born_ms: places.born_ms.unwrap_or_default(),
             damaged_lines,
             forgotten,
             next: places.counted().map(|(lineage, next)| (lineage.clone(), next)).collect(),

@@ -21,7 +21,7 @@ const PREFIX_LEN: usize = 9;
 /// What a line says. `Saved` stands for the whole source, `Forgotten` for its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
-    Header { format: String, version: u32 },
+    Header { format: String, version: u32, born_ms: Option<u64> },
     Source(Box<Saved>),
     Forgotten { lineage: Lineage, generation: Generation },
     Lineage { lineage: Lineage, next: Generation },
@@ -31,8 +31,8 @@ pub(super) enum Line {
 }
 
 impl Line {
-    pub(super) fn header() -> Self {
-        Self::Header { format: FORMAT.to_owned(), version: VERSION }
+    pub(super) fn header(born_ms: Option<u64>) -> Self {
+        Self::Header { format: FORMAT.to_owned(), version: VERSION, born_ms }
     }
 
     /// Appends this line to `out`.
@@ -79,13 +79,33 @@ impl Line {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Wire {
-    Header { format: String, version: u32 },
+    Header {
+        format: String,
+        version: u32,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        born_ms: Option<u64>,
+    },
     Source(WireSource),
-    Forgotten { input: String, path: String, generation: u64 },
-    Lineage { input: String, path: String, next: u64 },
-    Floor { next: u64 },
-    Look { input: String, at_ms: u64 },
-    Damaged { at_ms: u64 },
+    Forgotten {
+        input: String,
+        path: String,
+        generation: u64,
+    },
+    Lineage {
+        input: String,
+        path: String,
+        next: u64,
+    },
+    Floor {
+        next: u64,
+    },
+    Look {
+        input: String,
+        at_ms: u64,
+    },
+    Damaged {
+        at_ms: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,8 +168,8 @@ impl Clone for Hex {
 impl From<&Line> for Wire {
     fn from(line: &Line) -> Self {
         match line {
-            Line::Header { format, version } => {
-                Self::Header { format: format.clone(), version: *version }
+            Line::Header { format, version, born_ms } => {
+                Self::Header { format: format.clone(), version: *version, born_ms: *born_ms }
             }
             Line::Source(saved) => Self::Source(WireSource::from(&**saved)),
             Line::Forgotten { lineage, generation } => {
@@ -176,7 +196,7 @@ impl From<&Line> for Wire {
 impl From<Wire> for Line {
     fn from(wire: Wire) -> Self {
         match wire {
-            Wire::Header { format, version } => Self::Header { format, version },
+            Wire::Header { format, version, born_ms } => Self::Header { format, version, born_ms },
             Wire::Source(source) => Self::Source(Box::new(source.into())),
             Wire::Forgotten { input, path, generation } => Self::Forgotten {
                 lineage: Lineage { input: input.into(), path: path_text::decode(&path) },

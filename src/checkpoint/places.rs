@@ -21,6 +21,8 @@ pub(super) struct Places {
     floor: Generation,
     /// When lines were last found damaged.
     damaged_ms: Option<u64>,
+    /// When all of this was begun.
+    pub(super) born_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +134,8 @@ impl Files {
 impl Default for Places {
     fn default() -> Self {
         let (lineages, inputs, looks) = (HashMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { lineages, inputs, looks, floor: Generation::FIRST, damaged_ms: None }
+        let floor = Generation::FIRST;
+        Self { lineages, inputs, looks, floor, damaged_ms: None, born_ms: None }
     }
 }
 
@@ -140,7 +143,7 @@ impl Places {
     /// Applies what a line says; a later one supersedes an earlier.
     pub(super) fn apply(&mut self, line: Line) {
         match line {
-            Line::Header { .. } => {}
+            Line::Header { born_ms, .. } => self.born_ms = self.born_ms.or(born_ms),
             Line::Source(saved) => self.put(*saved),
             Line::Forgotten { lineage, generation } => self.forget(&lineage, generation),
             Line::Lineage { lineage, next } => self.count_to(&lineage, next),
@@ -261,7 +264,7 @@ impl Places {
         let looks = self.looks.iter();
         let looks = looks.map(|(input, &at_ms)| Line::Look { input: input.clone(), at_ms });
         // The floor comes last, or the lineages before it would count on from it.
-        std::iter::once(Line::header())
+        std::iter::once(Line::header(self.born_ms))
             .chain(damaged)
             .chain(self.lineages.iter().flat_map(|(lineage, files)| files.lines(lineage)))
             .chain(looks)

@@ -37,8 +37,9 @@ pub(super) fn recover(mut log: impl BufRead) -> Result<Recovered, RecoverError> 
         log.read_until(b'\n', &mut line).map_err(RecoverError::Unreadable)?;
         let Some(whole) = line.strip_suffix(b"\n") else { break };
         match Line::read(whole) {
-            Some(Line::Header { version, .. }) if recovered.end == 0 => {
+            Some(line @ Line::Header { version, .. }) if recovered.end == 0 => {
                 refuse_newer(version)?;
+                recovered.places.apply(line);
                 recovered.intact = true;
             }
             Some(line) => recovered.places.apply(line),
@@ -124,7 +125,7 @@ mod tests {
     fn log(moves: &[u64]) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = Vec::new();
         let mut ends = Vec::new();
-        Line::header().write(&mut bytes).unwrap();
+        Line::header(None).write(&mut bytes).unwrap();
         ends.push(bytes.len());
         for (offset, file) in (1..).zip(moves) {
             Line::Source(Box::new(saved(*file, offset))).write(&mut bytes).unwrap();

@@ -76,8 +76,10 @@ impl Checkpoints {
         };
         opened.note_damage(found.damaged_lines);
         opened.forget_past();
+        let is_dated = opened.places.born_ms.is_some();
+        opened.places.born_ms.get_or_insert_with(clock::wall_ms);
         opened
-            .tidy(found.intact)
+            .tidy(found.intact && is_dated)
             .map_err(|source| OpenError::Unusable { path: opened.log.path(), source })?;
         let forgotten = std::mem::take(&mut opened.forgotten);
         let restored = Restored::new(&opened.places, found.damaged_lines, forgotten);

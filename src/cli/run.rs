@@ -81,6 +81,7 @@ fn sum_up(counters: &Counters) {
         spooled = counters.spooled.get(),
         replayed = counters.replayed.get(),
         dead_lettered = counters.dead_lettered.get(),
+        retimed = counters.retimed.get(),
         filtered = counters.filtered.get(),
         dropped = counters.dropped.get(),
         lost_truncated_bytes = lost.truncated.get(),

@@ -19,7 +19,7 @@ use crate::metrics::Counters;
 use crate::produce::{CreateError, Embedded};
 use crate::record::{Generation, Lineage, Mark};
 use crate::settings::Settings;
-use crate::ship::{Acknowledged, Arrival, Crew, Duty, Note, Ship};
+use crate::ship::{Acknowledged, Arrival, Crew, Duty, Note, Realm, Ship};
 use crate::spool::{self, Spool};
 use crate::state_dir::{Lock, LockError};
 use crate::tail::{Ending, Known, KnownSource, Restored};
@@ -83,6 +83,7 @@ pub async fn run(
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = Lock::acquire(&settings.state_dir)?;
     let (mut checkpoints, kept) = Checkpoints::open(&settings.state_dir, settings.forget_after)?;
+    let born_ms = kept.born_ms;
     let (notes, told) = mpsc::channel(NOTES_MAX);
     let waker = Waker::default();
     let freed = waker.clone();
@@ -103,7 +104,8 @@ pub async fn run(
         wake: Arc::new(move || waking.wake()),
         counters,
     };
-    let ship = Ship::new(settings, host(), crew, notes)?;
+    let realm = Realm { host: host(), born_ms };
+    let ship = Ship::new(settings, realm, crew, notes)?;
     let (events, read) = mpsc::channel(BATCHES_MAX);
     let ending = if mode.once { Ending::AtEnd } else { Ending::Follow };
     let reader =
@@ -195,10 +197,12 @@ fn writers(
         },
     )?;
     let checkpoints = checkpoint::Writer::start(checkpoints, move |report| {
-        if let checkpoint::SaveReport::Failed { .. } = report {
-            // The same.
-            drop(notes.blocking_send(Note::SaveFailed));
-        }
+        let note = match report {
+            checkpoint::SaveReport::Saved { batches, .. } => Note::Saved(batches),
+            checkpoint::SaveReport::Failed { .. } => Note::SaveFailed,
+        };
+        // The same.
+        drop(notes.blocking_send(note));
     })?;
     Ok((letters, checkpoints))
 }

@@ -30,6 +30,8 @@ pub struct Letter {
     /// Those of the input; what `remarks` stand for is not among them.
     pub headers: Vec<(String, Vec<u8>)>,
     pub remarks: Remarks,
+    /// When the record was made, in milliseconds since 1970, if that is known.
+    pub made_ms: Option<i64>,
 }
 
 /// A letter as it is in the file.
@@ -81,6 +83,8 @@ struct Wire {
     truncated_from: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     unfinished: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    timestamp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     value: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -150,6 +154,7 @@ impl Letter {
             headers: self.headers.iter().map(header).collect(),
             truncated_from: self.remarks.cut_from,
             unfinished: self.remarks.unfinished,
+            timestamp: self.made_ms,
             value,
             value_base64,
         };
@@ -184,6 +189,7 @@ impl Stored {
             key,
             headers: headers?,
             remarks: Remarks { cut_from: wire.truncated_from, unfinished: wire.unfinished },
+            made_ms: wire.timestamp,
         };
         Some(Self { time: wire.time, letter })
     }

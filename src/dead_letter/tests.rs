@@ -29,13 +29,15 @@ fn letter(end: u64, value: &[u8]) -> Letter {
         key: None,
         headers: Vec::new(),
         remarks: Remarks::default(),
+        made_ms: None,
     }
 }
 
 fn labelled(end: u64) -> Letter {
     let headers = vec![("env".into(), b"prod".to_vec()), ("raw".into(), b"\xff".to_vec())];
     let remarks = Remarks { cut_from: Some(5000), unfinished: true };
-    Letter { key: Some(b"ns/pod".to_vec()), headers, remarks, ..letter(end, b"value") }
+    let made_ms = Some(1_700_000_000_000);
+    Letter { key: Some(b"ns/pod".to_vec()), headers, remarks, made_ms, ..letter(end, b"value") }
 }
 
 fn start(dir: &Path, max_size_bytes: u64) -> (Writer<u64>, Receiver<Report<u64>>) {

@@ -16,6 +16,8 @@ pub(super) struct Message<'a> {
     pub(super) end: Offset,
     pub(super) time_ns: Option<i64>,
     pub(super) is_unfinished: bool,
+    /// Several lines are joined in it.
+    pub(super) is_event: bool,
 }
 
 impl Message<'_> {
@@ -36,6 +38,7 @@ impl Message<'_> {
         self.length += between.len() as u64 + more.length;
         self.end = more.end;
         self.is_unfinished |= more.is_unfinished;
+        self.is_event |= !between.is_empty();
     }
 }
 

@@ -121,6 +121,7 @@ impl Assembly {
             end: raw.end,
             time_ns: line.time_ns,
             is_unfinished: raw.remarks.unfinished,
+            is_event: false,
         };
         self.piece(at, message, line.is_partial && !raw.remarks.unfinished);
     }

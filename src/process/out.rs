@@ -38,6 +38,8 @@ pub struct Made {
     pub remarks: Remarks,
     /// When it was written, if its line says so.
     pub time_ns: Option<i64>,
+    /// Which of a container's outputs it came from.
+    pub stream: Option<Stream>,
 }
 
 /// What came out.
@@ -50,16 +52,20 @@ pub struct Out {
 
 impl Out {
     /// The records in runs that may be one block each: what there is to be said of one is true of
-    /// no other.
-    pub fn runs(&self) -> Vec<Range<usize>> {
+    /// no other, and, if it matters, all came from one stream.
+    pub fn runs(&self, by_stream: bool) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
-        let mut is_open = false;
+        let mut last: Option<&Made> = None;
         for (at, made) in self.records.iter().enumerate() {
-            match runs.last_mut().filter(|_| is_open && made.remarks.is_empty()) {
+            let joins = |last: &Made| {
+                let are_bare = last.remarks.is_empty() && made.remarks.is_empty();
+                are_bare && (!by_stream || last.stream == made.stream)
+            };
+            match runs.last_mut().filter(|_| last.is_some_and(joins)) {
                 Some(run) => run.end = at + 1,
                 None => runs.push(at..at + 1),
             }
-            is_open = made.remarks.is_empty();
+            last = Some(made);
         }
         runs
     }
@@ -74,6 +80,7 @@ impl Out {
         after: Place,
     ) {
         let most = shape.recipe.record_max;
+        let first = self.records.len();
         let mut rest = &*message.text;
         loop {
             let is_long = rest.len() > most;
@@ -89,20 +96,25 @@ impl Out {
                 cut_from: is_cut.then_some(message.length),
                 unfinished: message.is_unfinished && !goes_on,
             };
-            // Each part has a name of its own, below that of the last one.
-            let end = message.end.0.saturating_sub(if goes_on { left.len() as u64 } else { 0 });
             self.records.push(Made {
                 from,
                 to: self.bytes.len(),
-                end: Offset(end.max(message.start.0 + 1)),
+                end: message.end,
                 place: if goes_on { before } else { after },
                 remarks,
                 time_ns: message.time_ns,
+                stream: shape.stream,
             });
             if !goes_on {
-                return;
+                break;
             }
             rest = left;
+        }
+        // Each part has an end of its own, just before that of the last one. There are fewer of them
+        // than bytes in a line, so no other record ends there.
+        let parts = self.records.get_mut(first..).unwrap_or_default();
+        for (part, later) in parts.iter_mut().rev().zip(0..) {
+            part.end = Offset(message.end.0.saturating_sub(later));
         }
     }
 
@@ -114,7 +126,11 @@ impl Out {
         };
         let Shape { stream, read_ns, .. } = *shape;
         let time_ns = message.time_ns.unwrap_or(read_ns);
-        let told = Told { message: text, start: message.start, time_ns, stream };
+        // Of what is split, the rest follows.
+        let is_cut =
+            shape.recipe.on_long_line != LongLine::Split && (message.length > text.len() as u64);
+        let (start, is_event) = (message.start, message.is_event);
+        let told = Told { message: text, start, time_ns, stream, is_event, is_cut };
         let Written { kept, is_foreign } = encoder.push(&mut self.bytes, &told);
         self.tally.unparsed += u32::from(is_foreign);
         kept

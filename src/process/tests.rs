@@ -170,6 +170,19 @@ proptest! {
         }
     }
 
+    /// Consumers drop as a repeat what ends where another record did.
+    #[test]
+    fn parts_of_lines_have_names_of_their_own(
+        lines in prop::collection::vec(line(), 0..30),
+        input in shapes(),
+    ) {
+        let input = Input { on_long_line: LongLine::Split, multiline: None, ..input };
+        let file: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let all = read(&recipe(&input), &file, Mark::START, Some(Flush::All));
+        let ends: std::collections::BTreeSet<_> = all.iter().map(|(_, made)| made.end).collect();
+        prop_assert_eq!(ends.len(), all.len());
+    }
+
     /// Places never go back, and no two records have one name.
     #[test]
     fn places_ascend_and_names_differ(

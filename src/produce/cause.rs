@@ -79,6 +79,12 @@ impl Cause {
         }
     }
 
+    /// It may be the record's time that the broker does not take. Of a batch with several such
+    /// librdkafka says only that they are invalid.
+    pub fn may_be_time(self) -> bool {
+        matches!(self, Self::Refused(Code::InvalidTimestamp | Code::InvalidRecord))
+    }
+
     /// Kafka's name for it, as metrics and dead letters carry it: `MESSAGE_TOO_LARGE`.
     pub fn name(self) -> String {
         match self {

@@ -17,7 +17,8 @@ use super::cause::code;
 use super::context::{Context, opaque};
 use super::native::{Batch, Outgoing, Queue, Topic};
 use super::{Cause, Report, Trouble, properties};
-use crate::record::{Block, Slot};
+use crate::clock;
+use crate::record::{Block, Offset, RecordId, Slot, SourceName};
 use crate::settings;
 
 /// A producer could not be made. What a configuration check would have found comes up here last.
@@ -67,21 +68,23 @@ impl Producer {
         Ok(Self { topics: HashMap::new(), wake, batch: Batch::default(), client })
     }
 
-    /// Hands over the records of `block` from number `from` up to `until`, in order.
+    /// Hands over the records of `block` with these numbers, in order. They say that their source
+    /// is called `name`, if they say which they are.
     pub fn send(
         &mut self,
         partition: i32,
         slot: Slot,
         block: &Block,
-        from: u32,
-        until: u32,
+        name: Option<SourceName>,
+        numbers: Range<u32>,
     ) -> Handed {
-        let headers = headers(block);
-        let numbers = from..until;
-        match headers {
-            None => self.send_together(partition, slot, block, numbers),
-            Some(headers) => self.send_singly(partition, slot, block, numbers, &headers),
+        let id = block.label.record_id.zip(name);
+        let headers = headers(block, id.is_some_and(|(by, _)| by == RecordId::Headers));
+        // What is handed over together is stamped with the time of that.
+        if headers.is_none() && block.times.are_about(clock::unix_ms()) {
+            return self.send_together(partition, slot, block, id.map(|(_, name)| name), numbers);
         }
+        self.send_singly(partition, slot, (block, id), numbers, headers.as_ref())
     }
 
     fn send_together(
@@ -89,6 +92,7 @@ impl Producer {
         partition: i32,
         slot: Slot,
         block: &Block,
+        name: Option<SourceName>,
         numbers: Range<u32>,
     ) -> Handed {
         let mut handed = Handed::default();
@@ -99,8 +103,9 @@ impl Producer {
         let (mut from, key) = (numbers.start, block.label.key.as_deref());
         while from < numbers.end && handed.stopped.is_none() {
             let end = numbers.end.min(from.saturating_add(HANDED_OVER_AT_ONCE));
+            let ids = name.map(|name| Ids::of(name, block, from..end));
             let records = (from..end).map(|record| Outgoing {
-                key,
+                key: ids.as_ref().map_or(key, |ids| ids.get(record)),
                 value: block.record(record),
                 opaque: opaque(slot, record),
             });
@@ -113,14 +118,14 @@ impl Producer {
         handed
     }
 
-    /// What carries headers cannot be handed over by the batch.
+    /// What carries headers or a time of its own cannot be handed over by the batch.
     fn send_singly(
         &self,
         partition: i32,
         slot: Slot,
-        block: &Block,
+        (block, id): (&Block, Option<(RecordId, SourceName)>),
         numbers: Range<u32>,
-        headers: &OwnedHeaders,
+        headers: Option<&OwnedHeaders>,
     ) -> Handed {
         let mut handed = Handed::default();
         for number in numbers {
@@ -129,8 +134,14 @@ impl Producer {
                 BaseRecord::<[u8], [u8], usize>::with_opaque_to(&block.label.topic, opaque)
                     .partition(partition)
                     .payload(block.record(number))
-                    .headers(headers.clone());
-            record.key = block.label.key.as_deref();
+                    .timestamp(block.times.of(number));
+            let end = block.place_of(number);
+            let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end));
+            record.key = own.as_deref().map(str::as_bytes).or(block.label.key.as_deref());
+            record.headers = headers.cloned();
+            if let Some((RecordId::Headers, name)) = id {
+                record.headers = record.headers.map(|headers| identified(headers, name, end));
+            }
             let result = self.client.send(record).map_err(|(error, _)| code(&error));
             handed.note(number, result);
             // What follows must not overtake it.
@@ -180,13 +191,13 @@ impl Producer {
     }
 }
 
-/// What all records of a block carry; nothing if that is nothing.
-fn headers(block: &Block) -> Option<OwnedHeaders> {
+/// What all records of a block carry; nothing if that is nothing, and nothing is to be added.
+fn headers(block: &Block, are_added: bool) -> Option<OwnedHeaders> {
     let (given, remarks) = (&block.label.headers, block.remarks);
-    if given.is_empty() && remarks.is_empty() {
+    if given.is_empty() && remarks.is_empty() && !are_added {
         return None;
     }
-    let mut headers = OwnedHeaders::new_with_capacity(given.len() + 2);
+    let mut headers = OwnedHeaders::new_with_capacity(given.len() + 4);
     for (key, value) in given {
         headers = headers.insert(Header { key, value: Some(value) });
     }
@@ -198,6 +209,40 @@ fn headers(block: &Block) -> Option<OwnedHeaders> {
         headers = headers.insert(Header { key: "tailspool-unfinished", value: Some("true") });
     }
     Some(headers)
+}
+
+/// With what the record that ends there is known by.
+fn identified(headers: OwnedHeaders, name: SourceName, end: Offset) -> OwnedHeaders {
+    let (source, offset) = (name.to_string(), end.to_string());
+    headers
+        .insert(Header { key: RecordId::SOURCE_HEADER, value: Some(&source) })
+        .insert(Header { key: RecordId::OFFSET_HEADER, value: Some(&offset) })
+}
+
+/// The keys of consecutive records that say which they are.
+struct Ids {
+    first: u32,
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Ids {
+    fn of(name: SourceName, block: &Block, numbers: Range<u32>) -> Self {
+        let (first, source) = (numbers.start, name.to_string());
+        let (mut text, mut ends) = (String::new(), vec![0]);
+        for number in numbers {
+            text.push_str(&source);
+            text.push(':');
+            text.push_str(&block.place_of(number).to_string());
+            ends.push(text.len());
+        }
+        Self { first, text, ends }
+    }
+
+    fn get(&self, number: u32) -> Option<&[u8]> {
+        let at = (number - self.first) as usize;
+        self.text.as_bytes().get(*self.ends.get(at)?..*self.ends.get(at + 1)?)
+    }
 }
 
 fn topic_of<'a>(

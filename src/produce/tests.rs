@@ -6,7 +6,7 @@ use super::*;
 use crate::budget::Budget;
 use crate::clock;
 use crate::record::{
-    Block, Generation, Label, LineageId, Mark, Offset, Remarks, Slice, Slot, SourceId, Tally,
+    Block, Generation, Label, LineageId, Mark, Offset, Remarks, Slice, Slot, SourceId, Tally, Times,
 };
 
 /// What librdkafka queues at most with the least memory.
@@ -42,6 +42,7 @@ fn block(records: u32, large: &[u32], label: Label, remarks: Remarks) -> Block {
         tally: Tally::default(),
         label: Arc::new(label),
         remarks,
+        times: Times::Read(clock::wall_ms().cast_signed()),
         read_at: clock::now(),
         permit: Budget::new(1 << 20, || {}).take_now(1),
     }
@@ -63,14 +64,14 @@ fn handing_over_ends_at_a_full_queue_and_not_at_a_refused_record() {
     for label in [plain(), headed()] {
         let mut producer = producer();
         let first = block(300, &[7, 299], label.clone(), Remarks::default());
-        let handed = producer.send(0, Slot(0), &first, 5, 300);
+        let handed = producer.send(0, Slot(0), &first, None, 5..300);
         assert_eq!((handed.done, handed.stopped), (295, None), "{label:?}");
         let refused: Vec<_> = handed.refused.iter().map(|(record, _)| *record).collect();
         assert_eq!(refused, [7, 299]);
         assert!(handed.refused.iter().all(|(_, cause)| cause.name() == "MESSAGE_TOO_LARGE"));
         let taken = 293;
         let second = block(1200, &[1100], label.clone(), Remarks::default());
-        let handed = producer.send(0, Slot(1), &second, 0, 1200);
+        let handed = producer.send(0, Slot(1), &second, None, 0..1200);
         assert_eq!((handed.done, handed.refused.len()), (QUEUED_MAX - taken, 0), "{label:?}");
         assert!(matches!(handed.stopped, Some(Cause::Passing(_))), "{:?}", handed.stopped);
     }
@@ -81,6 +82,6 @@ fn a_record_with_remarks_that_is_too_large_is_refused_by_itself() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _inside = runtime.enter();
     let remarks = Remarks { cut_from: Some(9000), unfinished: false };
-    let handed = producer().send(0, Slot(0), &block(1, &[0], plain(), remarks), 0, 1);
+    let handed = producer().send(0, Slot(0), &block(1, &[0], plain(), remarks), None, 0..1);
     assert_eq!((handed.done, handed.refused.len(), handed.stopped), (1, 1, None));
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::flight::{Duty, Landed};
 use super::way::Way;
-use super::{Note, QUESTION_TAKES, Ship};
+use super::{Note, QUESTION_TAKES, Realm, Ship};
 use crate::checkpoint::Change;
 use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
@@ -14,7 +14,7 @@ use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
-use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
+use crate::record::{Block, Lineage, LineageId, RecordId, Run, Slot, SourceId};
 use crate::settings::{Acks, LongLine};
 use crate::tail::{self, LostReason, Seen};
 
@@ -52,9 +52,9 @@ impl Ship {
         });
         let acknowledged = self.crew.acknowledged.get_mut(&*seen.lineage);
         let floor = acknowledged.and_then(|marks| marks.remove(&source.generation));
-        if let Some(frontier) = self.ledgers.resume(source, seen.from) {
-            self.moved.insert(source, frontier);
-        }
+        let resumed = self.ledgers.resume(source, seen.from);
+        let is_new = resumed.is_some();
+        self.moved.extend(resumed.map(|frontier| (source, frontier)));
         if self.ways.of(source.lineage).is_none()
             && let Some(input) = self.inputs.get(seen.input)
         {
@@ -66,6 +66,9 @@ impl Ship {
             }
             self.belong(at, source.lineage);
         }
+        if is_new && seen.label.record_id.is_some() {
+            self.await_number(source.lineage);
+        }
         if let Some(floor) = floor {
             self.resumed.insert(source, seen.from.offset);
             for at in self.left.get(&seen.lineage).into_iter().flatten() {
@@ -73,6 +76,15 @@ impl Ship {
                     way.spooled.floors.insert(source, floor);
                 }
             }
+        }
+    }
+
+    /// Nothing more is sent of a lineage until the number of its new file is saved.
+    fn await_number(&mut self, lineage: LineageId) {
+        let next = self.saving + 1;
+        if let Some(way) = self.ways.of(lineage).and_then(|at| self.ways.get_mut(at)) {
+            way.numbered = Some(next);
+            self.are_numbers_awaited = true;
         }
     }
 
@@ -172,7 +184,7 @@ impl Ship {
         let Some(way) = self.ways.get(at) else { return };
         let length = block.remarks.cut_from.unwrap_or_default();
         let error = format!("a line of {length} bytes is longer than max_line");
-        let letter = letter(way, block, 0, "LINE_TOO_LONG".into(), error);
+        let letter = letter(way, &self.realm, block, 0, ("LINE_TOO_LONG".into(), error));
         let (lineage, end) = (&way.lineage, letter.end);
         tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
         self.burying += 1;
@@ -304,6 +316,16 @@ impl Ship {
                 self.hold_up(at, cause);
                 is_kept
             }
+            Verdict::Suspect
+                if cause.may_be_time() && self.flight.retime(run, clock::unix_ms()) =>
+            {
+                counters.retimed.add(u64::from(run.count));
+                let (lineage, topic) = (&way.lineage, &way.topic);
+                if !std::mem::replace(&mut way.is_retimed, true) {
+                    tracing::warn!(%lineage, %topic, %cause, "kafka does not take the time of records: they get that of sending");
+                }
+                way.lane.came_back(piece)
+            }
             Verdict::Suspect => {
                 counters.suspected.add(u64::from(run.count));
                 match way.lane.refused(piece) {
@@ -329,7 +351,7 @@ impl Ship {
         let Some(block) = self.flight.load(slot).block() else {
             unreachable!("what was sent alone is in memory")
         };
-        let letter = letter(way, block, record, cause.name(), cause.to_string());
+        let letter = letter(way, &self.realm, block, record, (cause.name(), cause.to_string()));
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
         let duty = self.flight.take(slot, record, 1);
@@ -387,6 +409,9 @@ impl Ship {
             }
             Note::DeadLettersFail => {}
             Note::Spool(event) => self.spool_event(event),
+            Note::Saved(batches) => {
+                self.saved = batches;
+            }
             Note::SaveFailed => self.crew.counters.checkpoint_failures.add(1),
         }
     }
@@ -440,19 +465,29 @@ impl Ship {
 }
 
 /// A record of a way, and why it is not sent.
-fn letter(way: &Way, block: &Block, record: u32, reason: String, error: String) -> Letter {
+fn letter(way: &Way, realm: &Realm, block: &Block, record: u32, why: (String, String)) -> Letter {
+    let (name, end) = (way.name(realm, block), block.place_of(record));
+    let id = block.label.record_id.zip(name);
+    let mut headers = block.label.headers.clone();
+    if let Some((RecordId::Headers, name)) = id {
+        headers.push((RecordId::SOURCE_HEADER.into(), name.to_string().into()));
+        headers.push((RecordId::OFFSET_HEADER.into(), end.to_string().into()));
+    }
+    let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end).into());
+    let (reason, error) = why;
     Letter {
         lineage: (*way.lineage).clone(),
         generation: block.source.generation,
         start: Some(block.start_of(record)),
-        end: block.place_of(record),
+        end,
         topic: way.topic.to_string(),
         partition: way.partition,
         reason,
         error,
         value: block.record(record).to_vec(),
-        key: block.label.key.clone(),
-        headers: block.label.headers.clone(),
+        key: own.or_else(|| block.label.key.clone()),
+        headers,
         remarks: block.remarks,
+        made_ms: Some(block.times.of(record)),
     }
 }

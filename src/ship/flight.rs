@@ -151,6 +151,17 @@ impl Flight {
         }
     }
 
+    /// Gives records a new time. False if they had it before, about, or are not in memory.
+    pub(super) fn retime(&mut self, run: Run, ms: i64) -> bool {
+        match &mut self.load_mut(run.slot).cargo {
+            Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => {
+                let count = block.len();
+                block.times.replace(run.first..run.first + run.count, count, ms)
+            }
+            Cargo::Copied { .. } => false,
+        }
+    }
+
     /// Records leave the slot for the spool, which has them.
     pub(super) fn leave(&mut self, slot: Slot, count: u32) {
         self.load_mut(slot).left -= count;

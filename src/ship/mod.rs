@@ -63,15 +63,28 @@ const DEADLINES_EVERY: Duration = Duration::from_millis(500);
 /// is behind.
 #[derive(Debug)]
 pub enum Note {
-    Topic { name: String, answer: Result<u32, Cause> },
+    Topic {
+        name: String,
+        answer: Result<u32, Cause>,
+    },
     DeadLettered(Vec<DeadLettered<Duty>>),
     DeadLettersFail,
+    /// So many batches of changes are durable.
+    Saved(u64),
     SaveFailed,
     Spool(spool::Event),
 }
 
 /// Up to where sources are acknowledged, by name.
 pub type Acknowledged = HashMap<Lineage, HashMap<Generation, Mark>>;
+
+/// What tells sources of this daemon from those of any other.
+#[derive(Debug, Clone)]
+pub struct Realm {
+    pub host: String,
+    /// When its state directory was begun, in milliseconds since 1970.
+    pub born_ms: u64,
+}
 
 /// Whom the ship hands what it knows to.
 pub struct Crew {
@@ -110,7 +123,7 @@ pub struct Arrival {
 pub struct Ship {
     kafka: settings::Kafka,
     inputs: Vec<settings::Input>,
-    host: String,
+    realm: Realm,
     checkpoint_interval: Duration,
     producer: Producer,
     crew: Crew,
@@ -128,6 +141,11 @@ pub struct Ship {
     moved: BTreeMap<SourceId, Frontier>,
     changes: Vec<Change>,
     saved_at: Instant,
+    /// Batches of changes that were handed over to be saved, and those that are durable.
+    saving: u64,
+    saved: u64,
+    /// Records wait until the numbers of their files are saved.
+    are_numbers_awaited: bool,
     is_reachable: bool,
     /// Why a broker does not let us in, as said last.
     refusal: Option<String>,
@@ -173,7 +191,7 @@ impl Ship {
     /// Must be called inside a tokio runtime.
     pub fn new(
         settings: &Settings,
-        host: String,
+        realm: Realm,
         mut crew: Crew,
         notes: mpsc::Sender<Note>,
     ) -> Result<Self, CreateError> {
@@ -182,7 +200,7 @@ impl Ship {
             producer: Producer::new(&settings.kafka)?,
             kafka: settings.kafka.clone(),
             inputs: settings.inputs.clone(),
-            host,
+            realm,
             checkpoint_interval: settings.checkpoint_interval,
             budget: crew.budget.clone(),
             crew,
@@ -199,6 +217,9 @@ impl Ship {
             moved: BTreeMap::new(),
             changes: Vec::new(),
             saved_at: clock::now(),
+            saving: 0,
+            saved: 0,
+            are_numbers_awaited: false,
             is_reachable: true,
             refusal: None,
             is_fatal: false,
@@ -315,7 +336,10 @@ impl Ship {
             self.watch_deadlines(now);
         }
         let is_due = now.duration_since(self.saved_at) >= self.checkpoint_interval;
-        if is_due || self.changes.len() + self.moved.len() >= CHANGES_MAX {
+        if is_due
+            || self.are_numbers_awaited
+            || self.changes.len() + self.moved.len() >= CHANGES_MAX
+        {
             self.save();
         }
     }
@@ -342,7 +366,10 @@ impl Ship {
             return;
         }
         match self.crew.checkpoints.send(changes) {
-            Ok(()) => {}
+            Ok(()) => {
+                self.saving += 1;
+                self.are_numbers_awaited = false;
+            }
             // In front of what comes next: a later change about a source supersedes.
             Err(checkpoint::Refused::Busy(changes)) => self.changes = changes,
             Err(checkpoint::Refused::Stopped(_)) => {

@@ -102,6 +102,7 @@ impl Ship {
             tally: Tally::default(),
             label: loaded.label,
             remarks: loaded.remarks,
+            times: loaded.times,
             read_at: clock::now(),
             permit,
         };

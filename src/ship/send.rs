@@ -51,6 +51,7 @@ impl Ship {
             && let Some(partition) = self.partition(at)
             && let Some(way) = self.ways.get_mut(at)
             && !way.rests(clock::now())
+            && way.is_numbered(self.saved)
             && let Some(piece) = way.lane.next_piece()
             && self.shares.may_go(way.target(), at, piece.suspect)
         {
@@ -58,7 +59,8 @@ impl Ship {
                 unreachable!("what waits is in memory")
             };
             let (from, until) = (piece.from, piece.until);
-            let handed = self.producer.send(partition, piece.slot, block, from, until);
+            let name = way.name(&self.realm, block);
+            let handed = self.producer.send(partition, piece.slot, block, name, from..until);
             let taken = handed.done - u32::try_from(handed.refused.len()).unwrap_or(u32::MAX);
             way.lane.handed(handed.done, taken);
             self.shares.handed(way.target(), taken);
@@ -111,7 +113,7 @@ impl Ship {
         let count = self.topics.partitions(&way.topic)?;
         let chosen = match way.pinned {
             Some(number) => number,
-            None => partition::of_lineage(&self.host, &way.lineage, count),
+            None => partition::of_lineage(&self.realm.host, &way.lineage, count),
         };
         if way.partition != Some(chosen) {
             self.lead(at, chosen);

@@ -5,10 +5,13 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use super::Realm;
 use super::share::Target;
 use crate::lane::Lane;
 use crate::ledger::Ticket;
-use crate::record::{Ahead, Block, Generation, Lineage, LineageId, Mark, Offset, SourceId};
+use crate::record::{
+    Ahead, Block, Generation, Lineage, LineageId, Mark, Offset, SourceId, SourceName,
+};
 use crate::spool::{EntryId, LaneId, Put};
 use crate::tail::Gate;
 
@@ -30,6 +33,11 @@ pub(super) struct Way {
     pub(super) rests_until: Option<Instant>,
     /// When the broker last acknowledged something, or there was nothing to acknowledge.
     pub(super) moved_at: Instant,
+    /// The batch of changes to be saved that its files' latest numbers are in. Before they are, no
+    /// record that says which it is may be sent: after a crash another file could have the number.
+    pub(super) numbered: Option<u64>,
+    /// It was said that times of its records were replaced.
+    pub(super) is_retimed: bool,
     pub(super) spooled: Seldom,
 }
 
@@ -141,6 +149,8 @@ impl Way {
             bytes: 0,
             rests_until: None,
             moved_at: now,
+            numbered: None,
+            is_retimed: false,
             spooled: Seldom::default(),
         }
     }
@@ -165,6 +175,17 @@ impl Way {
         let is_sent = self.lane.is_empty() && self.lane.is_direct() && self.bytes == 0;
         let is_drained = spooled.records == 0 && spooled.unstored == 0 && spooled.held.is_empty();
         is_sent && is_drained && spooled.floors.is_empty() && spooled.replay.asked.is_none()
+    }
+
+    /// What the records of a block call their source, if they do.
+    pub(super) fn name(&self, realm: &Realm, block: &Block) -> Option<SourceName> {
+        block.label.record_id?;
+        let Realm { host, born_ms } = realm;
+        Some(SourceName::of(host, *born_ms, &self.lineage, block.source.generation))
+    }
+
+    pub(super) fn is_numbered(&self, saved: u64) -> bool {
+        self.numbered.is_none_or(|batch| batch <= saved)
     }
 
     pub(super) fn rests(&self, now: Instant) -> bool {

@@ -9,7 +9,7 @@ use super::entry::At;
 use super::lane::Lane;
 use super::payload::Form;
 use super::wire::{Reader, len32};
-use crate::record::{Anchor, Generation, Offset, Remarks};
+use crate::record::{Anchor, Generation, Offset, Remarks, Times};
 
 pub(super) const MAGIC: [u8; 4] = *b"\xf5TSb";
 /// The fixed part of a header, up to the lane's names.
@@ -28,6 +28,9 @@ const CUT: u32 = 1 << 3;
 const PINNED: u32 = 1 << 4;
 const UNFINISHED: u32 = 1 << 5;
 const COLUMNS: u32 = 1 << 6;
+
+/// In an extension, of which each part has a name and a length, a byte each.
+const READ_MS: u8 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
@@ -49,7 +52,7 @@ pub(super) struct Header {
     pub(super) payload_len: u32,
     pub(super) payload_crc: u32,
     pub(super) raw_len: u32,
-    /// What a later version may have to say of the block, passed on as it is.
+    /// What versions had to say of the block later; what of it is not known is passed on as it is.
     pub(super) extension: Vec<u8>,
 }
 
@@ -69,6 +72,28 @@ impl Parsed {
 }
 
 impl Header {
+    /// The extension, if its records were not read about when they were staged.
+    pub(super) fn extension(times: &Times, staged_ms: u64) -> Vec<u8> {
+        match times {
+            Times::Read(ms) if !times.are_about(staged_ms.cast_signed()) => {
+                [&[READ_MS, 8], ms.to_le_bytes().as_slice()].concat()
+            }
+            Times::Read(_) | Times::Each(_) => Vec::new(),
+        }
+    }
+
+    /// When its records were read, about.
+    pub(super) fn read_ms(&self) -> i64 {
+        let mut reader = Reader(&self.extension);
+        while let Some([name, len]) = reader.array() {
+            let Some(value) = reader.bytes(usize::from(len)) else { break };
+            if let (READ_MS, Ok(ms)) = (name, value.try_into()) {
+                return i64::from_le_bytes(ms);
+            }
+        }
+        self.wall_ms.cast_signed()
+    }
+
     fn flags(&self) -> u32 {
         let flag = |set: bool, bit: u32| if set { bit } else { 0 };
         flag(self.start_anchor.is_some(), START_ANCHORED)
@@ -273,6 +298,17 @@ pub(super) mod tests {
         assert_eq!(parsed.header, Header { payload_len: 7, payload_crc, ..header() });
         assert_eq!(parsed.block_len() as usize, written().len());
         assert!(!parsed.dead);
+    }
+
+    #[test]
+    fn when_it_was_read_is_there_if_it_was_not_staged_then() {
+        let read = |extension| Header { extension, wall_ms: 1_000_000, ..header() }.read_ms();
+        let early = Header::extension(&Times::Read(5), 1_000_000);
+        assert_eq!(read([b"\x07\x02ab".as_slice(), &early, b"\x09"].concat()), 5);
+        assert_eq!(read(early), 5);
+        assert_eq!(read(b"later".to_vec()), 1_000_000);
+        assert_eq!(Header::extension(&Times::Read(999_000), 1_000_000), b"");
+        assert_eq!(Header::extension(&Times::Each(vec![5]), 1_000_000), b"");
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Keeper {
                     payload_len: 0,
                     payload_crc: 0,
                     raw_len,
-                    extension: Vec::new(),
+                    extension: Header::extension(&put.block.times, pending.wall_ms),
                 };
                 pending.draft = Some(Draft::new(header, payload));
             }

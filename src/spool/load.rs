@@ -14,7 +14,7 @@ use super::lane::LaneId;
 use super::payload::{Form, Unpacked};
 use super::walk::{read_block, read_some};
 use super::{Event, Loaded, payload};
-use crate::record::Label;
+use crate::record::{Label, Times};
 
 /// What is kept of damaged blocks, for a person to look at.
 const ASIDE_BYTES_MAX: u64 = 16 << 20;
@@ -136,14 +136,16 @@ fn loaded(
     place: &Place,
 ) -> Loaded {
     let header = &parsed.header;
-    let Unpacked { key, headers, records } = unpacked;
+    let Unpacked { key, headers, record_id, times, records } = unpacked;
+    let topic = header.lane.topic.as_str().into();
     Loaded {
         id,
         start_anchor: header.start_anchor,
         end_anchor: header.end_anchor,
         partition: header.partition,
-        label: Arc::new(Label { topic: header.lane.topic.as_str().into(), key, headers }),
+        label: Arc::new(Label { topic, key, headers, record_id, of_stderr: None }),
         remarks: header.remarks,
+        times: times.map_or(Times::Read(header.read_ms()), Times::Each),
         staged_ms: header.wall_ms,
         bytes,
         records,
@@ -163,6 +165,7 @@ fn from_memory(pending: &Pending) -> Loaded {
         partition: put.partition,
         label: Arc::clone(&put.block.label),
         remarks: put.block.remarks,
+        times: put.block.times.only(put.records.numbers()),
         staged_ms: pending.wall_ms,
         bytes,
         records,

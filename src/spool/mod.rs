@@ -56,7 +56,7 @@ use crate::clock;
 use crate::dead_letter::DeadLettered;
 use crate::ledger::{Fate, Settlement, Ticket};
 use crate::produce::Delivered;
-use crate::record::{Ahead, Anchor, Block, Generation, Label, Mark, Offset, Remarks, Slice};
+use crate::record::{Ahead, Anchor, Block, Generation, Label, Mark, Offset, Remarks, Slice, Times};
 use crate::settings;
 
 /// Some records of one block, all of one lane.
@@ -155,6 +155,7 @@ pub struct Loaded {
     pub partition: Option<i32>,
     pub label: Arc<Label>,
     pub remarks: Remarks,
+    pub times: Times,
     /// When it was staged, in milliseconds since 1970.
     pub staged_ms: u64,
     pub bytes: Vec<u8>,

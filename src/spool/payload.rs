@@ -4,7 +4,7 @@ use std::io;
 
 use super::runs::Runs;
 use super::wire::{Reader, len32, put_bytes, put_varint, unzigzag, zigzag};
-use crate::record::{Block, Label, Offset, Slice};
+use crate::record::{Block, Label, Offset, RecordId, Slice, Times};
 
 /// zstd's fastest ordinary level: a quarter of the bytes for 0.14 µs more a record than lz4.
 const LEVEL: i32 = 1;
@@ -21,23 +21,35 @@ pub(super) enum Form {
 }
 
 /// Bits of that word. A bit that is not known here cannot be passed over: without what it stands
-/// for records would be sent as something else than they are. 4 and 8 are taken (`docs/design.md`).
+/// for records would be sent as something else than they are. 4 is taken (`docs/design.md`).
 const KEY: u64 = 1;
 const HEADERS: u64 = 1 << 1;
-const KNOWN: u64 = KEY | HEADERS;
+const TIMES: u64 = 1 << 3;
+/// Of these no column follows: the id of a record is made of its place.
+const ID_AS_KEY: u64 = 1 << 4;
+const ID_AS_HEADERS: u64 = 1 << 5;
+const KNOWN: u64 = KEY | HEADERS | TIMES | ID_AS_KEY | ID_AS_HEADERS;
 
 /// What a payload holds: what all records carry, and where they are in it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Unpacked {
     pub(super) key: Option<Vec<u8>>,
     pub(super) headers: Vec<(String, Vec<u8>)>,
+    pub(super) record_id: Option<RecordId>,
+    /// If each has its own.
+    pub(super) times: Option<Vec<i64>>,
     pub(super) records: Vec<Slice>,
 }
 
 /// The records numbered `numbers` of `block`, in order, `start` being where the entry begins.
 pub(super) fn pack(block: &Block, numbers: &Runs, start: Offset) -> Vec<u8> {
     let mut out = Vec::new();
-    put_label(&mut out, &block.label);
+    let times = match block.times.only(numbers.numbers()) {
+        Times::Read(_) => None,
+        Times::Each(times) => Some(times),
+    };
+    put_label(&mut out, &block.label, if times.is_some() { TIMES } else { 0 });
+    put_times(&mut out, &times.unwrap_or_default());
     let mut before = start.0;
     for number in numbers.numbers() {
         let end = block.place_of(number).0;
@@ -51,9 +63,16 @@ pub(super) fn pack(block: &Block, numbers: &Runs, start: Offset) -> Vec<u8> {
     out
 }
 
-fn put_label(out: &mut Vec<u8>, Label { topic: _, key, headers }: &Label) {
+/// Which columns there are, those that follow the label's included; and the label.
+fn put_label(out: &mut Vec<u8>, label: &Label, others: u64) {
+    let Label { topic: _, key, headers, record_id, of_stderr: _ } = label;
     let flag = |set: bool, bit: u64| if set { bit } else { 0 };
-    put_varint(out, flag(key.is_some(), KEY) | flag(!headers.is_empty(), HEADERS));
+    let id = match record_id {
+        None => 0,
+        Some(RecordId::Key) => ID_AS_KEY,
+        Some(RecordId::Headers) => ID_AS_HEADERS,
+    };
+    put_varint(out, flag(key.is_some(), KEY) | flag(!headers.is_empty(), HEADERS) | id | others);
     if let Some(key) = key {
         put_bytes(out, key);
     }
@@ -63,6 +82,14 @@ fn put_label(out: &mut Vec<u8>, Label { topic: _, key, headers }: &Label) {
     for (name, value) in headers {
         put_bytes(out, name.as_bytes());
         put_bytes(out, value);
+    }
+}
+
+fn put_times(out: &mut Vec<u8>, times: &[i64]) {
+    let mut before = 0_i64;
+    for &time in times {
+        put_varint(out, zigzag(time.wrapping_sub(before)));
+        before = time;
     }
 }
 
@@ -80,6 +107,15 @@ pub(super) fn unpack(raw: &[u8], count: u32, form: Form) -> Option<Unpacked> {
             let name = String::from_utf8(read_bytes(&mut reader)?.to_vec()).ok()?;
             unpacked.headers.push((name, read_bytes(&mut reader)?.to_vec()));
         }
+        unpacked.record_id = match columns & (ID_AS_KEY | ID_AS_HEADERS) {
+            0 => None,
+            ID_AS_KEY => Some(RecordId::Key),
+            ID_AS_HEADERS => Some(RecordId::Headers),
+            _ => return None,
+        };
+        if columns & TIMES != 0 {
+            unpacked.times = Some(read_times(&mut reader, count)?);
+        }
     }
     unpacked.records = slices(raw, reader, count)?;
     Some(unpacked)
@@ -88,6 +124,17 @@ pub(super) fn unpack(raw: &[u8], count: u32, form: Form) -> Option<Unpacked> {
 fn read_bytes<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
     let len = usize::try_from(reader.varint()?).ok()?;
     reader.bytes(len)
+}
+
+fn read_times(reader: &mut Reader<'_>, count: u32) -> Option<Vec<i64>> {
+    // No more than there can be: the count may be anything.
+    let mut times = Vec::with_capacity((count as usize).min(reader.0.len()));
+    let mut time = 0_i64;
+    for _ in 0..count {
+        time = time.wrapping_add(unzigzag(reader.varint()?));
+        times.push(time);
+    }
+    Some(times)
 }
 
 fn slices(raw: &[u8], mut reader: Reader<'_>, count: u32) -> Option<Vec<Slice>> {
@@ -139,10 +186,13 @@ mod tests {
     fn label() -> impl Strategy<Value = Label> {
         let bytes = || prop::collection::vec(any::<u8>(), 0..20);
         let headers = prop::collection::vec((".{0,8}", bytes()), 0..4);
-        (prop::option::of(bytes()), headers).prop_map(|(key, headers)| Label {
+        let id = prop::option::of(prop::sample::select(vec![RecordId::Key, RecordId::Headers]));
+        (prop::option::of(bytes()), headers, id).prop_map(|(key, headers, record_id)| Label {
             topic: "t".into(),
             key,
             headers,
+            record_id,
+            of_stderr: None,
         })
     }
 
@@ -160,14 +210,23 @@ mod tests {
         }
 
         #[test]
-        fn what_records_carry_comes_back(label in label(), cut in 0_usize..50) {
+        fn what_records_carry_comes_back(
+            label in label(),
+            times in prop::option::of(prop::collection::vec(any::<i64>(), 3)),
+            cut in 0_usize..50,
+        ) {
             let mut raw = Vec::new();
-            put_label(&mut raw, &label);
-            let Label { key, headers, .. } = label;
-            let known = Some(Unpacked { key, headers, records: Vec::new() });
-            prop_assert_eq!(unpack(&raw, 0, Form::Columns), known);
+            put_label(&mut raw, &label, if times.is_some() { TIMES } else { 0 });
+            put_times(&mut raw, times.as_deref().unwrap_or_default());
+            // The ends and lengths of three records of no bytes.
+            raw.extend([0; 6]);
+            let Label { key, headers, record_id, .. } = label;
+            let at = u32::try_from(raw.len()).unwrap();
+            let records = vec![Slice { from: at, to: at, end: 0 }; 3];
+            let known = Some(Unpacked { key, headers, record_id, times, records });
+            prop_assert_eq!(unpack(&raw, 3, Form::Columns), known);
             let short = raw.len().saturating_sub(cut + 1);
-            prop_assert_eq!(unpack(&raw[..short], 0, Form::Columns), None);
+            prop_assert_eq!(unpack(&raw[..short], 3, Form::Columns), None);
         }
     }
 

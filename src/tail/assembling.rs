@@ -9,7 +9,9 @@ use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::encode::Encoder;
 use crate::process::{Assembly, Flush, Made, Out, Place, Recipe};
-use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally};
+use crate::record::{Anchor, Block, Label, Mark, Offset, Remarks, Slice, Stream, Tally, Times};
+
+const NS_PER_MS: i64 = 1_000_000;
 
 /// Bytes of the file, and where they begin in it.
 type Window<'a> = Option<(Offset, &'a [u8])>;
@@ -73,7 +75,7 @@ impl Source {
         let Some(assembly) = &mut self.assembly else { return Vec::new() };
         let mut out = assembly.take();
         let last = assembly.place(self.at.offset);
-        let mut runs = out.runs();
+        let mut runs = out.runs(self.label.of_stderr.is_some());
         if runs.is_empty() {
             if last.offset == self.resume.offset {
                 assembly.put_back(out.tally);
@@ -123,11 +125,18 @@ impl Source {
             records: made.iter().map(slice).collect(),
             is_ragged,
             tally: Tally::default(),
-            label: self.label.clone(),
+            label: self.label_by(made.first().and_then(|made| made.stream)),
             remarks: made.first().map_or(Remarks::default(), |made| made.remarks),
+            times: times(made),
             read_at: self.read_at.unwrap_or_else(clock::now),
             permit,
         }
+    }
+
+    /// What records of a stream carry.
+    fn label_by(&self, stream: Option<Stream>) -> Arc<Label> {
+        let of_stderr = self.label.of_stderr.as_ref().filter(|_| stream == Some(Stream::Stderr));
+        of_stderr.unwrap_or(&self.label).clone()
     }
 
     /// How a place is recognised; nothing if the file does not tell.
@@ -146,6 +155,16 @@ impl Source {
         let anchor = identity::anchor_at(self.file.as_ref()?, offset).ok().flatten()?;
         Some(Mark { offset, anchor, ahead })
     }
+}
+
+/// What lines say, where that can be; otherwise when they were read, which was just now.
+fn times(made: &[Made]) -> Times {
+    let read_ms = clock::unix_ms();
+    if made.iter().all(|made| made.time_ns.is_none()) {
+        return Times::Read(read_ms);
+    }
+    let written = |made: &Made| Times::believed(made.time_ns?.div_euclid(NS_PER_MS), read_ms);
+    Times::Each(made.iter().map(|made| written(made).unwrap_or(read_ms)).collect())
 }
 
 /// The bytes of a run of records. Those of the only one are not copied.

@@ -449,7 +449,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let step = match read {
             Ok(Read::Block(block)) => {
                 input.limit.pay_for(&block);
-                (self.emit)(Event::Block(block));
+                (self.emit)(Event::Block(*block));
                 Step::Worked
             }
             Ok(Read::Blocks(blocks)) => {

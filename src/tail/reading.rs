@@ -10,7 +10,7 @@ use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::frame::{self, Rule, Stop};
 use crate::process::{Flush, Raw};
-use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally};
+use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally, Times};
 use crate::settings::LongLine;
 
 /// The most bytes of one read, and so of one block that is not a single long line.
@@ -23,7 +23,7 @@ const RECORD_COST: usize = 192 + 24;
 /// What one attempt to read a block brought.
 #[derive(Debug)]
 pub(super) enum Read {
-    Block(Block),
+    Block(Box<Block>),
     /// What became whole, in order; nothing, if all of it waits for more.
     Blocks(Vec<Block>),
     /// Progress, but no block yet: a long line is being searched for its end.
@@ -237,7 +237,7 @@ impl Source {
         }
         let Some(assembly) = &mut self.assembly else {
             self.advance(end);
-            return Ok(Read::Block(self.block(lines, start, end, permit)));
+            return Ok(Read::Block(Box::new(self.block(lines, start, end, permit))));
         };
         let mut from = start.offset;
         for line in &lines.lines {
@@ -268,6 +268,7 @@ impl Source {
         let (source, read_at) = (self.id, self.read_at.unwrap_or_else(clock::now));
         let (is_ragged, tally) = (false, Tally::default());
         let label = self.label.clone();
+        let times = Times::Read(clock::unix_ms());
         Block {
             source,
             start,
@@ -278,6 +279,7 @@ impl Source {
             tally,
             label,
             remarks,
+            times,
             read_at,
             permit,
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Field, Origin, Rendered, Template};
-use crate::record::Label;
+use crate::record::{Label, RecordId, Stream};
 
 /// As in `org.apache.kafka.common.internals.Topic`.
 const TOPIC_LEN_MAX: usize = 249;
@@ -20,6 +20,7 @@ pub struct Labels {
     pub topics_max: usize,
     pub key: Option<Template>,
     pub headers: Vec<(String, Template)>,
+    pub record_id: Option<RecordId>,
 }
 
 /// Why a lineage's lines go to `topic_fallback`.
@@ -64,11 +65,29 @@ impl Labels {
         Self { topic, topics_max: 100, ..Self::default() }
     }
 
-    /// The most bytes of key and headers that any path makes.
+    /// What it is depends on the stream of a record.
+    pub fn has_stream(&self) -> bool {
+        let values = self.headers.iter().map(|(_, value)| value);
+        values.chain(&self.key).any(|template| template.has(Field::Stream))
+    }
+
+    fn render(&self, topic: &Arc<str>, origin: Origin<'_>) -> Label {
+        let value = |template: &Template| template.render(&origin).bytes;
+        Label {
+            topic: topic.clone(),
+            key: self.key.as_ref().map(value),
+            headers: self.headers.iter().map(|(name, v)| (name.clone(), value(v))).collect(),
+            record_id: self.record_id,
+            of_stderr: None,
+        }
+    }
+
+    /// The most bytes of key, headers and record ids that any path makes.
     pub fn len_max(&self) -> usize {
         let key = self.key.as_ref().map_or(0, Template::len_max);
         let header = |(name, value): &(String, Template)| Label::header_len(name, value.len_max());
-        key + self.headers.iter().map(header).sum::<usize>()
+        let id = self.record_id.map_or(0, RecordId::len_max);
+        key + self.headers.iter().map(header).sum::<usize>() + id
     }
 }
 
@@ -76,7 +95,7 @@ impl Labels {
 #[derive(Debug)]
 pub struct Labeller {
     labels: Labels,
-    /// If no path changes it.
+    /// If no path changes it, nor a stream.
     constant: Option<Arc<Label>>,
     /// Topics that were made of paths.
     topics: HashSet<Arc<str>>,
@@ -106,13 +125,11 @@ impl Labeller {
                 (self.labels.topic_fallback.as_deref().unwrap_or_default().into(), Some(why))
             }
         };
-        let value = |template: &Template| template.render(&origin).bytes;
-        let headers = &self.labels.headers;
-        let label = Label {
-            topic,
-            key: self.labels.key.as_ref().map(value),
-            headers: headers.iter().map(|(name, v)| (name.clone(), value(v))).collect(),
-        };
+        let mut label = self.labels.render(&topic, origin.by(Stream::Stdout));
+        if self.labels.has_stream() {
+            let other = self.labels.render(&topic, origin.by(Stream::Stderr));
+            label.of_stderr = Some(Arc::new(other));
+        }
         (Arc::new(label), fallback)
     }
 

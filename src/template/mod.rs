@@ -1,4 +1,5 @@
-//! Templates: texts with places for what is known of a file before a line of it has been read.
+//! Templates: texts with places for what is known of a file before a line of it has been read, and
+//! of a container's line for the stream that it came from.
 //!
 //! Pure: the same path gives the same text, so that what is read again carries the same.
 
@@ -9,6 +10,8 @@ mod tests;
 
 use std::fmt;
 
+use crate::record::Stream;
+
 pub use label::{Fallback, Labeller, Labels, TopicError, check_topic};
 pub use origin::Origin;
 
@@ -16,6 +19,8 @@ pub use origin::Origin;
 /// `NAME_MAX` of Linux).
 const PATH_LEN_MAX: usize = 4096;
 const NAME_LEN_MAX: usize = 255;
+/// How long a stream's name is.
+const STREAM_LEN: usize = 6;
 
 /// What a template may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +36,7 @@ pub enum Field {
     Container,
     Restart,
     Id,
+    Stream,
 }
 
 impl Field {
@@ -45,6 +51,7 @@ impl Field {
         ("container", Self::Container),
         ("restart", Self::Restart),
         ("id", Self::Id),
+        ("stream", Self::Stream),
     ];
 
     fn name(self) -> &'static str {
@@ -52,7 +59,19 @@ impl Field {
     }
 
     fn len_max(self) -> usize {
-        if self == Self::Path { PATH_LEN_MAX } else { NAME_LEN_MAX }
+        match self {
+            Self::Path => PATH_LEN_MAX,
+            Self::Stream => STREAM_LEN,
+            Self::Host
+            | Self::Input
+            | Self::FileName
+            | Self::Namespace
+            | Self::Pod
+            | Self::Uid
+            | Self::Container
+            | Self::Restart
+            | Self::Id => NAME_LEN_MAX,
+        }
     }
 }
 
@@ -63,15 +82,27 @@ pub enum Wrong {
     Unclosed,
     /// `}` without its `{`.
     Unopened,
-    /// Differs from record to record, and is to come.
-    PerRecord(String),
     Unknown(String),
+    /// The input has no such field among its `fields`.
+    NotGiven(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
     Field(Field),
+    /// One of the input's `fields`, until these are put in.
+    Given(String),
+}
+
+/// What is the same for a whole input.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    pub host: &'a str,
+    pub id: &'a str,
+    pub fields: &'a [(String, String)],
+    /// If lines of the other one are not wanted.
+    pub stream: Option<Stream>,
 }
 
 /// A text with fields in it. `{{` and `}}` stand for the braces themselves.
@@ -102,7 +133,7 @@ impl Template {
             } else {
                 let opened = from.strip_prefix('{').ok_or(Wrong::Unopened)?;
                 let (name, after) = opened.split_once('}').ok_or(Wrong::Unclosed)?;
-                template.0.push(Part::Field(field(name)?));
+                template.0.push(part(name)?);
                 after
             };
         }
@@ -111,18 +142,22 @@ impl Template {
     }
 
     /// Puts in what is the same for a whole input.
-    #[must_use]
-    pub fn bind(self, host: &str, input: &str) -> Self {
+    pub fn bind(self, input: &Input<'_>) -> Result<Self, Wrong> {
         let mut bound = Self::default();
         for part in self.0 {
-            match part {
-                Part::Text(text) => bound.push_text(&text),
-                Part::Field(Field::Host) => bound.push_text(host),
-                Part::Field(Field::Input) => bound.push_text(input),
-                other @ Part::Field(_) => bound.0.push(other),
+            match (part, input.stream) {
+                (Part::Text(text), _) => bound.push_text(&text),
+                (Part::Field(Field::Host), _) => bound.push_text(input.host),
+                (Part::Field(Field::Input), _) => bound.push_text(input.id),
+                (Part::Field(Field::Stream), Some(stream)) => bound.push_text(stream.name()),
+                (other @ Part::Field(_), _) => bound.0.push(other),
+                (Part::Given(name), _) => {
+                    let given = input.fields.iter().find(|(given, _)| *given == name);
+                    bound.push_text(&given.ok_or(Wrong::NotGiven(name))?.1);
+                }
             }
         }
-        bound
+        Ok(bound)
     }
 
     fn push_text(&mut self, text: &str) {
@@ -146,8 +181,13 @@ impl Template {
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
-            Part::Field(_) => None,
+            Part::Field(_) | Part::Given(_) => None,
         })
+    }
+
+    /// Whether it asks for any of the input's `fields`.
+    pub fn has_given(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Given(_)))
     }
 
     pub fn has(&self, field: Field) -> bool {
@@ -159,6 +199,7 @@ impl Template {
         let len = |part: &Part| match part {
             Part::Text(text) => text.len(),
             Part::Field(field) => field.len_max(),
+            Part::Given(_) => 0,
         };
         self.0.iter().map(len).sum()
     }
@@ -172,18 +213,19 @@ impl Template {
                     Some(value) => rendered.bytes.extend_from_slice(value),
                     None => rendered.missing = rendered.missing.or(Some(*field)),
                 },
+                Part::Given(_) => {}
             }
         }
         rendered
     }
 }
 
-fn field(name: &str) -> Result<Field, Wrong> {
-    if name == "stream" || name.starts_with("field:") {
-        return Err(Wrong::PerRecord(name.to_owned()));
+fn part(name: &str) -> Result<Part, Wrong> {
+    if let Some(given) = name.strip_prefix("field:") {
+        return Ok(Part::Given(given.to_owned()));
     }
     let known = Field::ALL.iter().find(|(known, _)| *known == name);
-    known.map(|(_, field)| *field).ok_or_else(|| Wrong::Unknown(name.to_owned()))
+    known.map(|(_, field)| Part::Field(*field)).ok_or_else(|| Wrong::Unknown(name.to_owned()))
 }
 
 /// As it would be written.
@@ -193,6 +235,7 @@ impl fmt::Display for Template {
             match part {
                 Part::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}"))?,
                 Part::Field(field) => write!(f, "{{{}}}", field.name())?,
+                Part::Given(name) => write!(f, "{{field:{name}}}")?,
             }
         }
         Ok(())

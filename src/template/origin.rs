@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::Field;
+use crate::record::Stream;
 
 /// What is known of a file by its path. No name that kubelet makes holds an underscore, so these
 /// part them without doubt; what does not look like kubelet's says nothing.
@@ -17,6 +18,7 @@ use super::Field;
 pub struct Origin<'p> {
     path: &'p Path,
     pod: Pod<'p>,
+    stream: Option<Stream>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,7 +36,13 @@ impl<'p> Origin<'p> {
     pub fn of(path: &'p Path, real: Option<&'p Path>) -> Self {
         let pod = Pod::of(path);
         let real = real.map(Pod::of).unwrap_or_default();
-        Self { path, pod: pod.or(real) }
+        Self { path, pod: pod.or(real), stream: None }
+    }
+
+    /// The same of what came from one of a container's outputs.
+    #[must_use]
+    pub fn by(self, stream: Stream) -> Self {
+        Self { stream: Some(stream), ..self }
     }
 
     pub fn path(&self) -> &'p [u8] {
@@ -55,7 +63,8 @@ impl<'p> Origin<'p> {
         all.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
-    pub(super) fn get(&self, field: Field) -> Option<&'p [u8]> {
+    /// What is known of a field.
+    pub fn get(&self, field: Field) -> Option<&'p [u8]> {
         let Pod { namespace, pod, uid, container, restart, id } = self.pod;
         let text = match field {
             Field::Path => return Some(self.path.as_os_str().as_bytes()),
@@ -68,6 +77,7 @@ impl<'p> Origin<'p> {
             Field::Container => container,
             Field::Restart => restart,
             Field::Id => id,
+            Field::Stream => self.stream.map(Stream::name),
         };
         text.map(str::as_bytes)
     }

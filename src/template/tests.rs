@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::Stream;
 
 const ALL: &str = "{namespace}|{pod}|{uid}|{container}|{restart}|{id}";
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -58,9 +59,42 @@ fn texts_and_fields_take_turns() {
     let path = "/var/log/naïve.log";
     assert_eq!(rendered("{file.name}: {path}", path, None), format!("naïve.log: {path}"));
     assert_eq!(rendered("{{{file.name}}} }}{{", path, None), "{naïve.log} }{");
-    let bound = Template::parse("{host}-{input}-{{{host}").unwrap().bind("web-1", "a{b}");
+    let bound = bind("{host}-{input}-{{{host}", None).unwrap();
     assert_eq!(bound.constant(), Some("web-1-a{b}-{web-1"));
     assert_eq!(Template::parse("").unwrap().constant(), Some(""));
+}
+
+fn bind(text: &str, stream: Option<Stream>) -> Result<Template, Wrong> {
+    let fields = [("a.b".to_owned(), "{c}".to_owned())];
+    let input = Input { host: "web-1", id: "a{b}", fields: &fields, stream };
+    Template::parse(text).unwrap().bind(&input)
+}
+
+#[test]
+fn fields_of_an_input_are_the_same_for_all_its_records() {
+    assert_eq!(bind("x{field:a.b}", None).unwrap().constant(), Some("x{c}"));
+    assert_eq!(bind("{field:a}", None), Err(Wrong::NotGiven("a".into())));
+}
+
+#[test]
+fn a_stream_is_known_of_an_input_or_of_a_record() {
+    assert_eq!(bind("{stream}", Some(Stream::Stderr)).unwrap().constant(), Some("stderr"));
+    let open = bind("{stream}", None).unwrap();
+    let origin = Origin::of(Path::new("/a"), None);
+    assert_eq!((open.constant(), open.len_max()), (None, 6));
+    assert_eq!(open.render(&origin).missing, Some(Field::Stream));
+    assert_eq!(open.render(&origin.by(Stream::Stdout)).bytes, b"stdout");
+}
+
+#[test]
+fn each_stream_has_a_label_if_they_differ() {
+    let key = Some(Template::parse("{file.name}.{stream}").unwrap());
+    let (label, _) = Labeller::new(&Labels { key, ..Labels::plain("t") }).label(&pod(1), None);
+    let of_stderr = label.of_stderr.as_ref().unwrap();
+    assert_eq!(label.key.as_deref(), Some(&b"0.log.stdout"[..]));
+    assert_eq!(of_stderr.key.as_deref(), Some(&b"0.log.stderr"[..]));
+    assert_eq!(label.topic, of_stderr.topic);
+    assert_eq!(Labeller::new(&Labels::plain("t")).label(&pod(1), None).0.of_stderr, None);
 }
 
 #[test]
@@ -77,8 +111,6 @@ fn what_is_no_template_says_why() {
         ("a}", Wrong::Unopened),
         ("{hots}", Wrong::Unknown("hots".into())),
         ("{}", Wrong::Unknown(String::new())),
-        ("{stream}", Wrong::PerRecord("stream".into())),
-        ("{field:a.b}", Wrong::PerRecord("field:a.b".into())),
     ] {
         assert_eq!(Template::parse(text), Err(wrong), "{text}");
     }
@@ -176,7 +208,7 @@ proptest! {
     #[test]
     fn a_template_is_shown_as_it_may_be_written(
         parts in prop::collection::vec(prop_oneof![
-            "[a-z{}.]{0,4}", prop::sample::select(vec!["{{", "}}", "{pod}", "{file.name}", "{host}"]).prop_map(str::to_owned),
+            "[a-z{}.]{0,4}", prop::sample::select(vec!["{{", "}}", "{pod}", "{file.name}", "{host}", "{field:a.b}"]).prop_map(str::to_owned),
         ], 0..8),
     ) {
         if let Ok(template) = Template::parse(&parts.concat()) {

@@ -227,6 +227,32 @@ fn a_value_as_json_says_where_it_comes_from() {
 }
 
 #[test]
+fn a_value_as_ecs_is_what_filebeat_sends() {
+    let keys = [("value", "ecs"), ("fields", "{env: prod}"), ("format", "cri")];
+    let line = b"2026-11-21T10:00:00.5Z stderr F he said \"no\"\n";
+    let found = shipped(line, &keys, 1);
+    let mut value: serde_json::Value = serde_json::from_str(&found[0]).expect("is JSON");
+    let host = value["host"]["name"].take();
+    assert_eq!(host, value["agent"]["name"].take());
+    let path = value["log"]["file"]["path"].take();
+    assert!(path.as_str().is_some_and(|path| path.ends_with("/app.log")), "{path}");
+    value["agent"]["build"].take();
+    let expected = serde_json::json!({
+        "@timestamp": "2026-11-21T10:00:00.500Z",
+        "@metadata": {"beat": "filebeat", "type": "_doc", "version": "8.17.0"},
+        "message": "he said \"no\"",
+        "log": {"file": {"path": null}, "offset": 0},
+        "stream": "stderr",
+        "input": {"type": "container"},
+        "agent": {"type": "filebeat", "version": "8.17.0", "name": null, "build": null},
+        "ecs": {"version": "8.0.0"},
+        "host": {"name": null},
+        "fields": {"env": "prod"},
+    });
+    assert_eq!(value, expected);
+}
+
+#[test]
 fn a_line_too_long_goes_to_the_dead_letters_if_that_is_wanted() {
     let mock = MockCluster::new(1).expect("a mock cluster");
     mock.create_topic("logs", 1, 1).expect("a mock topic");

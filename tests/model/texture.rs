@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tailspool::budget::Budget;
 use tailspool::clock;
 use tailspool::record::{
-    Ahead, Anchor, Block, Label, Mark, Offset, Remarks, Slice, SourceId, Tally,
+    Ahead, Anchor, Block, Label, Mark, Offset, Remarks, Slice, SourceId, Tally, Times,
 };
 
 use crate::dice::Dice;
@@ -194,6 +194,7 @@ impl Reading {
             tally: Tally::default(),
             label: Arc::new(Label::to("t".into())),
             remarks: Remarks::default(),
+            times: Times::Read(1),
             read_at: clock::now(),
             permit: Budget::new(0, || {}).take_now(0),
         };

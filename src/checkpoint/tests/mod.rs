@@ -77,6 +77,8 @@ fn what_was_saved_is_restored() {
     let dir = tempfile::tempdir().unwrap();
     let (mut checkpoints, restored) = open(&dir);
     assert!(restored.is_first_start("app"));
+    let born_ms = restored.born_ms;
+    assert!(born_ms > 0);
     let odd = Path::new(OsStr::from_bytes(b"/log/\xff 100%/a.log")).to_owned();
     let lineage = Lineage { input: "app".into(), path: odd };
     let path = PathBuf::from("/log/a.log.1");
@@ -102,6 +104,7 @@ fn what_was_saved_is_restored() {
     assert_eq!(restored.looks["app"], 77);
     assert_eq!(restored.next_generation(&lineage), Generation(6));
     assert_eq!(restored.damaged_lines, 0);
+    assert_eq!(restored.born_ms, born_ms);
     assert!(!restored.is_first_start("app"));
 }
 

@@ -23,7 +23,7 @@ const LONG_LINES: &[(&str, LongLine)] = &[
 const ROTATED: &[(&str, Rotated)] = &[("auto", Rotated::Auto), ("off", Rotated::Off)];
 const FOLLOWED: &[&str] = &["/var/log/containers", "/var/log/pods"];
 const PARTITIONS_PLANNED: &[&str] = &["key", "sticky", "round_robin", "random"];
-const PLANNED: &[&str] = &["processors", "ordering", "record_id", "confirm", "output"];
+const PLANNED: &[&str] = &["processors", "ordering", "confirm", "output"];
 const MAX_LINE: usize = 960 << 10;
 const LINE_MAX: u64 = 1 << 30;
 /// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
@@ -45,7 +45,8 @@ pub(super) fn check(
     let id = id(&s, seen);
     let paths = paths(&s);
     let shown_id = id.as_deref().unwrap_or("input");
-    let labels = topic::labels(&s, world, shown_id);
+    let fields = value::fields(&s);
+    let labels = topic::labels(&s, world, shown_id, &fields);
     let excluded = s.list("exclude_paths", parse::glob).unwrap_or_default();
     let max_line_bytes = max_line(&s, kafka, labels.as_ref());
     let lines = lines::check(&s, max_line_bytes);
@@ -64,7 +65,7 @@ pub(super) fn check(
         stream: lines.stream,
         include_lines: lines.include,
         exclude_lines: lines.exclude,
-        value: value::check(&s, world, room(kafka, labels.as_ref())),
+        value: value::check(&s, world, fields, room(kafka, labels.as_ref())),
         max_line_bytes,
         on_long_line: s.read("on_long_line", LongLine::Truncate, parse::choice(LONG_LINES)).value,
         partial_timeout: optional_period(&s, "partial_timeout", None),

@@ -63,6 +63,19 @@ pub(super) fn check(s: &Section<'_>, max_line: usize) -> Lines {
     }
 }
 
+/// The stream that is wanted; what is wrong is said elsewhere.
+#[allow(clippy::unnecessary_wraps, reason = "as all that read a value")]
+pub(super) fn stream(scalar: &Scalar) -> Parsed<Option<Stream>> {
+    Ok(STREAMS.iter().find(|(name, _)| *name == scalar.text).map(|(_, stream)| *stream))
+}
+
+/// Whether lines of a format come from streams; what is wrong is said elsewhere.
+#[allow(clippy::unnecessary_wraps, reason = "as all that read a value")]
+pub(super) fn has_streams(scalar: &Scalar) -> Parsed<bool> {
+    let known = FORMATS.iter().find(|(name, _)| *name == scalar.text);
+    Ok(!matches!(known, Some((_, Format::Text | Format::Json))))
+}
+
 fn encoding(scalar: &Scalar) -> Parsed<String> {
     if Encoding::parse(&scalar.text).is_some() {
         return Ok(scalar.text.clone());

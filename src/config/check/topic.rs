@@ -1,10 +1,12 @@
 //! What an input's records carry: topic, key, headers, and the templates they come from.
 
-use super::World;
+use super::value::Fields;
+use super::{World, lines};
 use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::Scalar;
 use crate::config::section::Section;
 use crate::config::suggest::{near, quoted};
+use crate::record::RecordId;
 use crate::template::{self, Field, Labels, Template, TopicError, check_topic};
 
 const TOPICS_MAX: i64 = 100;
@@ -14,8 +16,20 @@ const HEADERS_MAX: usize = 100;
 /// Headers that are ours begin so.
 const OWN_HEADERS: &str = "tailspool-";
 
-pub(super) fn labels(s: &Section<'_>, world: &World<'_>, input: &str) -> Option<Labels> {
-    let bind = |scalar: &Scalar| Ok(template(scalar)?.bind(&world.host, input));
+pub(super) fn labels(
+    s: &Section<'_>,
+    world: &World<'_>,
+    input: &str,
+    fields: &Fields,
+) -> Option<Labels> {
+    let input = template::Input {
+        host: &world.host,
+        id: input,
+        fields: &fields.given,
+        stream: s.read("stream", None, lines::stream).value,
+    };
+    let has_streams = s.read("format", false, lines::has_streams).value;
+    let bind = |scalar: &Scalar| bound(scalar, &input, fields, has_streams);
     let topic = s.need("topic", |scalar| topic(scalar, bind(scalar)?));
     let fallback = s.read("topic_fallback", None, parse::some(name));
     let most = s.read("topics_max", TOPICS_MAX, parse::number(1..=TOPICS_MAX_MOST));
@@ -25,6 +39,7 @@ pub(super) fn labels(s: &Section<'_>, world: &World<'_>, input: &str) -> Option<
         let message = format!("`headers` holds more than {HEADERS_MAX}");
         s.error(s.place_of("headers"), "headers", message, None);
     }
+    let record_id = record_id(s);
     let topic = topic?;
     if topic.constant().is_none() && fallback.value.is_none() && fallback.sound {
         let message =
@@ -37,25 +52,67 @@ pub(super) fn labels(s: &Section<'_>, world: &World<'_>, input: &str) -> Option<
         topics_max: usize::try_from(most.value).unwrap_or(usize::MAX),
         key: key.value,
         headers,
+        record_id,
     })
 }
 
-/// A template whose fields are all known.
-fn template(scalar: &Scalar) -> Parsed<Template> {
-    Template::parse(&scalar.text).map_err(|wrong| match wrong {
+const RECORD_IDS: &[(&str, Option<RecordId>)] =
+    &[("none", None), ("key", Some(RecordId::Key)), ("headers", Some(RecordId::Headers))];
+
+/// As a key it leaves no room for another one, nor for what such a key decides.
+fn record_id(s: &Section<'_>) -> Option<RecordId> {
+    let record_id = s.read("record_id", None, parse::choice(RECORD_IDS));
+    if record_id.value == Some(RecordId::Key) {
+        let is_key = |scalar: &Scalar| Ok(scalar.text == "key");
+        if s.has("key") {
+            let message = "`record_id: key` is the key of a record: `key` cannot be another one; `record_id: headers` goes with it";
+            s.error(s.place_of("record_id"), "record_id", message.into(), None);
+        }
+        if s.read("partition", false, is_key).value {
+            let message = "`record_id: key` differs from record to record: with `partition: key` the lines of a file would be anywhere; `record_id: headers` goes with it";
+            s.error(s.place_of("record_id"), "record_id", message.into(), None);
+        }
+    }
+    record_id.value
+}
+
+/// A template whose fields are all known, with what is the same for the whole input in it.
+fn bound(
+    scalar: &Scalar,
+    input: &template::Input<'_>,
+    fields: &Fields,
+    has_streams: bool,
+) -> Parsed<Template> {
+    let template = Template::parse(&scalar.text).map_err(wrong)?;
+    if template.has_given() {
+        fields.are_used.set(true);
+    }
+    if template.has(Field::Stream) && !has_streams {
+        let message = "`{stream}` is known of containers' logs only (`format: container`)";
+        return Err(Wrong::new(message.into()));
+    }
+    template.bind(input).map_err(wrong)
+}
+
+fn wrong(wrong: template::Wrong) -> Wrong {
+    match wrong {
         template::Wrong::Unclosed => Wrong::new("`{` without its `}`".into()),
         template::Wrong::Unopened => {
             Wrong::new("`}` without its `{`; a brace itself is written twice".into())
         }
-        template::Wrong::PerRecord(field) => {
-            Wrong::new(format!("{} is not supported by this version", shown(&field)))
+        template::Wrong::NotGiven(name) => {
+            let field = shown(&format!("field:{name}"));
+            let message = format!(
+                "{field} is none of the input's `fields`; fields of messages come with processors, which this version does not have"
+            );
+            Wrong::new(message)
         }
         template::Wrong::Unknown(field) => {
             let meant = near(&field, Field::ALL.iter().map(|(name, _)| *name));
             let meant = meant.map(|field| format!("{{{field}}}"));
             Wrong::new(format!("{} is no field of a template", shown(&field))).suggest(meant)
         }
-    })
+    }
 }
 
 fn shown(field: &str) -> String {
@@ -69,6 +126,10 @@ fn topic(scalar: &Scalar, template: Template) -> Parsed<Template> {
     }
     if template.has(Field::Path) {
         let message = "`{path}` holds `/`, which is not for topics (only A-Z a-z 0-9 . _ -)";
+        return Err(Wrong::new(message.into()));
+    }
+    if template.has(Field::Stream) {
+        let message = "`{stream}` is not for topics in this version: two inputs, with `stream: stdout` and `stream: stderr`, have a topic each";
         return Err(Wrong::new(message.into()));
     }
     let texts = template.texts().filter(|text| !matches!(*text, "." | ".."));

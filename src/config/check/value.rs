@@ -1,40 +1,54 @@
 //! What a record's value is.
 
+use std::cell::Cell;
+
 use super::World;
 use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::Scalar;
 use crate::config::section::Section;
 use crate::config::suggest::near;
-use crate::settings::Value;
+use crate::settings::{Document, Value};
 
-const PLANNED: &[&str] = &["ecs", "avro"];
+const PLANNED: &[&str] = &["avro"];
+const KNOWN: [&str; 3] = ["raw", "json", "ecs"];
+
+/// The fields of an input, and whether a template asks for one.
+pub(super) struct Fields {
+    pub(super) given: Vec<(String, String)>,
+    pub(super) are_used: Cell<bool>,
+}
+
+pub(super) fn fields(s: &Section<'_>) -> Fields {
+    let given = s.map("fields", parse::text, |scalar| Ok(scalar.text.clone()));
+    Fields { given: given.unwrap_or_default(), are_used: Cell::new(false) }
+}
 
 /// `value_max`: what fits into a request.
-pub(super) fn check(s: &Section<'_>, world: &World<'_>, value_max: usize) -> Value {
-    let is_json = s.read("value", false, is_json);
-    let fields = s.map("fields", parse::text, |scalar| Ok(scalar.text.clone()));
-    if is_json.value {
-        let (host, fields) = (world.host.clone(), fields.unwrap_or_default());
-        return Value::Json { host, fields, value_max };
+pub(super) fn check(s: &Section<'_>, world: &World<'_>, fields: Fields, value_max: usize) -> Value {
+    let document = s.read("value", None, document);
+    if let Some(document) = document.value {
+        let (host, fields) = (world.host.clone(), fields.given);
+        return Value::Document { document, host, fields, value_max };
     }
-    if fields.is_some_and(|fields| !fields.is_empty()) && is_json.sound {
-        let message = "`fields` has no effect with `value: raw`; `value: json` has them";
+    if !fields.given.is_empty() && !fields.are_used.get() && document.sound {
+        let message = "`fields` has no effect with `value: raw` and no `{field:NAME}`; `value: json` and `value: ecs` have them";
         s.warning(s.place_of("fields"), "fields", message.into());
     }
     Value::Raw
 }
 
-fn is_json(scalar: &Scalar) -> Parsed<bool> {
+fn document(scalar: &Scalar) -> Parsed<Option<Document>> {
     let shown = scalar.shown();
     match scalar.text.as_str() {
-        "raw" => Ok(false),
-        "json" => Ok(true),
+        "raw" => Ok(None),
+        "json" => Ok(Some(Document::Json)),
+        "ecs" => Ok(Some(Document::Ecs)),
         text if PLANNED.contains(&text) => {
             Err(Wrong::new(format!("{shown} is not supported by this version")))
         }
         text => {
-            let wrong = Wrong::new(format!("{shown} is none of raw, json"));
-            Err(wrong.suggest(near(text, ["raw", "json"])))
+            let wrong = Wrong::new(format!("{shown} is none of raw, json, ecs"));
+            Err(wrong.suggest(near(text, KNOWN)))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Topic, key and headers of an input.
 
 use super::{lines, load, with_input, with_kafka};
+use crate::record::RecordId;
 use crate::settings::Settings;
 
 fn settings(text: &str) -> Settings {
@@ -26,6 +27,32 @@ fn labels() {
 }
 
 #[test]
+fn what_is_the_same_for_an_input_is_put_in() {
+    let text = "    format: cri\n    stream: stderr\n    fields: {team: shop}\n    record_id: headers\n    \
+                topic: '{field:team}.{stream}'\n    key: '{field:team}'";
+    let found = load(&with_topic(text)).map_err(|e| e.to_string()).expect("is right");
+    assert_eq!(found.warnings.len(), 0);
+    let labels = &found.settings.inputs[0].labels;
+    assert_eq!(labels.topic.constant(), Some("shop.stderr"));
+    assert_eq!(labels.record_id, Some(RecordId::Headers));
+}
+
+#[test]
+fn an_id_as_key_decides_about_no_partition() {
+    let found = lines(&with_input("    record_id: key\n    partition: key"));
+    assert!(found.iter().any(|line| line.contains("with `partition: key`")), "{found:?}");
+    let found = lines(&with_input("    record_id: headers\n    partition: key"));
+    assert!(found.iter().all(|line| !line.contains("record_id")), "{found:?}");
+}
+
+#[test]
+fn a_stream_decides_about_no_topic() {
+    let found = lines(&with_topic("    format: cri\n    topic: 'a.{stream}'"));
+    let message = "6:12 error: `topic`: `{stream}` is not for topics in this version: two inputs, with `stream: stdout` and `stream: stderr`, have a topic each";
+    assert_eq!(found, [message]);
+}
+
+#[test]
 fn key_and_headers_leave_less_for_the_line() {
     let small = |lines: &str| {
         let text = with_kafka("  max.request.size: 100000");
@@ -35,6 +62,8 @@ fn key_and_headers_leave_less_for_the_line() {
     assert_eq!(small("partition: file"), 100_000 - 256);
     assert_eq!(small("key: '{path}-'"), 100_000 - 256 - 4097);
     assert_eq!(small("headers: {env: '{pod}'}"), 100_000 - 256 - 255 - 3 - 10);
+    assert_eq!(small("record_id: key"), 100_000 - 256 - 32 - 1 - 20);
+    assert_eq!(small("record_id: headers"), 100_000 - 256 - (16 + 32 + 10) - (16 + 20 + 10));
 }
 
 #[test]
@@ -95,7 +124,15 @@ fn what_is_wrong_with_key_and_headers() {
         ),
         (
             "    key: '{field:a.b}'",
-            "6:10 error: `key`: `{field:a.b}` is not supported by this version",
+            "6:10 error: `key`: `{field:a.b}` is none of the input's `fields`; fields of messages come with processors, which this version does not have",
+        ),
+        (
+            "    key: '{stream}'",
+            "6:10 error: `key`: `{stream}` is known of containers' logs only (`format: container`)",
+        ),
+        (
+            "    key: x\n    record_id: key",
+            "7:16 error: `record_id: key` is the key of a record: `key` cannot be another one; `record_id: headers` goes with it",
         ),
         ("    headers: {a: '{pod'}", "6:18 error: `headers`: `{` without its `}`"),
         ("    headers: {a: [b]}", "6:18 error: `headers` takes a single value, not a list"),

@@ -463,7 +463,7 @@ const IN_THE_WHOLE: &[(&str, &str)] = &[
     ),
     (
         "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{stream}'}\n  - {id: b, paths: [/b], topic: '{hots}'}",
-        "3:33 error: `topic`: `{stream}` is not supported by this version\n4:33 error: `topic`: `{hots}` is no field of a template => {host}",
+        "3:33 error: `topic`: `{stream}` is known of containers' logs only (`format: container`)\n4:33 error: `topic`: `{hots}` is no field of a template => {host}",
     ),
     (
         "KAFKA\ninputs:\n  - {id: a, paths: [/a], topic: '{host'}\n  - {id: b, paths: [/b], topic: {host}}",

@@ -120,6 +120,43 @@ fn format_2_is_read_for_ever() {
     assert_eq!(contents(last), [(b"two".to_vec(), 1009)]);
 }
 
+/// When records were made, as far as that cannot be told from when they were staged.
+#[test]
+fn times_and_ids_are_read_for_ever() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spool-2-times");
+    if std::env::var_os("TAILSPOOL_WRITE_FIXTURES").is_some() {
+        write_times(&path);
+    }
+    let (_dir, mut stepped) = fixture("spool-2-times");
+    let id = stepped.spool.lane(lane(1));
+    let (entries, _) = stepped.replay(id);
+    let times: Vec<_> = entries.iter().map(|loaded| loaded.times.clone()).collect();
+    assert_eq!(times, [Times::Each(vec![5, 1_700_000_000_000, 7]), Times::Read(9)]);
+    let ids: Vec<_> = entries.iter().map(|loaded| loaded.label.record_id).collect();
+    assert_eq!(ids, [Some(RecordId::Key), Some(RecordId::Headers)]);
+    assert_eq!(contents(&entries[0])[2], (b"three".to_vec(), 1014));
+}
+
+/// The first of four records of the first block is not among those that are put.
+fn write_times(dir: &Path) {
+    let work = tempfile::tempdir().unwrap();
+    let mut stepped = Stepped::open(work.path(), MIB);
+    let lane = stepped.spool.lane(lane(1));
+    let made = |start, lines: &[&[u8]], times, id| {
+        let label = Label { record_id: Some(id), ..Label::to("logs".into()) };
+        let block = Arc::into_inner(block(7, start, lines)).unwrap();
+        Arc::new(Block { label: Arc::new(label), times, ..block })
+    };
+    let times = Times::Each(vec![1, 5, 1_700_000_000_000, 7]);
+    let first = made(998, &[b"-", b"one", b"two", b"three"], times, RecordId::Key);
+    stepped.spool.stage(put(lane, &first, run(1, 4)));
+    let last = made(1014, &[b"four"], Times::Read(9), RecordId::Headers);
+    stepped.spool.stage(whole(lane, &last));
+    stepped.turn();
+    fs::create_dir_all(dir).unwrap();
+    fs::copy(segment::path(work.path(), 1), segment::path(dir, 1)).unwrap();
+}
+
 fn write_fixture(dir: &Path) {
     let work = tempfile::tempdir().unwrap();
     let mut stepped = Stepped::open(work.path(), MIB);

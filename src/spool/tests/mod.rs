@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::budget::Budget;
 use crate::ledger::Ledger;
-use crate::record::{Lineage, LineageId, SourceId};
+use crate::record::{Lineage, LineageId, RecordId, SourceId};
 use crate::settings::WhenFull;
 
 pub(super) fn settings(max_size_bytes: u64) -> settings::Spool {
@@ -37,7 +37,7 @@ pub(super) fn lane(number: u32) -> Lane {
 /// What all test blocks carry.
 pub(super) fn label() -> Label {
     let headers = vec![("env".into(), b"prod".to_vec()), ("raw".into(), b"\xff".to_vec())];
-    Label { topic: "logs".into(), key: Some(b"ns/pod".to_vec()), headers }
+    Label { key: Some(b"ns/pod".to_vec()), headers, ..Label::to("logs".into()) }
 }
 
 pub(super) fn mark(offset: u64) -> Mark {
@@ -65,6 +65,7 @@ pub(super) fn block(generation: u64, start: u64, lines: &[&[u8]]) -> Arc<Block> 
         tally: crate::record::Tally::default(),
         label: Arc::new(label()),
         remarks: Remarks::default(),
+        times: Times::Read(clock::wall_ms().cast_signed()),
         read_at: clock::now(),
         permit: Budget::new(1 << 20, || {}).try_take(1).unwrap(),
     })

@@ -15,6 +15,7 @@ fn bench() -> Bench {
         topics_max: 1,
         key: Some(template("{namespace}/{pod}/{uid}/{restart}")),
         headers: vec![("file".into(), template("{file.name}"))],
+        record_id: None,
     };
     Bench::with(crate::settings::Input { labels, ..input() }, Ending::Follow)
 }

@@ -28,6 +28,8 @@ pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) payload: Vec<u8>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// In milliseconds since 1970.
+    pub(crate) timestamp: i64,
 }
 
 impl Reader {
@@ -144,5 +146,6 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
         key: message.key().map(<[u8]>::to_vec),
         payload: payload(message).to_vec(),
         headers,
+        timestamp: message.timestamp().to_millis().unwrap_or(-1),
     }
 }

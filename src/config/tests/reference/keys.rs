@@ -313,10 +313,15 @@ pub(super) const OWN: &[Key] = &[
     key(
         "inputs.value",
         "",
-        "`raw`: the message. `json`: with time, host, path, offset and what is known of the container.",
+        "`raw`: the message. `json`: with time, host, path, offset and what is known of the container. `ecs`: the same as Filebeat's documents.",
         "Consumers want to know where a line is from.",
     ),
-    key("inputs.fields", "", "Texts for `value: json`.", "Environment, team, data centre."),
+    key(
+        "inputs.fields",
+        "",
+        "Texts for `json` and `ecs`, and for templates: `{field:NAME}`.",
+        "Environment, team, data centre.",
+    ),
     key("inputs.skip_empty", "", "Lines without a character are not shipped.", "They are noise."),
     key(
         "inputs.stream",
@@ -378,7 +383,7 @@ pub(super) const OWN: &[Key] = &[
     key(
         "inputs.topic",
         "",
-        "Where lines go; a template of host, input and what the path says.",
+        "Where lines go; a template of host, input, `fields` and what the path says.",
         "Always given.",
     ),
     key(
@@ -396,10 +401,16 @@ pub(super) const OWN: &[Key] = &[
     key(
         "inputs.key",
         "",
-        "A template for the records' key.",
+        "A template for the records' key; beside what `topic` may have, `{stream}`.",
         "Consumers want it, or topics are compacted.",
     ),
     key("inputs.headers", "", "Templates by name.", "What is in no message: environment, pod."),
+    key(
+        "inputs.record_id",
+        "",
+        "`headers` or `key`: each record says in which source it is, and where.",
+        "Consumers drop repeats: see `kafka.md`.",
+    ),
     key(
         "inputs.partition",
         "",

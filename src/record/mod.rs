@@ -1,10 +1,15 @@
 //! The words the whole program shares: where bytes came from and what rides together.
 
+mod name;
+mod times;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use self::name::{RecordId, SourceName};
+pub use self::times::Times;
 use crate::budget::Permit;
 
 /// One input's file name as it was matched: the file, those rotated away from it and those that
@@ -192,6 +197,11 @@ pub struct Label {
     pub key: Option<Vec<u8>>,
     /// In the order in which they are sent.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// How each says which one it is.
+    pub record_id: Option<RecordId>,
+    /// The label of records that came from a container's standard error, if that is another. It
+    /// has the same topic.
+    pub of_stderr: Option<Arc<Label>>,
 }
 
 impl Label {
@@ -204,7 +214,7 @@ impl Label {
 
     /// Nothing but a topic.
     pub fn to(topic: Arc<str>) -> Self {
-        Self { topic, key: None, headers: Vec::new() }
+        Self { topic, key: None, headers: Vec::new(), record_id: None, of_stderr: None }
     }
 
     /// What a header takes of a request.
@@ -216,11 +226,15 @@ impl Label {
     pub fn cost(&self) -> usize {
         let header =
             |(name, value): &(String, Vec<u8>)| name.len() + value.len() + Self::HEADER_BYTES;
-        let headers = match self.headers.as_slice() {
-            [] => 0,
-            headers => Self::LIST_BYTES + headers.iter().map(header).sum::<usize>(),
+        let id = match self.record_id {
+            None => 0,
+            Some(RecordId::Key) => RecordId::Key.len_max(),
+            Some(RecordId::Headers) => RecordId::Headers.len_max() + 2 * Self::HEADER_BYTES,
         };
-        self.key.as_ref().map_or(0, Vec::len) + headers
+        let has_list = !self.headers.is_empty() || self.record_id == Some(RecordId::Headers);
+        let list = if has_list { Self::LIST_BYTES } else { 0 };
+        let headers = self.headers.iter().map(header).sum::<usize>();
+        self.key.as_ref().map_or(0, Vec::len) + list + headers + id
     }
 }
 
@@ -257,6 +271,7 @@ pub struct Block {
     pub label: Arc<Label>,
     /// Not empty only if it holds one record.
     pub remarks: Remarks,
+    pub times: Times,
     pub read_at: Instant,
     pub permit: Permit,
 }
@@ -340,6 +355,7 @@ pub(crate) mod tests {
             tally: Tally::default(),
             label: Arc::new(Label::to("t".into())),
             remarks: Remarks::default(),
+            times: Times::Read(1),
             read_at: clock::now(),
             permit: Budget::new(1, || {}).take_now(1),
         }

@@ -1,0 +1,35 @@
+//! Pieces of JSON.
+
+/// A member of an object, and the comma behind it.
+pub(super) fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    push_text(out, name.as_bytes());
+    out.push(b':');
+    push_text(out, value);
+    out.push(b',');
+}
+
+/// A member that is an object, and the comma behind it; nothing if nothing is in it.
+pub(super) fn push_object(out: &mut Vec<u8>, name: &str, fill: impl FnOnce(&mut Vec<u8>)) {
+    let begin = out.len();
+    push_text(out, name.as_bytes());
+    out.extend_from_slice(b":{");
+    let inside = out.len();
+    fill(out);
+    if out.len() == inside {
+        return out.truncate(begin);
+    }
+    // The comma behind the last member.
+    out.pop();
+    out.extend_from_slice(b"},");
+}
+
+/// A JSON string (RFC 8259). What is not UTF-8 becomes U+FFFD.
+pub(super) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let begin = out.len();
+    if serde_json::to_writer(&mut *out, &*text).is_err() {
+        // Writing into memory does not fail; if it did, JSON must still come out.
+        out.truncate(begin);
+        out.extend_from_slice(b"null");
+    }
+}
