@@ -222,9 +222,12 @@ fn sort_by_age(sightings: &mut Vec<Sighting>) {
     }
     for other in std::mem::replace(sightings, named) {
         // One of ours that lost its name was there before all that may be of the same second.
-        let is_before = |named: &Sighting| match other.is_ours {
-            true => named.modified_ms() < other.modified_ms(),
-            false => named.written() <= other.written(),
+        let is_before = |named: &Sighting| {
+            if other.is_ours {
+                named.modified_ms() < other.modified_ms()
+            } else {
+                named.written() <= other.written()
+            }
         };
         let older = sightings.iter().rposition(is_before);
         sightings.insert(older.map_or(0, |at| at + 1), other);

@@ -202,6 +202,10 @@ impl Files {
         self.inodes[at].names.retain(|known| known != name);
     }
 
+    pub(super) fn identity(&self, name: &str) -> Option<Identity> {
+        self.path(name).metadata().ok().map(|meta| identity::of(&meta))
+    }
+
     /// Whether a file is where it may be found.
     pub(super) fn has(&self, identity: &Identity) -> bool {
         let names = self.inodes.iter().flat_map(|inode| &inode.names);

@@ -38,8 +38,8 @@ pub(super) struct Model {
     /// One of them went, or was truncated, while nobody looked. Any other may be its rest, for all
     /// that is known.
     is_unknowable: bool,
-    /// Some file was truncated.
-    is_truncated: bool,
+    /// Files that were truncated.
+    truncated: Vec<Identity>,
     saved: Kept,
     crashes: usize,
     /// A file was truncated, and it is not certain that this was noticed and saved.
@@ -64,7 +64,7 @@ impl Model {
                 .filter(|header| *header > u64::from(Identity::HEAD_MAX)),
             read_to_header: Vec::new(),
             is_unknowable: false,
-            is_truncated: false,
+            truncated: Vec::new(),
             tells_apart: manner.cell == LARGE_CELL && manner.header == 0,
             crashes: 0,
             unsaved: false,
@@ -160,9 +160,15 @@ impl Model {
     }
 
     fn truncate(&mut self) {
-        self.is_unknowable |= !self.read_to_header.is_empty();
-        self.is_truncated = true;
+        self.truncated.extend(self.files.identity(LIVE));
+        self.weigh_truncated();
         self.files.truncate();
+    }
+
+    fn weigh_truncated(&mut self) {
+        let is_truncated =
+            |known: &Identity| self.truncated.iter().any(|it| it.is_same_file(known));
+        self.is_unknowable |= self.read_to_header.iter().any(is_truncated);
     }
 
     fn copytruncate(&mut self, half: &[Step], copied: &[Step]) {
@@ -226,7 +232,7 @@ impl Model {
         };
         let places = kept.places.values().filter(is_in_header);
         self.read_to_header = places.map(|place| place.identity).collect();
-        self.is_unknowable |= self.is_truncated && !self.read_to_header.is_empty();
+        self.weigh_truncated();
         self.bench.start(kept.clone());
         self.saved = kept;
         self.files.destroyed.clear();
