@@ -26,6 +26,8 @@ pub(crate) enum Place {
 pub(crate) struct Load {
     pub(crate) way: usize,
     pub(crate) seq: u64,
+    /// Where it goes, once that is known.
+    pub(crate) partition: Option<usize>,
     pub(crate) lines: Vec<Line>,
     /// What was read; of what the spool gave back there is none.
     pub(crate) block: Option<Rc<Block>>,
@@ -80,7 +82,8 @@ impl Flight {
         let left = u32::try_from(lines.len()).unwrap();
         let places = vec![place; lines.len()];
         let (block, ticket) = fresh.unzip();
-        self.loads.insert(slot, Load { way, seq, lines, block, places, ticket, left });
+        self.loads
+            .insert(slot, Load { way, seq, partition: None, lines, block, places, ticket, left });
         Piece { seq, slot, from: 0, until: left, suspect: false }
     }
 

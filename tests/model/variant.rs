@@ -23,6 +23,10 @@ pub(crate) enum Climate {
     PoisonedStrict,
     /// Wild, and batches come back that were not written while later ones are.
     Returning,
+    /// Wild, and partitions are added to the topic.
+    Moving,
+    /// Poisoned, with several partitions, and any will do: order is given up, nothing else.
+    Spread,
     /// Wild, with `spool.enabled: false`.
     WithoutSpool,
     /// Power cuts, lost spools, poison, and batches that come back.
@@ -107,6 +111,8 @@ pub(crate) enum Mistake {
     FrontierByOffset,
     /// Where a record of a ragged block ends is taken for a place.
     MiddleIsPlace,
+    /// A lane leads to another partition while something is on its way to the one before.
+    MovesInFlight,
 }
 
 impl Climate {
@@ -131,7 +137,7 @@ impl Climate {
     }
 
     fn has_poison(self) -> bool {
-        matches!(self, Self::Poisoned | Self::PoisonedStrict | Self::Everything)
+        matches!(self, Self::Poisoned | Self::PoisonedStrict | Self::Spread | Self::Everything)
     }
 
     /// Lines that the broker refuses: one or two.

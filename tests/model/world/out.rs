@@ -5,11 +5,11 @@ use tailspool::ledger::Fate;
 use tailspool::record::{Run, Slot};
 
 use super::{Duty, Letter, World};
-use crate::client::Outcome;
+use crate::client::{Outcome, PARTITIONS_MAX};
 use crate::flight::Place;
-use crate::line::Line;
+use crate::line::{LANES, Line};
 use crate::spool::Key;
-use crate::variant::Mistake;
+use crate::variant::{Climate, Mistake};
 
 const BATCH_RECORDS_MAX: usize = 3;
 
@@ -18,11 +18,12 @@ impl World {
     pub(super) fn pump(&mut self, at: usize) {
         while !self.client.is_fatal()
             && let Some(piece) = self.ways[at].lane.next_piece()
+            && let Some(partition) = self.aim(at, piece)
             && self.has_fit_company(piece)
         {
             let (from, until) = (piece.from as usize, piece.until as usize);
             let lines = &self.flight.load(piece.slot).lines[from..until];
-            let handed = self.client.send(piece.slot, piece.from, lines);
+            let handed = self.client.send(partition, piece.slot, piece.from, lines);
             let refused = u32::try_from(handed.refused.len()).unwrap();
             self.ways[at].lane.handed(handed.done, handed.done - refused);
             for record in handed.refused {
@@ -32,6 +33,41 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Where a piece goes. A lane moves only when nothing of it is in flight; where any partition
+    /// will do, each block may go to another.
+    fn aim(&mut self, at: usize, piece: Piece) -> Option<usize> {
+        let way = &mut self.ways[at];
+        let is_any = self.climate == Climate::Spread;
+        let may_move =
+            way.lane.in_flight() == 0 || self.mistake == Some(Mistake::MovesInFlight) || is_any;
+        if way.partitions != self.partitions {
+            if !may_move {
+                return None;
+            }
+            self.counts.moved += u64::from(way.partitions > 0);
+            way.partitions = self.partitions;
+        }
+        if !is_any {
+            return Some((at % LANES + 1) % way.partitions);
+        }
+        // What is handed over in part goes on to where it was begun.
+        let goes_on = way.lane.in_flight() > 0;
+        let led = self.flight.load(piece.slot).partition.filter(|_| goes_on);
+        let partition = led.unwrap_or_else(|| self.dice.up_to(PARTITIONS_MAX - 1));
+        self.flight.load(piece.slot).partition = Some(partition);
+        Some(partition)
+    }
+
+    pub(super) fn add_partition(&mut self) {
+        self.partitions = PARTITIONS_MAX.min(self.partitions + 1);
+        self.tell(|| format!("{} partitions", self.partitions));
+    }
+
+    /// The partition that something happens to.
+    fn some_partition(&mut self) -> usize {
+        if self.partitions > 1 { self.dice.up_to(self.partitions - 1) } else { 0 }
     }
 
     pub(super) fn pump_all(&mut self) {
@@ -52,7 +88,8 @@ impl World {
 
     pub(super) fn transmit(&mut self) {
         let count = 1 + self.dice.up_to(BATCH_RECORDS_MAX - 1);
-        self.client.transmit(count);
+        let partition = self.some_partition();
+        self.client.transmit(partition, count);
     }
 
     pub(super) fn broker_writes(&mut self) {
@@ -65,7 +102,8 @@ impl World {
         }
         let was_fatal = self.client.is_fatal();
         let unanswered = self.client.unanswered();
-        for line in self.client.write(&self.poison, self.climate.gap()) {
+        let partition = self.some_partition();
+        for line in self.client.write(partition, &self.poison, self.climate.gap()) {
             self.tell(|| format!("  {line:?} is written"));
             self.judge.write(line, self.texture.stream(line));
         }
@@ -94,13 +132,15 @@ impl World {
 
     pub(super) fn broker_answers(&mut self) {
         if self.is_broker_up {
-            self.client.answer();
+            let partition = self.some_partition();
+            self.client.answer(partition);
         }
     }
 
     pub(super) fn broker_gives_back(&mut self) {
         if self.is_broker_up {
-            self.client.give_back_one();
+            let partition = self.some_partition();
+            self.client.give_back_one(partition);
         }
     }
 
