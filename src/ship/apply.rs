@@ -15,7 +15,7 @@ use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
 use crate::record::{Block, Lineage, LineageId, RecordId, Run, Slot, SourceId};
-use crate::settings::{Acks, LongLine};
+use crate::settings::{Acks, Confirm, LongLine, Partition};
 use crate::tail::{self, LostReason, Seen};
 
 impl Ship {
@@ -58,8 +58,8 @@ impl Ship {
         if self.ways.of(source.lineage).is_none()
             && let Some(input) = self.inputs.get(seen.input)
         {
-            let pinned = input.partition.pinned();
-            let at = self.way(&seen.lineage, &seen.label.topic, pinned);
+            let (rule, confirm) = (input.partition, input.confirm);
+            let at = self.way(&seen.lineage, &seen.label.topic, rule, confirm);
             self.ways.assign(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
@@ -103,11 +103,12 @@ impl Ship {
         &mut self,
         lineage: &Arc<Lineage>,
         topic: &str,
-        pinned: Option<i32>,
+        rule: Partition,
+        confirm: Confirm,
     ) -> usize {
         let at = self.ways.find_or_make(lineage, topic, clock::now());
         if let Some(way) = self.ways.get_mut(at) {
-            way.pinned = pinned;
+            (way.rule, way.confirm) = (rule, confirm);
         }
         at
     }
@@ -184,7 +185,9 @@ impl Ship {
         let Some(way) = self.ways.get(at) else { return };
         let length = block.remarks.cut_from.unwrap_or_default();
         let error = format!("a line of {length} bytes is longer than max_line");
-        let letter = letter(way, &self.realm, block, 0, ("LINE_TOO_LONG".into(), error));
+        let partition = way.partition.filter(|_| way.rule.is_one());
+        let why = ("LINE_TOO_LONG".into(), error);
+        let letter = letter(way, &self.realm, partition, (block, 0), why);
         let (lineage, end) = (&way.lineage, letter.end);
         tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
         self.burying += 1;
@@ -194,8 +197,11 @@ impl Ship {
     /// A block joins its lane: in memory, or in the spool if that is where the lane's end is.
     pub(super) fn take_in(&mut self, at: usize, block: Block, ticket: Ticket) {
         let Some(way) = self.ways.get(at) else { return };
-        if way.lane.is_direct() && self.shares.is_down(&way.target()) {
-            self.go_around(at, "others wait there");
+        let (is_direct, is_unconfirmed) = (way.lane.is_direct(), way.is_unconfirmed());
+        let partition = if is_direct { self.choose(at, &block, None) } else { None };
+        let Some(way) = self.ways.get(at) else { return };
+        if is_direct && !is_unconfirmed && self.shares.is_down(&way.target(partition)) {
+            self.go_around(at, partition, "others wait there");
         }
         let Some(way) = self.ways.get_mut(at) else { return };
         if way.lane.route() == Route::Spool {
@@ -205,7 +211,7 @@ impl Ship {
         }
         let (bytes, until) = (block.permit.bytes(), block.len());
         let was_empty = way.lane.is_empty();
-        let (slot, seq) = self.flight.board(at, block, ticket);
+        let (slot, seq) = self.flight.board(at, partition, block, ticket);
         if let Some(way) = self.ways.get_mut(at) {
             way.lane.push(Piece { seq, slot, from: 0, until, suspect: false });
             if was_empty {
@@ -213,7 +219,7 @@ impl Ship {
             }
         }
         self.ways.occupy(at);
-        self.hold(at, bytes);
+        self.hold(at, partition, bytes);
         self.pump(at);
     }
 
@@ -249,17 +255,19 @@ impl Ship {
 
     fn delivered(&mut self, proof: Delivered<Run>) -> usize {
         let run = *proof.get();
-        let at = self.flight.load(run.slot).way;
+        let load = self.flight.load(run.slot);
+        let (at, partition) = (load.way, load.partition);
+        let is_counted = load.unconfirmed() > 0;
         if let Some(way) = self.ways.get_mut(at) {
             way.lane.delivered(run.count);
             way.moved_at = clock::now();
-        }
-        self.landed(at, run.count);
-        if let Some(way) = self.ways.get(at) {
-            self.shares.rose(&way.target());
+            let target = way.target(partition);
+            self.landed(&target, run.count);
+            self.shares.rose(&target);
         }
         let counters = &self.crew.counters;
         match self.kafka.acks {
+            _ if is_counted => {}
             Acks::None => counters.unconfirmed.add(u64::from(run.count)),
             Acks::Leader | Acks::All => counters.delivered.add(u64::from(run.count)),
         }
@@ -269,6 +277,7 @@ impl Ship {
             tracing::info!("kafka is reachable");
         }
         match self.flight.land(proof) {
+            Landed::Settled => {}
             Landed::Fresh(proof) => self.settle(proof),
             Landed::Spooled(proof) => {
                 self.crew.counters.replayed.add(u64::from(run.count));
@@ -292,7 +301,7 @@ impl Ship {
     /// Gives a slot up that is empty; true if it was.
     pub(super) fn release(&mut self, slot: Slot) -> bool {
         let Some(load) = self.flight.release(slot) else { return false };
-        self.free(load.way, load.bytes());
+        self.free(load.way, load.partition, load.bytes());
         if load.is_replayed()
             && let Some(way) = self.ways.get_mut(load.way)
         {
@@ -303,10 +312,17 @@ impl Ship {
 
     fn undelivered(&mut self, run: Run, cause: Cause) -> usize {
         let load = self.flight.load(run.slot);
-        let (at, seq) = (load.way, load.seq);
+        let (at, seq, is_settled) = (load.way, load.seq, load.unconfirmed() > 0);
         let (from, until) = (run.first, run.first + run.count);
         let piece = Piece { seq, slot: run.slot, from, until, suspect: false };
-        self.landed(at, run.count);
+        let Some(target) = self.ways.get(at).map(|way| way.target(load.partition)) else {
+            return at;
+        };
+        self.landed(&target, run.count);
+        if is_settled {
+            self.lose(at, run, cause);
+            return at;
+        }
         let Some(way) = self.ways.get_mut(at) else { return at };
         let counters = &self.crew.counters;
         let is_kept = match cause.verdict() {
@@ -348,10 +364,10 @@ impl Ship {
     /// Kafka will never take this record: it goes to the dead letters.
     pub(super) fn bury(&mut self, at: usize, slot: Slot, record: u32, cause: Cause) {
         let Some(way) = self.ways.get(at) else { return };
-        let Some(block) = self.flight.load(slot).block() else {
-            unreachable!("what was sent alone is in memory")
-        };
-        let letter = letter(way, &self.realm, block, record, (cause.name(), cause.to_string()));
+        let load = self.flight.load(slot);
+        let Some(block) = load.block() else { unreachable!("what was sent alone is in memory") };
+        let why = (cause.name(), cause.to_string());
+        let letter = letter(way, &self.realm, load.partition, (block, record), why);
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
         let duty = self.flight.take(slot, record, 1);
@@ -465,7 +481,13 @@ impl Ship {
 }
 
 /// A record of a way, and why it is not sent.
-fn letter(way: &Way, realm: &Realm, block: &Block, record: u32, why: (String, String)) -> Letter {
+fn letter(
+    way: &Way,
+    realm: &Realm,
+    partition: Option<i32>,
+    (block, record): (&Block, u32),
+    (reason, error): (String, String),
+) -> Letter {
     let (name, end) = (way.name(realm, block), block.place_of(record));
     let id = block.label.record_id.zip(name);
     let mut headers = block.label.headers.clone();
@@ -474,14 +496,13 @@ fn letter(way: &Way, realm: &Realm, block: &Block, record: u32, why: (String, St
         headers.push((RecordId::OFFSET_HEADER.into(), end.to_string().into()));
     }
     let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end).into());
-    let (reason, error) = why;
     Letter {
         lineage: (*way.lineage).clone(),
         generation: block.source.generation,
         start: Some(block.start_of(record)),
         end,
         topic: way.topic.to_string(),
-        partition: way.partition,
+        partition,
         reason,
         error,
         value: block.record(record).to_vec(),

@@ -14,12 +14,14 @@ const RECORD_COST: usize = crate::produce::RECORD_OVERHEAD_BYTES + 24;
 impl Ship {
     /// Asks for the next of a way's backlog, if it may be given back now.
     pub(super) fn replay(&mut self, at: usize) {
-        if self.is_stopping || self.is_fatal || self.partition(at).is_none() {
+        if self.is_stopping || self.is_fatal || self.partitions(at).is_none() {
             return;
         }
         let now = clock::now();
         let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
-        let waits = way.rests(now) || self.shares.is_waited_for(&way.target());
+        // Where any will do, it goes to one that nobody waits for.
+        let target = way.target(way.partition);
+        let waits = way.rests(now) || (!way.rule.is_any() && self.shares.is_waited_for(&target));
         if !way.lane.may_replay() || waits {
             return;
         }
@@ -115,11 +117,14 @@ impl Ship {
         }
         let held = block.permit.bytes();
         way.spooled.replay.bytes += held;
-        let (slot, seq) = self.flight.board_replayed(at, loaded.id, block, wanted.count());
+        let partition = self.choose(at, &block, None);
+        let cargo = (loaded.id, block);
+        let (slot, seq) = self.flight.board_replayed(at, partition, cargo, wanted.count());
+        let Some(way) = self.ways.get_mut(at) else { return };
         for run in wanted.iter() {
             way.lane.push(Piece { seq, slot, from: run.start, until: run.end, suspect: false });
         }
-        self.hold(at, held);
+        self.hold(at, partition, held);
         self.pump(at);
         self.replay(at);
     }
