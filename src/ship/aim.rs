@@ -21,7 +21,17 @@ impl Ship {
             let moves = known.is_some() && known != way.count && is_ordered;
             return way.count.filter(|_| !moves);
         }
-        way.count = known;
+        if way.count != known {
+            way.count = known;
+            // Nobody need wait for where it was to go before.
+            way.partition = match (way.rule, known) {
+                (Partition::File, Some(count)) => {
+                    Some(partition::of_lineage(&self.host, &way.lineage, count))
+                }
+                (rule, _) => rule.pinned(),
+            };
+            self.open_gate(at);
+        }
         known
     }
 

@@ -157,13 +157,8 @@ fn where_any_will_do_every_partition_gets_its_share_as_in_java() {
 fn spread_lines_survive_an_outage_and_a_kill() {
     let kafka = Kafka::lone();
     let (site, topic) = (Site::new(), kafka.topic("spread", 4, &[]));
-    let config = site
-        .config(&kafka.bootstrap(), &topic)
-        .of_input("partition", "round_robin")
-        .top("checkpoint_interval", "200ms")
-        .top("shutdown_grace", "4s")
-        .kafka("request.timeout.ms", "1s")
-        .kafka("delivery.timeout.ms", "2s");
+    let config = impatient(site.config(&kafka.bootstrap(), &topic));
+    let config = config.of_input("partition", "round_robin");
     let (log, kept) = (site.log("a.log"), site.kept());
     let mut daemon = site.run(&config);
     append(&log, lines("a.log", 0..20_000).as_bytes());
@@ -230,4 +225,62 @@ fn numbered(records: &[Record], name: &str) -> Vec<(i64, i32, u64)> {
         (line.file == name).then_some((record.timestamp, record.partition, line.number))
     };
     records.iter().filter_map(of_file).collect()
+}
+
+/// What waits has not been sent: it may go where nothing of its file is.
+#[test]
+fn what_waits_in_the_spool_goes_to_added_partitions_in_order() {
+    let kafka = Kafka::lone();
+    let topic = kafka.topic("spooled", 1, &[("message.timestamp.type", "LogAppendTime")]);
+    let (site, names) = (Site::new(), (0..12).map(|number| format!("{number}.log")));
+    let (names, kept): (Vec<_>, _) = (names.collect(), site.kept());
+    let write = |numbers: std::ops::Range<u64>| {
+        for name in &names {
+            append(&site.log(name), lines(name, numbers.clone()).as_bytes());
+        }
+        wait_until("lines to be safe", GENEROUS, || kept.owed() == 0);
+    };
+    let config = impatient(site.config(&kafka.bootstrap(), &topic));
+    let mut daemon = site.run(&config);
+    write(0..200);
+    kafka.freeze_all();
+    write(200..400);
+    for name in &names {
+        let fits = |line: &str| {
+            line.contains("lines go to the spool") && line.contains(&format!("/{name}"))
+        };
+        daemon.hears("the way into the spool", fits);
+    }
+    daemon.stop().assert_code(0);
+    kafka.heal();
+    kafka.add_partitions(&topic, 5);
+    let daemon = site.run_again();
+    write(400..500);
+    let mut records = Vec::new();
+    let mut reader = Reader::from_beginning(&kafka.bootstrap(), &topic);
+    let all: Written = names.iter().map(|name| (name.clone(), 500)).collect();
+    wait_until("all lines", GENEROUS, || {
+        records.extend(reader.records(0, Duration::from_secs(1)));
+        let mut verdict = Verdict::default();
+        records.iter().for_each(|record| verdict.take(record.partition, &record.payload));
+        verdict.has_all(&all)
+    });
+    daemon.stop().assert_code(0);
+    assert!(records.iter().any(|record| record.partition > 0));
+    for name in &names {
+        let mut of_file = numbered(&records, name);
+        of_file.sort_by_key(|(at_ms, partition, _)| (*at_ms, *partition));
+        let mut seen = BTreeSet::new();
+        let first = of_file.iter().map(|(_, _, number)| *number).filter(|it| seen.insert(*it));
+        assert_eq!(first.collect::<Vec<_>>(), (0..500).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+/// Kafka counts as away after two seconds, and a stop takes no more than four.
+fn impatient(config: Config) -> Config {
+    config
+        .top("checkpoint_interval", "200ms")
+        .top("shutdown_grace", "4s")
+        .kafka("request.timeout.ms", "1s")
+        .kafka("delivery.timeout.ms", "2s")
 }
