@@ -110,7 +110,7 @@ impl Ship {
     }
 
     /// Whether what is read next may go to a partition that has room.
-    fn has_elsewhere(&self, at: usize) -> bool {
+    pub(super) fn has_elsewhere(&self, at: usize) -> bool {
         let Some(way) = self.ways.get(at).filter(|way| way.rule.is_any()) else { return false };
         let count = way.count.and_then(|count| i32::try_from(count).ok()).unwrap_or_default();
         (0..count).any(|number| self.shares.is_fit(&way.target(Some(number))))

@@ -109,6 +109,9 @@ impl Ship {
         let at = self.ways.find_or_make(lineage, topic, clock::now());
         if let Some(way) = self.ways.get_mut(at) {
             (way.rule, way.confirm) = (rule, confirm);
+            if rule.is_any() {
+                way.lane.give_up_order();
+            }
         }
         at
     }
@@ -200,7 +203,10 @@ impl Ship {
         let (is_direct, is_unconfirmed) = (way.lane.is_direct(), way.is_unconfirmed());
         let partition = if is_direct { self.choose(at, &block, None) } else { None };
         let Some(way) = self.ways.get(at) else { return };
-        if is_direct && !is_unconfirmed && self.shares.is_down(&way.target(partition)) {
+        let target = way.target(partition);
+        let is_down = self.shares.is_down(&target);
+        let is_tried = way.rule.is_any() && self.shares.is_fit(&target);
+        if is_direct && !is_unconfirmed && is_down && !is_tried {
             self.go_around(at, partition, "others wait there");
         }
         let Some(way) = self.ways.get_mut(at) else { return };
@@ -307,6 +313,9 @@ impl Ship {
         {
             way.spooled.replay.bytes -= load.bytes();
         }
+        if load.is_left_behind {
+            self.go_back(load.way);
+        }
         true
     }
 
@@ -323,12 +332,16 @@ impl Ship {
             self.lose(at, run, cause);
             return at;
         }
+        let is_copy = self.flight.load(run.slot).block().is_none();
         let Some(way) = self.ways.get_mut(at) else { return at };
         let counters = &self.crew.counters;
+        if is_copy {
+            way.lane.gone(run.count);
+        }
         let is_kept = match cause.verdict() {
             Verdict::Again | Verdict::Rebuild => {
                 counters.returned.add(u64::from(run.count));
-                let is_kept = way.lane.came_back(piece);
+                let is_kept = !is_copy && way.lane.came_back(piece);
                 self.hold_up(at, cause);
                 is_kept
             }
@@ -344,7 +357,8 @@ impl Ship {
             }
             Verdict::Suspect => {
                 counters.suspected.add(u64::from(run.count));
-                match way.lane.refused(piece) {
+                let refusal = if is_copy { Refusal::InSpool } else { way.lane.refused(piece) };
+                match refusal {
                     Refusal::Again => true,
                     Refusal::InSpool => false,
                     Refusal::Guilty => {

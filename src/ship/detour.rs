@@ -24,6 +24,9 @@ impl Ship {
             let at = self.way(&lineage, &backlog.lane.topic, rule, confirm);
             let Some(way) = self.ways.get_mut(at) else { continue };
             way.lane = Lane::with_backlog();
+            if way.rule.is_any() {
+                way.lane.give_up_order();
+            }
             way.spooled.lane = Some(backlog.id);
             way.spooled.records = backlog.records;
             self.by_lane.insert(backlog.id, at);
@@ -96,6 +99,18 @@ impl Ship {
         }
         // Suspects are in the spool now; nobody need wait for them.
         self.join(at);
+    }
+
+    /// The last of a load has left memory, and some of it is to be given back by the spool. In order
+    /// that has its turn in any case; where order is given up, replay may have passed it.
+    pub(super) fn go_back(&mut self, at: usize) {
+        let Some(way) = self.ways.get_mut(at).filter(|way| way.rule.is_any()) else { return };
+        if way.lane.is_direct() {
+            self.detour(at);
+        } else {
+            let replay = &mut way.spooled.replay;
+            replay.is_missed |= replay.cursor.is_some();
+        }
     }
 
     /// A fresh load goes to the spool; what waited of it leaves memory.

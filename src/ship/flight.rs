@@ -20,6 +20,8 @@ pub(super) struct Load {
     pub(super) seq: u64,
     /// How many of its records wait or are in flight.
     left: u32,
+    /// Some of it is to be given back by the spool.
+    pub(super) is_left_behind: bool,
     cargo: Cargo,
 }
 
@@ -124,7 +126,7 @@ impl Flight {
             Slot(u32::try_from(self.loads.len() - 1).unwrap_or(u32::MAX))
         });
         if let Some(place) = self.loads.get_mut(slot.0 as usize) {
-            *place = Some(Load { way, partition, seq, left, cargo });
+            *place = Some(Load { way, partition, seq, left, is_left_behind: false, cargo });
         }
         (slot, seq)
     }
@@ -150,7 +152,7 @@ impl Flight {
     pub(super) fn land(&mut self, proof: Delivered<Run>) -> Landed {
         let run = *proof.get();
         if self.load(run.slot).unconfirmed() > 0 {
-            self.leave(run.slot, run.count);
+            self.done(run.slot, run.count);
             return Landed::Settled;
         }
         match self.take(run.slot, run.first, run.count) {
@@ -217,7 +219,22 @@ impl Flight {
 
     /// Records leave the slot for the spool, which has them.
     pub(super) fn leave(&mut self, slot: Slot, count: u32) {
+        self.load_mut(slot).is_left_behind |= count > 0;
+        self.done(slot, count);
+    }
+
+    /// Records leave the slot, and nothing more is to be done about them.
+    pub(super) fn done(&mut self, slot: Slot, count: u32) {
         self.load_mut(slot).left -= count;
+    }
+
+    /// Whether something of an entry waits or is in flight.
+    pub(super) fn has(&self, entry: EntryId) -> bool {
+        self.iter().any(|load| match &load.cargo {
+            Cargo::Copied { entries, .. } => entries.iter().any(|(_, id)| *id == entry),
+            Cargo::Replayed { entry: id, .. } => *id == entry,
+            Cargo::Fresh { .. } | Cargo::Unconfirmed { .. } => false,
+        })
     }
 
     /// The fresh loads of a way, oldest first.

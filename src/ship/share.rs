@@ -44,9 +44,9 @@ impl Shares {
         self.shares.get(target).is_some_and(|share| share.bytes >= self.bytes_max)
     }
 
-    /// It has room, and nobody waits for it.
+    /// It has room, and lets through what is sent there, or nothing is.
     pub(super) fn is_fit(&self, target: &Target) -> bool {
-        !self.is_full(target) && !self.is_down(target)
+        !self.is_full(target) && !self.is_waited_for(target)
     }
 
     /// Counts memory out; true if the share was used up and is not any more.

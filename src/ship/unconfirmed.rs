@@ -18,7 +18,7 @@ impl Ship {
             );
         }
         self.hold_up(at, cause);
-        self.flight.leave(run.slot, run.count);
+        self.flight.done(run.slot, run.count);
         self.release(run.slot);
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::time::Duration;
 
+use rdkafka::mocking::MockCluster;
 use tailspool::partition::of_key;
 
 use crate::support::config::Config;
@@ -178,6 +179,41 @@ fn spread_lines_survive_an_outage_and_a_kill() {
     reader.judge(&mut verdict, &written, GENEROUS);
     daemon.stop().assert_code(0);
     verdict.assert_complete(&written);
+}
+
+/// A partition that is dead holds up what was sent to it, and nothing else.
+#[test]
+fn spread_lines_go_around_a_dead_partition() {
+    let (mock, site) = (MockCluster::new(3).expect("a mock cluster"), Site::new());
+    mock.create_topic("spread", 3, 1).expect("a mock topic");
+    for number in 0..3 {
+        mock.partition_leader("spread", number, Some(number + 1)).expect("a mock broker");
+    }
+    let config = impatient(site.config(&mock.bootstrap_servers(), "spread"));
+    let config = config.of_input("partition", "round_robin").kafka("linger.ms", "5");
+    let mut daemon = site.run(&config);
+    let (log, mut verdict) = (site.log("a.log"), Verdict::default());
+    let mut reader = Reader::from_beginning(&mock.bootstrap_servers(), "spread");
+    let mut wait_for = |numbers: std::ops::Range<u64>| {
+        wait_until("lines to arrive", GENEROUS, || {
+            for record in reader.records(0, Duration::from_secs(1)) {
+                verdict.take(record.partition, &record.payload);
+            }
+            numbers.clone().all(|number| verdict.has("a.log", number))
+        });
+        verdict.repeats()
+    };
+    append(&log, lines("a.log", 0..10).as_bytes());
+    wait_for(0..10);
+    mock.broker_down(3).expect("a mock broker");
+    append(&log, lines("a.log", 10..20_000).as_bytes());
+    daemon.hears("the way into the spool", |line| line.contains("lines go to the spool"));
+    append(&log, lines("a.log", 20_000..30_000).as_bytes());
+    wait_for(20_000..30_000);
+    daemon.hears("the way out of it", |line| line.contains("directly again"));
+    mock.broker_up(3).expect("a mock broker");
+    assert_eq!(wait_for(0..30_000), 0, "nothing explains a repeat");
+    daemon.stop().assert_code(0);
 }
 
 /// Of each file everything in its old partition was appended before anything in its new one.

@@ -172,7 +172,7 @@ fn everything_at_once_costs_order_only() {
 }
 
 /// Each mistake, where it shows, and how.
-const DEADLY: [(Mistake, Climate, Flaw); 39] = [
+const DEADLY: [(Mistake, Climate, Flaw); 41] = [
     (Mistake::SettleStaged, Climate::Wild, Flaw::Lost),
     (Mistake::ReplayPastReader, Climate::PowerCuts, Flaw::InvertedWithFiles),
     (Mistake::GoneHoldsReplay, Climate::Wild, Flaw::Stuck),
@@ -212,6 +212,8 @@ const DEADLY: [(Mistake, Climate, Flaw); 39] = [
     (Mistake::FrontierByOffset, Climate::Wild, Flaw::Inexcusable),
     (Mistake::MiddleIsPlace, Climate::Wild, Flaw::InvertedWithFiles),
     (Mistake::MovesInFlight, Climate::Moving, Flaw::Inverted),
+    (Mistake::SentOnItsWay, Climate::Spread, Flaw::Inexcusable),
+    (Mistake::LeftBehindForgotten, Climate::Spread, Flaw::Stuck),
 ];
 
 #[test]

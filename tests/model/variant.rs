@@ -25,7 +25,8 @@ pub(crate) enum Climate {
     Returning,
     /// Wild, and partitions are added to the topic.
     Moving,
-    /// Poisoned, with several partitions, and any will do: order is given up, nothing else.
+    /// Poisoned and returning, with several partitions, and any will do: order is given up, nothing
+    /// else.
     Spread,
     /// Wild, with `spool.enabled: false`.
     WithoutSpool,
@@ -113,6 +114,10 @@ pub(crate) enum Mistake {
     MiddleIsPlace,
     /// A lane leads to another partition while something is on its way to the one before.
     MovesInFlight,
+    /// Where order is given up, an entry is given back of which something is in flight.
+    SentOnItsWay,
+    /// Where order is given up, what comes back after replay has passed it is forgotten.
+    LeftBehindForgotten,
 }
 
 impl Climate {
@@ -133,7 +138,7 @@ impl Climate {
     }
 
     pub(crate) fn returns_batches(self) -> bool {
-        matches!(self, Self::Returning | Self::Everything)
+        matches!(self, Self::Returning | Self::Spread | Self::Everything)
     }
 
     fn has_poison(self) -> bool {

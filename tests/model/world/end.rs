@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::flight::Flight;
 use crate::line::{LANES, Line, SOURCES, mark, place_of, source_at, sources_of};
 use crate::spool::{Entry, Key, Spool};
-use crate::variant::Mistake;
+use crate::variant::{Climate, Mistake};
 
 impl World {
     /// The producer gives everything back because we ask for it.
@@ -157,6 +157,9 @@ impl World {
             let has_backlog = at < LANES && spool.after(at, None).next().is_some();
             let lane = if has_backlog { Lane::with_backlog() } else { Lane::default() };
             *way = Way { lane, ..Way::default() };
+            if self.climate == Climate::Spread {
+                way.lane.give_up_order();
+            }
             if has_backlog {
                 let floor = |source| {
                     let saved = &self.saved[place_of(source)];

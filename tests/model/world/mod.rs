@@ -171,6 +171,10 @@ impl World {
         for place in 0..SOURCES {
             ledgers.resume(source_at(place), Mark::START);
         }
+        let mut ways: [Way; LANES * 2] = Default::default();
+        if climate == Climate::Spread {
+            ways.iter_mut().for_each(|way| way.lane.give_up_order());
+        }
         Self {
             climate,
             mistake,
@@ -193,7 +197,7 @@ impl World {
                 writes_files: mistake == Some(Mistake::FilesTogether),
                 replaces_blind: mistake == Some(Mistake::BlindReplaced),
             }),
-            ways: Default::default(),
+            ways,
             flight: Flight::default(),
             client: Client::new(too_large),
             ledgers,

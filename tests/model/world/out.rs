@@ -6,7 +6,7 @@ use tailspool::record::{Run, Slot};
 
 use super::{Duty, Letter, World};
 use crate::client::{Outcome, PARTITIONS_MAX};
-use crate::flight::Place;
+use crate::flight::{Load, Place};
 use crate::line::{LANES, Line};
 use crate::spool::Key;
 use crate::variant::{Climate, Mistake};
@@ -150,20 +150,28 @@ impl World {
         let Run { slot, first, count } = report.run;
         let (at, seq) = (self.flight.load(slot).way, self.flight.load(slot).seq);
         let piece = Piece { seq, slot, from: first, until: first + count, suspect: false };
+        let is_copy = {
+            let load = self.flight.load(slot);
+            load.block.is_some() && load.places[first as usize] != Place::Owed
+        };
         match report.outcome {
             Outcome::Delivered => self.delivered(at, report.run),
+            _ if is_copy => {
+                self.ways[at].lane.gone(count);
+                self.leave(slot, count);
+            }
             Outcome::Returned if self.sends_behind(at) => {
                 self.ways[at].lane.delivered(count);
                 self.ways[at].lane.push(piece);
             }
             Outcome::Returned => {
                 if !self.ways[at].lane.came_back(piece) {
-                    self.flight.finish(slot, count);
+                    self.leave(slot, count);
                 }
             }
             Outcome::Refused => match self.ways[at].lane.refused(piece) {
                 Refusal::Again => {}
-                Refusal::InSpool => self.flight.finish(slot, count),
+                Refusal::InSpool => self.leave(slot, count),
                 Refusal::Guilty => self.bury(slot, first),
             },
         }
@@ -189,7 +197,27 @@ impl World {
                 Place::Done => unreachable!("a record has one fate"),
             }
         }
-        self.flight.finish(run.slot, run.count);
+        let load = self.flight.finish(run.slot, run.count);
+        self.go_back(load);
+    }
+
+    /// Records leave memory that the spool is to give back.
+    pub(super) fn leave(&mut self, slot: Slot, count: u32) {
+        let load = self.flight.leave(slot, count);
+        self.go_back(load);
+    }
+
+    /// With the last of a load it is known whether replay has passed something of it.
+    fn go_back(&mut self, load: Option<Load>) {
+        let Some(load) = load.filter(|load| load.is_left_behind) else { return };
+        if self.climate != Climate::Spread || self.makes(Mistake::LeftBehindForgotten) {
+            return;
+        }
+        if self.ways[load.way].lane.is_direct() {
+            self.detour(load.way);
+        } else {
+            self.ways[load.way].is_missed |= self.ways[load.way].loaded.is_some();
+        }
     }
 
     fn strike(&mut self, key: Key, line: Line) {
@@ -213,7 +241,8 @@ impl World {
             Place::InSpool(key) => Duty::Entry(key),
             Place::Done => unreachable!("a record has one fate"),
         };
-        self.flight.finish(slot, 1);
+        let load = self.flight.finish(slot, 1);
+        self.go_back(load);
         self.judge.bury(line);
         self.tell(|| format!("{line:?} is guilty"));
         self.letters.push_back(Letter { line, duty });
