@@ -181,7 +181,7 @@ impl Lane {
         self.landed(count);
     }
 
-    /// Records in flight came back that only the spool has.
+    /// Records in flight came back, and nothing more is to be done about them here.
     pub fn gone(&mut self, count: u32) {
         self.landed(count);
     }

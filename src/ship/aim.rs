@@ -12,13 +12,13 @@ use crate::settings::Partition;
 impl Ship {
     /// Out of how many partitions a way may choose now. Order holds only if everything that was
     /// sent to one is acknowledged before what comes next goes to another. So when partitions were
-    /// added, nothing is handed over until nothing is in flight.
+    /// added, nothing is handed over until nothing is in flight, unless order is given up.
     pub(super) fn partitions(&mut self, at: usize) -> Option<u32> {
         let way = self.ways.get_mut(at)?;
         let known = self.topics.partitions(&way.topic);
-        if way.lane.in_flight() > 0 {
-            let is_ordered = matches!(way.rule, Partition::File | Partition::Key);
-            let moves = known.is_some() && known != way.count && is_ordered;
+        let is_ordered = matches!(way.rule, Partition::File | Partition::Key);
+        if way.lane.in_flight() > 0 && (is_ordered || known.is_none()) {
+            let moves = known.is_some() && known != way.count;
             return way.count.filter(|_| !moves);
         }
         if way.count != known {

@@ -8,7 +8,7 @@ impl Ship {
     /// What counted as sent came back. Nobody keeps it: that is what was asked for.
     pub(super) fn lose(&mut self, at: usize, run: Run, cause: Cause) {
         let Some(way) = self.ways.get_mut(at) else { return };
-        way.lane.delivered(run.count);
+        way.lane.gone(run.count);
         self.crew.counters.dropped.unconfirmed.add(u64::from(run.count));
         if self.lost_unconfirmed.insert(way.topic.clone()) {
             let (lineage, topic) = (&way.lineage, &way.topic);

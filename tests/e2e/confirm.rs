@@ -144,7 +144,7 @@ fn none_waits_while_memory_is_used_up() {
     assert_eq!(counted(&said, "lost_unconfirmed"), 0);
 }
 
-/// A topic that is not there gives back what was sent to it.
+/// A batch that Kafka refuses comes back as a whole.
 #[test]
 fn none_says_once_that_what_was_sent_came_back() {
     let kafka = Kafka::single();
