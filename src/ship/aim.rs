@@ -26,7 +26,7 @@ impl Ship {
             // Nobody need wait for where it was to go before.
             way.partition = match (way.rule, known) {
                 (Partition::File, Some(count)) => {
-                    Some(partition::of_lineage(&self.host, &way.lineage, count))
+                    Some(partition::of_lineage(&self.realm.host, &way.lineage, count))
                 }
                 (rule, _) => rule.pinned(),
             };

@@ -4,18 +4,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::flight::{Duty, Landed};
-use super::way::Way;
-use super::{Note, QUESTION_TAKES, Realm, Ship};
+use super::flight::Landed;
+use super::{Note, QUESTION_TAKES, Ship};
 use crate::checkpoint::Change;
 use crate::clock;
-use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
-use crate::record::{Block, Lineage, LineageId, RecordId, Run, Slot, SourceId};
-use crate::settings::{Acks, Confirm, LongLine, Partition};
+use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
+use crate::settings::{Acks, Confirm, Partition};
 use crate::tail::{self, LostReason, Seen};
 
 impl Ship {
@@ -172,29 +170,6 @@ impl Ship {
             Err(ticket) if self.buries(&block, at) => self.bury_long(at, &block, ticket),
             Err(ticket) => self.take_in(at, block, ticket),
         }
-    }
-
-    /// Whether it holds a line of which the operator wants no part sent.
-    fn buries(&self, block: &Block, at: usize) -> bool {
-        let Some(way) = self.ways.get(at).filter(|_| block.remarks.cut_from.is_some()) else {
-            return false;
-        };
-        let input = self.inputs.iter().find(|input| *input.id == *way.lineage.input);
-        input.is_some_and(|input| input.on_long_line == LongLine::DeadLetter)
-    }
-
-    /// What was kept of a line that is too long goes to the dead letters.
-    fn bury_long(&mut self, at: usize, block: &Block, ticket: Ticket) {
-        let Some(way) = self.ways.get(at) else { return };
-        let length = block.remarks.cut_from.unwrap_or_default();
-        let error = format!("a line of {length} bytes is longer than max_line");
-        let partition = way.partition.filter(|_| way.rule.is_one());
-        let why = ("LINE_TOO_LONG".into(), error);
-        let letter = letter(way, &self.realm, partition, (block, 0), why);
-        let (lineage, end) = (&way.lineage, letter.end);
-        tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
-        self.burying += 1;
-        self.hand_in(letter, Duty::Fresh(ticket));
     }
 
     /// A block joins its lane: in memory, or in the spool if that is where the lane's end is.
@@ -375,53 +350,6 @@ impl Ship {
         at
     }
 
-    /// Kafka will never take this record: it goes to the dead letters.
-    pub(super) fn bury(&mut self, at: usize, slot: Slot, record: u32, cause: Cause) {
-        let Some(way) = self.ways.get(at) else { return };
-        let load = self.flight.load(slot);
-        let Some(block) = load.block() else { unreachable!("what was sent alone is in memory") };
-        let why = (cause.name(), cause.to_string());
-        let letter = letter(way, &self.realm, load.partition, (block, record), why);
-        let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
-        tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
-        let duty = self.flight.take(slot, record, 1);
-        self.burying += 1;
-        self.hand_in(letter, duty);
-        self.release(slot);
-    }
-
-    /// Hands a letter to those who write it, or keeps it until they can take it.
-    fn hand_in(&mut self, letter: Letter, duty: Duty) {
-        match self.crew.dead_letters.write(letter, duty) {
-            Ok(()) => {}
-            Err(
-                dead_letter::Refused::Busy(letter, duty)
-                | dead_letter::Refused::Stopped(letter, duty),
-            ) => self.letters.push_back((letter, duty)),
-        }
-    }
-
-    fn buried(&mut self, proof: DeadLettered<Duty>) {
-        match proof.into_parts() {
-            Ok(proof) => self.settle(proof),
-            Err(proof) => {
-                let at = self.by_lane.get(&proof.get().entry.lane()).copied();
-                if let Some(spool) = &mut self.spool {
-                    spool.bury(proof);
-                }
-                if let Some(at) = at {
-                    self.removed(at, 1);
-                }
-            }
-        }
-    }
-
-    fn hand_in_letters(&mut self) {
-        for (letter, duty) in std::mem::take(&mut self.letters) {
-            self.hand_in(letter, duty);
-        }
-    }
-
     pub(super) fn note(&mut self, note: Note) {
         match note {
             Note::Topic { name, answer } => {
@@ -491,38 +419,5 @@ impl Ship {
             }
             Err(error) => tracing::error!(%error, "cannot start a new producer; trying again"),
         }
-    }
-}
-
-/// A record of a way, and why it is not sent.
-fn letter(
-    way: &Way,
-    realm: &Realm,
-    partition: Option<i32>,
-    (block, record): (&Block, u32),
-    (reason, error): (String, String),
-) -> Letter {
-    let (name, end) = (way.name(realm, block), block.place_of(record));
-    let id = block.label.record_id.zip(name);
-    let mut headers = block.label.headers.clone();
-    if let Some((RecordId::Headers, name)) = id {
-        headers.push((RecordId::SOURCE_HEADER.into(), name.to_string().into()));
-        headers.push((RecordId::OFFSET_HEADER.into(), end.to_string().into()));
-    }
-    let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end).into());
-    Letter {
-        lineage: (*way.lineage).clone(),
-        generation: block.source.generation,
-        start: Some(block.start_of(record)),
-        end,
-        topic: way.topic.to_string(),
-        partition,
-        reason,
-        error,
-        value: block.record(record).to_vec(),
-        key: own.or_else(|| block.label.key.clone()),
-        headers,
-        remarks: block.remarks,
-        made_ms: Some(block.times.of(record)),
     }
 }

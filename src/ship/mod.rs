@@ -6,6 +6,7 @@
 
 mod aim;
 mod apply;
+mod bury;
 mod detour;
 mod flight;
 mod replay;
