@@ -72,6 +72,8 @@ enum Mode {
 #[derive(Debug, Default)]
 pub struct Lane {
     mode: Mode,
+    /// Its records may arrive in any order, so nothing waits for what is in flight.
+    is_unordered: bool,
     /// Most lanes rest, and there may be very many.
     under_way: Option<Box<UnderWay>>,
 }
@@ -90,6 +92,11 @@ impl Lane {
     /// A lane with a backlog starts in detour: the backlog is older than what is read next.
     pub fn with_backlog() -> Self {
         Self { mode: Mode::Detour, ..Self::default() }
+    }
+
+    /// Its records may arrive in any order.
+    pub fn give_up_order(&mut self) {
+        self.is_unordered = true;
     }
 
     pub fn route(&self) -> Route {
@@ -117,11 +124,12 @@ impl Lane {
         all.waiting.drain(..).collect()
     }
 
-    /// Whether the backlog may be given back now: what the producer has kept comes first.
+    /// Whether the backlog may be given back now: what the producer has kept comes first, unless
+    /// order is given up.
     pub fn may_replay(&self) -> bool {
         match self.mode {
             Mode::Direct => false,
-            Mode::Detour => self.in_flight() == 0,
+            Mode::Detour => self.is_unordered || self.in_flight() == 0,
             Mode::Draining => true,
         }
     }
@@ -143,7 +151,7 @@ impl Lane {
     pub fn next_piece(&mut self) -> Option<Piece> {
         let all = self.under_way.as_mut()?;
         if !all.returned.is_empty() {
-            if all.in_flight > 0 {
+            if all.in_flight > 0 && !self.is_unordered {
                 return None;
             }
             all.take_back_in();
@@ -170,6 +178,11 @@ impl Lane {
 
     /// The broker has `count` of the records in flight.
     pub fn delivered(&mut self, count: u32) {
+        self.landed(count);
+    }
+
+    /// Records in flight came back, and nothing more is to be done about them here.
+    pub fn gone(&mut self, count: u32) {
         self.landed(count);
     }
 

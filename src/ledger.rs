@@ -47,6 +47,8 @@ pub enum Fate {
     Filtered,
     /// Because the operator asked for it.
     Dropped,
+    /// Sent, and nobody was to say whether it arrived.
+    Unconfirmed,
 }
 
 /// Proof that records' fate is durable. Each type that implements it lives in the room that can

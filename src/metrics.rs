@@ -23,7 +23,8 @@ pub struct Counters {
     pub read_records: Counter,
     /// Records acknowledged by the broker.
     pub delivered: Counter,
-    /// Records sent to brokers that were told not to acknowledge them.
+    /// Records that counted as sent when they were handed over, and those sent to brokers that were
+    /// told not to acknowledge them.
     pub unconfirmed: Counter,
     pub dead_lettered: Counter,
     /// Records the broker refused together with others, that were or will be sent again.
@@ -42,12 +43,20 @@ pub struct Counters {
     pub unparsed_lines: Counter,
     /// Lines that are not in their input's encoding; what it has no character for was replaced.
     pub malformed_lines: Counter,
-    /// Records dropped because the operator asked for it.
-    pub dropped: Counter,
+    pub dropped: DroppedRecords,
     pub lost_bytes: LostBytes,
     /// Bytes of holes in files: NULs that nobody wrote.
     pub skipped_bytes: Counter,
     pub checkpoint_failures: Counter,
+}
+
+/// Records dropped because the operator asked for it, by what it was that he asked for.
+#[derive(Debug, Default)]
+pub struct DroppedRecords {
+    /// `when_full`, `max_age`.
+    pub spool: Counter,
+    /// They counted as sent, and were not delivered: `confirm: none`.
+    pub unconfirmed: Counter,
 }
 
 /// Bytes that were gone before they could be read, by what became of their file.

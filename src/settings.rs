@@ -151,6 +151,7 @@ pub struct Input {
     /// Topic, key and headers of its records.
     pub labels: Labels,
     pub partition: Partition,
+    pub confirm: Confirm,
 }
 
 #[cfg(test)]
@@ -182,6 +183,7 @@ impl Input {
             follow_symlinks: Vec::new(),
             labels: Labels::plain("logs"),
             partition: Partition::File,
+            confirm: Confirm::Async,
         }
     }
 }
@@ -304,10 +306,19 @@ pub enum LongLine {
     DeadLetter,
 }
 
+/// What decides which partition of its topic a record goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partition {
-    /// By host, input and path as matched.
+    /// Host, input and path as matched.
     File,
+    /// The record's key, as in Java's client.
+    Key,
+    /// Nothing: one until about a batch went there, then another.
+    Sticky,
+    /// Nothing: all in turn.
+    RoundRobin,
+    /// Nothing: chance.
+    Random,
     Number(i32),
 }
 
@@ -315,10 +326,31 @@ impl Partition {
     /// The one partition, if the operator chose one.
     pub fn pinned(self) -> Option<i32> {
         match self {
-            Self::File => None,
             Self::Number(number) => Some(number),
+            Self::File | Self::Key | Self::Sticky | Self::RoundRobin | Self::Random => None,
         }
     }
+
+    /// Whether all of a file goes to one.
+    pub fn is_one(self) -> bool {
+        matches!(self, Self::File | Self::Number(_))
+    }
+
+    /// Whether any will do: the operator gave up the order of a file's records.
+    pub fn is_any(self) -> bool {
+        matches!(self, Self::Sticky | Self::RoundRobin | Self::Random)
+    }
+}
+
+/// What is waited for before the next of a file is sent, and before its place moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirm {
+    /// The place moves with the acknowledgement; sending does not wait for it.
+    Async,
+    /// One block at a time.
+    Sync,
+    /// Nothing: what was handed over counts as sent.
+    None,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

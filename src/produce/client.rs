@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::error::KafkaError;
@@ -15,9 +16,10 @@ use tokio::io::unix::AsyncFd;
 
 use super::cause::code;
 use super::context::{Context, opaque};
-use super::native::{Batch, Outgoing, Queue, Topic};
-use super::{Cause, Report, Trouble, properties};
+use super::native::{self, Batch, Outgoing, Queue, Topic};
+use super::{Cause, Report, Trouble, Unconfirmed, properties};
 use crate::clock;
+use crate::ledger::Ticket;
 use crate::record::{Block, Offset, RecordId, Slot, SourceName};
 use crate::settings;
 
@@ -46,12 +48,17 @@ pub struct Handed {
 /// Records in one call into librdkafka; what it costs is spread thin well before.
 const HANDED_OVER_AT_ONCE: u32 = 1024;
 
+/// How long librdkafka's threads have to notice that something is to go at once.
+const HURRY_TAKES: Duration = Duration::from_millis(5);
+
 /// One idempotent producer and its topics.
 pub struct Producer {
     // Dropped in this order: topics and queue before the client they belong to.
     topics: HashMap<String, Topic>,
     wake: AsyncFd<Queue>,
     batch: Batch,
+    /// Somebody is about to tell librdkafka that it is not to wait.
+    hurries: Arc<AtomicBool>,
     client: Arc<BaseProducer<Context>>,
 }
 
@@ -65,7 +72,8 @@ impl Producer {
         let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
         let queue = Queue::new(&client, fd.map_err(std::io::Error::from)?);
         let wake = queue.ok_or(CreateError::NoQueue)?.watched()?;
-        Ok(Self { topics: HashMap::new(), wake, batch: Batch::default(), client })
+        let (topics, hurries) = (HashMap::new(), Arc::default());
+        Ok(Self { topics, wake, batch: Batch::default(), hurries, client })
     }
 
     /// Hands over the records of `block` with these numbers, in order. They say that their source
@@ -180,6 +188,22 @@ impl Producer {
         self.client.context().take()
     }
 
+    /// What was handed over goes now, whatever `linger.ms` says; not if librdkafka's threads are too
+    /// busy to notice.
+    pub fn hurry(&self) {
+        if self.hurries.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (client, hurries) = (Arc::downgrade(&self.client), Arc::clone(&self.hurries));
+        tokio::task::spawn_blocking(move || {
+            // First: what is handed over from here on needs another.
+            hurries.store(false, Ordering::Release);
+            if let Some(client) = client.upgrade() {
+                native::flush(&client, HURRY_TAKES);
+            }
+        });
+    }
+
     /// Records handed over and not yet reported.
     pub fn in_flight(&self) -> usize {
         usize::try_from(self.client.in_flight_count()).unwrap_or_default()
@@ -257,6 +281,17 @@ fn topic_of<'a>(
 }
 
 impl Handed {
+    /// How many of the records are on their way now.
+    pub fn taken(&self) -> u32 {
+        self.done - u32::try_from(self.refused.len()).unwrap_or(self.done)
+    }
+
+    /// Proof for those that are on their way, where nobody waits for more.
+    pub fn unconfirmed(&self, ticket: Ticket) -> Unconfirmed {
+        assert_eq!(ticket.records(), self.taken(), "what was taken is what was handed over");
+        Unconfirmed::taken(ticket)
+    }
+
     fn note(&mut self, record: u32, result: Result<(), RDKafkaErrorCode>) {
         let Err(code) = result else {
             self.done += 1;

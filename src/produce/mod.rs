@@ -22,7 +22,7 @@ mod trouble;
 pub use cause::{Cause, Verdict};
 pub use client::{CreateError, Handed, Producer, Scout};
 pub use embedded::{Embedded, EmbeddedError};
-pub use proof::Delivered;
+pub use proof::{Delivered, Unconfirmed};
 pub use questions::Unanswered;
 pub use reach::{Certificate, Contact, ReachError, certificates_in, reach};
 pub use sender::{Returned, Sender, Sent};

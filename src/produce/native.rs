@@ -1,8 +1,9 @@
-//! The two calls into librdkafka that the binding has no safe form of.
+//! The calls into librdkafka that the binding has no safe form of.
 //!
 //! Handing over a block's lines in one call costs half of handing them over one by one
 //! (`docs/benchmarks.md`), and a queue that writes to a descriptor when it fills lets the owner
-//! of delivery state wait for reports and for everything else at once.
+//! of delivery state wait for reports and for everything else at once. A flush that serves no reports
+//! may be left to another thread.
 
 #![allow(unsafe_code, reason = "calls into librdkafka; each block says what it relies on")]
 
@@ -11,6 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -110,6 +112,15 @@ fn message(record: &Outgoing<'_>) -> sys::rd_kafka_message_t {
         offset: 0,
         _private: std::ptr::without_provenance_mut(record.opaque),
     }
+}
+
+/// For so long, or until all is delivered, librdkafka sends what it has without waiting for more.
+/// Reports are not served meanwhile, so any thread may call this.
+pub(super) fn flush(producer: &BaseProducer<Context>, time: Duration) {
+    let ms = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is alive. The binding has librdkafka report by events, so that this only
+    // waits (`rd_kafka_flush`).
+    unsafe { sys::rd_kafka_flush(producer.client().native_ptr(), ms) };
 }
 
 /// The producer's queue of events, writing to a descriptor when it fills.

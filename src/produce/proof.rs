@@ -1,4 +1,4 @@
-//! What a delivery report proves, and about which records.
+//! What a delivery report proves, what a hand-over, and about which records.
 
 use crate::ledger::{Fate, Settlement, Ticket};
 use crate::record::Run;
@@ -38,6 +38,30 @@ impl Delivered<Run> {
     /// which knows what that is, calls this.
     pub(crate) fn carry<T>(Self(_): Self, load: T) -> Delivered<T> {
         Delivered(load)
+    }
+}
+
+/// These records were handed over, and are to count as sent. Built only from a hand-over.
+///
+/// ```compile_fail,E0423
+/// use tailspool::produce::Unconfirmed;
+/// fn forge(ticket: tailspool::ledger::Ticket) -> Unconfirmed {
+///     Unconfirmed(ticket)
+/// }
+/// ```
+#[must_use]
+#[derive(Debug)]
+pub struct Unconfirmed(Ticket);
+
+impl Unconfirmed {
+    pub(super) fn taken(ticket: Ticket) -> Self {
+        Self(ticket)
+    }
+}
+
+impl Settlement for Unconfirmed {
+    fn into_parts(self) -> (Ticket, Fate) {
+        (self.0, Fate::Unconfirmed)
     }
 }
 

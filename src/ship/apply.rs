@@ -4,18 +4,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::flight::{Duty, Landed};
-use super::way::Way;
-use super::{Note, QUESTION_TAKES, Realm, Ship};
+use super::flight::Landed;
+use super::{Note, QUESTION_TAKES, Ship};
 use crate::checkpoint::Change;
 use crate::clock;
-use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
-use crate::record::{Block, Lineage, LineageId, RecordId, Run, Slot, SourceId};
-use crate::settings::{Acks, LongLine};
+use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
+use crate::settings::{Acks, Confirm, Partition};
 use crate::tail::{self, LostReason, Seen};
 
 impl Ship {
@@ -58,8 +56,8 @@ impl Ship {
         if self.ways.of(source.lineage).is_none()
             && let Some(input) = self.inputs.get(seen.input)
         {
-            let pinned = input.partition.pinned();
-            let at = self.way(&seen.lineage, &seen.label.topic, pinned);
+            let (rule, confirm) = (input.partition, input.confirm);
+            let at = self.way(&seen.lineage, &seen.label.topic, rule, confirm);
             self.ways.assign(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
@@ -103,11 +101,15 @@ impl Ship {
         &mut self,
         lineage: &Arc<Lineage>,
         topic: &str,
-        pinned: Option<i32>,
+        rule: Partition,
+        confirm: Confirm,
     ) -> usize {
         let at = self.ways.find_or_make(lineage, topic, clock::now());
         if let Some(way) = self.ways.get_mut(at) {
-            way.pinned = pinned;
+            (way.rule, way.confirm) = (rule, confirm);
+            if rule.is_any() {
+                way.lane.give_up_order();
+            }
         }
         at
     }
@@ -170,32 +172,17 @@ impl Ship {
         }
     }
 
-    /// Whether it holds a line of which the operator wants no part sent.
-    fn buries(&self, block: &Block, at: usize) -> bool {
-        let Some(way) = self.ways.get(at).filter(|_| block.remarks.cut_from.is_some()) else {
-            return false;
-        };
-        let input = self.inputs.iter().find(|input| *input.id == *way.lineage.input);
-        input.is_some_and(|input| input.on_long_line == LongLine::DeadLetter)
-    }
-
-    /// What was kept of a line that is too long goes to the dead letters.
-    fn bury_long(&mut self, at: usize, block: &Block, ticket: Ticket) {
-        let Some(way) = self.ways.get(at) else { return };
-        let length = block.remarks.cut_from.unwrap_or_default();
-        let error = format!("a line of {length} bytes is longer than max_line");
-        let letter = letter(way, &self.realm, block, 0, ("LINE_TOO_LONG".into(), error));
-        let (lineage, end) = (&way.lineage, letter.end);
-        tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
-        self.burying += 1;
-        self.hand_in(letter, Duty::Fresh(ticket));
-    }
-
     /// A block joins its lane: in memory, or in the spool if that is where the lane's end is.
     pub(super) fn take_in(&mut self, at: usize, block: Block, ticket: Ticket) {
         let Some(way) = self.ways.get(at) else { return };
-        if way.lane.is_direct() && self.shares.is_down(&way.target()) {
-            self.go_around(at, "others wait there");
+        let (is_direct, is_unconfirmed) = (way.lane.is_direct(), way.is_unconfirmed());
+        let partition = if is_direct { self.choose(at, &block, None) } else { None };
+        let Some(way) = self.ways.get(at) else { return };
+        let target = way.target(partition);
+        let is_down = self.shares.is_down(&target);
+        let is_tried = way.rule.is_any() && self.shares.is_fit(&target);
+        if is_direct && !is_unconfirmed && is_down && !is_tried {
+            self.go_around(at, partition, "others wait there");
         }
         let Some(way) = self.ways.get_mut(at) else { return };
         if way.lane.route() == Route::Spool {
@@ -205,7 +192,7 @@ impl Ship {
         }
         let (bytes, until) = (block.permit.bytes(), block.len());
         let was_empty = way.lane.is_empty();
-        let (slot, seq) = self.flight.board(at, block, ticket);
+        let (slot, seq) = self.flight.board(at, partition, block, ticket);
         if let Some(way) = self.ways.get_mut(at) {
             way.lane.push(Piece { seq, slot, from: 0, until, suspect: false });
             if was_empty {
@@ -213,7 +200,7 @@ impl Ship {
             }
         }
         self.ways.occupy(at);
-        self.hold(at, bytes);
+        self.hold(at, partition, bytes);
         self.pump(at);
     }
 
@@ -249,17 +236,19 @@ impl Ship {
 
     fn delivered(&mut self, proof: Delivered<Run>) -> usize {
         let run = *proof.get();
-        let at = self.flight.load(run.slot).way;
+        let load = self.flight.load(run.slot);
+        let (at, partition) = (load.way, load.partition);
+        let is_counted = load.unconfirmed() > 0;
         if let Some(way) = self.ways.get_mut(at) {
             way.lane.delivered(run.count);
             way.moved_at = clock::now();
-        }
-        self.landed(at, run.count);
-        if let Some(way) = self.ways.get(at) {
-            self.shares.rose(&way.target());
+            let target = way.target(partition);
+            self.landed(&target, run.count);
+            self.shares.rose(&target);
         }
         let counters = &self.crew.counters;
         match self.kafka.acks {
+            _ if is_counted => {}
             Acks::None => counters.unconfirmed.add(u64::from(run.count)),
             Acks::Leader | Acks::All => counters.delivered.add(u64::from(run.count)),
         }
@@ -269,6 +258,7 @@ impl Ship {
             tracing::info!("kafka is reachable");
         }
         match self.flight.land(proof) {
+            Landed::Settled => {}
             Landed::Fresh(proof) => self.settle(proof),
             Landed::Spooled(proof) => {
                 self.crew.counters.replayed.add(u64::from(run.count));
@@ -292,27 +282,41 @@ impl Ship {
     /// Gives a slot up that is empty; true if it was.
     pub(super) fn release(&mut self, slot: Slot) -> bool {
         let Some(load) = self.flight.release(slot) else { return false };
-        self.free(load.way, load.bytes());
+        self.free(load.way, load.partition, load.bytes());
         if load.is_replayed()
             && let Some(way) = self.ways.get_mut(load.way)
         {
             way.spooled.replay.bytes -= load.bytes();
+        }
+        if load.is_left_behind {
+            self.go_back(load.way);
         }
         true
     }
 
     fn undelivered(&mut self, run: Run, cause: Cause) -> usize {
         let load = self.flight.load(run.slot);
-        let (at, seq) = (load.way, load.seq);
+        let (at, seq, is_settled) = (load.way, load.seq, load.unconfirmed() > 0);
         let (from, until) = (run.first, run.first + run.count);
         let piece = Piece { seq, slot: run.slot, from, until, suspect: false };
-        self.landed(at, run.count);
+        let Some(target) = self.ways.get(at).map(|way| way.target(load.partition)) else {
+            return at;
+        };
+        self.landed(&target, run.count);
+        if is_settled {
+            self.lose(at, run, cause);
+            return at;
+        }
+        let is_copy = self.flight.load(run.slot).block().is_none();
         let Some(way) = self.ways.get_mut(at) else { return at };
         let counters = &self.crew.counters;
+        if is_copy {
+            way.lane.gone(run.count);
+        }
         let is_kept = match cause.verdict() {
             Verdict::Again | Verdict::Rebuild => {
                 counters.returned.add(u64::from(run.count));
-                let is_kept = way.lane.came_back(piece);
+                let is_kept = !is_copy && way.lane.came_back(piece);
                 self.hold_up(at, cause);
                 is_kept
             }
@@ -328,7 +332,8 @@ impl Ship {
             }
             Verdict::Suspect => {
                 counters.suspected.add(u64::from(run.count));
-                match way.lane.refused(piece) {
+                let refusal = if is_copy { Refusal::InSpool } else { way.lane.refused(piece) };
+                match refusal {
                     Refusal::Again => true,
                     Refusal::InSpool => false,
                     Refusal::Guilty => {
@@ -343,53 +348,6 @@ impl Ship {
             self.release(run.slot);
         }
         at
-    }
-
-    /// Kafka will never take this record: it goes to the dead letters.
-    pub(super) fn bury(&mut self, at: usize, slot: Slot, record: u32, cause: Cause) {
-        let Some(way) = self.ways.get(at) else { return };
-        let Some(block) = self.flight.load(slot).block() else {
-            unreachable!("what was sent alone is in memory")
-        };
-        let letter = letter(way, &self.realm, block, record, (cause.name(), cause.to_string()));
-        let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
-        tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
-        let duty = self.flight.take(slot, record, 1);
-        self.burying += 1;
-        self.hand_in(letter, duty);
-        self.release(slot);
-    }
-
-    /// Hands a letter to those who write it, or keeps it until they can take it.
-    fn hand_in(&mut self, letter: Letter, duty: Duty) {
-        match self.crew.dead_letters.write(letter, duty) {
-            Ok(()) => {}
-            Err(
-                dead_letter::Refused::Busy(letter, duty)
-                | dead_letter::Refused::Stopped(letter, duty),
-            ) => self.letters.push_back((letter, duty)),
-        }
-    }
-
-    fn buried(&mut self, proof: DeadLettered<Duty>) {
-        match proof.into_parts() {
-            Ok(proof) => self.settle(proof),
-            Err(proof) => {
-                let at = self.by_lane.get(&proof.get().entry.lane()).copied();
-                if let Some(spool) = &mut self.spool {
-                    spool.bury(proof);
-                }
-                if let Some(at) = at {
-                    self.removed(at, 1);
-                }
-            }
-        }
-    }
-
-    fn hand_in_letters(&mut self) {
-        for (letter, duty) in std::mem::take(&mut self.letters) {
-            self.hand_in(letter, duty);
-        }
     }
 
     pub(super) fn note(&mut self, note: Note) {
@@ -461,33 +419,5 @@ impl Ship {
             }
             Err(error) => tracing::error!(%error, "cannot start a new producer; trying again"),
         }
-    }
-}
-
-/// A record of a way, and why it is not sent.
-fn letter(way: &Way, realm: &Realm, block: &Block, record: u32, why: (String, String)) -> Letter {
-    let (name, end) = (way.name(realm, block), block.place_of(record));
-    let id = block.label.record_id.zip(name);
-    let mut headers = block.label.headers.clone();
-    if let Some((RecordId::Headers, name)) = id {
-        headers.push((RecordId::SOURCE_HEADER.into(), name.to_string().into()));
-        headers.push((RecordId::OFFSET_HEADER.into(), end.to_string().into()));
-    }
-    let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end).into());
-    let (reason, error) = why;
-    Letter {
-        lineage: (*way.lineage).clone(),
-        generation: block.source.generation,
-        start: Some(block.start_of(record)),
-        end,
-        topic: way.topic.to_string(),
-        partition: way.partition,
-        reason,
-        error,
-        value: block.record(record).to_vec(),
-        key: own.or_else(|| block.label.key.clone()),
-        headers,
-        remarks: block.remarks,
-        made_ms: Some(block.times.of(record)),
     }
 }

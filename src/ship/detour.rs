@@ -10,7 +10,7 @@ use crate::checkpoint::Change;
 use crate::lane::Lane;
 use crate::ledger::Ticket;
 use crate::record::{Block, Generation, Mark, Slot, SourceId};
-use crate::settings::WhenFull;
+use crate::settings::{Confirm, Partition, WhenFull};
 use crate::spool::{self, Event, Put, Spool};
 
 impl Ship {
@@ -19,10 +19,14 @@ impl Ship {
         for backlog in &recovered.lanes {
             let lineage = Arc::new(backlog.lane.lineage.clone());
             let input = self.inputs.iter().find(|input| *input.id == *lineage.input);
-            let pinned = input.and_then(|input| input.partition.pinned());
-            let at = self.way(&lineage, &backlog.lane.topic, pinned);
+            let rule = input.map_or(Partition::File, |input| input.partition);
+            let confirm = input.map_or(Confirm::Async, |input| input.confirm);
+            let at = self.way(&lineage, &backlog.lane.topic, rule, confirm);
             let Some(way) = self.ways.get_mut(at) else { continue };
             way.lane = Lane::with_backlog();
+            if way.rule.is_any() {
+                way.lane.give_up_order();
+            }
             way.spooled.lane = Some(backlog.id);
             way.spooled.records = backlog.records;
             self.by_lane.insert(backlog.id, at);
@@ -36,20 +40,20 @@ impl Ship {
         if self.spool.is_none() {
             return;
         }
-        let mut oldest: HashMap<usize, Instant> = HashMap::new();
+        let mut oldest: HashMap<(usize, Option<i32>), Instant> = HashMap::new();
         for load in self.flight.iter().filter(|load| load.is_fresh()) {
             let Some(block) = load.block() else { continue };
-            let known = oldest.entry(load.way).or_insert(block.read_at);
+            let known = oldest.entry((load.way, load.partition)).or_insert(block.read_at);
             *known = block.read_at.min(*known);
         }
         let is_full = self.budget.used() + FULL_WITHIN >= self.budget.limit();
-        for (at, read_at) in oldest {
-            let Some(way) = self.ways.get(at) else { continue };
+        for ((at, partition), read_at) in oldest {
+            let Some(way) = self.ways.get(at).filter(|way| !way.is_unconfirmed()) else { continue };
             let stalls = now.duration_since(way.moved_at.max(read_at)) >= self.stall_after;
             let is_late = now.duration_since(read_at) >= self.kafka.delivery_timeout;
             if is_late || (stalls && (is_full || way.gate.is_closed())) {
                 let why = if is_late { "delivery.timeout.ms" } else { "stall_after" };
-                self.go_around(at, why);
+                self.go_around(at, partition, why);
             }
         }
     }
@@ -57,12 +61,15 @@ impl Ship {
     /// Gives up waiting for what a way leads to. Until something is acknowledged there, nothing
     /// more is handed over by others either: what librdkafka keeps takes memory, and while their
     /// share of that is used up nobody would read their files.
-    pub(super) fn go_around(&mut self, at: usize, why: &'static str) {
+    pub(super) fn go_around(&mut self, at: usize, partition: Option<i32>, why: &'static str) {
         let Some(way) = self.ways.get(at) else { return };
-        let target = way.target();
-        tracing::warn!(lineage = %way.lineage, topic = %way.topic, why, "lines go to the spool");
+        let target = way.target(partition);
         let is_first = self.shares.fell(target.clone());
-        self.detour(at);
+        // It may lead to several that it waits for.
+        if way.lane.is_direct() {
+            tracing::warn!(lineage = %way.lineage, topic = %way.topic, why, "lines go to the spool");
+            self.detour(at);
+        }
         // Gates that lead to where nobody gets through are not closed any more.
         let opened = if is_first { self.leading_to(&target) } else { vec![at] };
         for at in opened {
@@ -94,19 +101,32 @@ impl Ship {
         self.join(at);
     }
 
+    /// The last of a load has left memory, and some of it is to be given back by the spool. In order
+    /// that has its turn in any case; where order is given up, replay may have passed it.
+    pub(super) fn go_back(&mut self, at: usize) {
+        let Some(way) = self.ways.get_mut(at).filter(|way| way.rule.is_any()) else { return };
+        if way.lane.is_direct() {
+            self.detour(at);
+        } else {
+            let replay = &mut way.spooled.replay;
+            replay.is_missed |= replay.cursor.is_some();
+        }
+    }
+
     /// A fresh load goes to the spool; what waited of it leaves memory.
     fn spill(&mut self, at: usize, slot: Slot, waiting: u32) {
-        let held_before = self.flight.load(slot).bytes();
+        let load = self.flight.load(slot);
+        let (partition, held_before) = (load.partition, load.bytes());
         self.flight.leave(slot, waiting);
         let mut flight = std::mem::take(&mut self.flight);
-        flight.spill(slot, |spilled| self.stage(at, spilled));
+        flight.spill(slot, |spilled| self.stage(at, partition, spilled));
         self.flight = flight;
-        self.free(at, held_before - self.flight.load(slot).bytes());
+        self.free(at, partition, held_before - self.flight.load(slot).bytes());
         self.release(slot);
     }
 
     /// Hands records to the spool's thread. They settle once they are stored.
-    fn stage(&mut self, at: usize, spilled: Spilled) -> spool::EntryId {
+    fn stage(&mut self, at: usize, partition: Option<i32>, spilled: Spilled) -> spool::EntryId {
         let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else {
             unreachable!("nothing takes the detour without a spool")
         };
@@ -127,8 +147,7 @@ impl Ship {
         spooled.puts += 1;
         self.unstored += 1;
         let records = std::iter::once(records).collect();
-        let entry =
-            spool.stage(Put { lane, block, records, chain, partition: way.partition, ticket });
+        let entry = spool.stage(Put { lane, block, records, chain, partition, ticket });
         spooled.replay.staged(entry);
         entry
     }
@@ -148,7 +167,7 @@ impl Ship {
                 self.settle(proof);
                 self.say_full();
                 self.newest_dropped += records;
-                self.crew.counters.dropped.add(records);
+                self.crew.counters.dropped.spool.add(records);
             }
             _ => self.hold_back(at, block, ticket),
         }
@@ -156,7 +175,7 @@ impl Ship {
 
     fn stage_whole(&mut self, at: usize, block: Block, ticket: Ticket) {
         let records = 0..block.len();
-        self.stage(at, Spilled { block: Arc::new(block), records, ticket });
+        self.stage(at, None, Spilled { block: Arc::new(block), records, ticket });
     }
 
     fn hold_back(&mut self, at: usize, block: Block, ticket: Ticket) {
@@ -372,7 +391,7 @@ impl Ship {
 
     /// Records left the spool without having been sent.
     fn taken_out(&mut self, lane: spool::LaneId, records: u64) {
-        self.crew.counters.dropped.add(records);
+        self.crew.counters.dropped.spool.add(records);
         if let Some(at) = self.way_of(lane) {
             self.removed(at, records);
         }

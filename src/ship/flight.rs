@@ -14,10 +14,14 @@ use crate::spool::{EntryId, Runs, Share};
 #[derive(Debug)]
 pub(super) struct Load {
     pub(super) way: usize,
+    /// Where it goes, once that is known.
+    pub(super) partition: Option<i32>,
     /// Its place in the order of its lane.
     pub(super) seq: u64,
     /// How many of its records wait or are in flight.
     left: u32,
+    /// Some of it is to be given back by the spool.
+    pub(super) is_left_behind: bool,
     cargo: Cargo,
 }
 
@@ -28,6 +32,8 @@ enum Cargo {
     /// In the spool too, each run of records as an entry; of what is in flight only its place
     /// there is needed.
     Copied { entries: Vec<(Range<u32>, EntryId)>, held: Permit },
+    /// Sent, and nobody waits for more: what librdkafka has of it takes memory.
+    Unconfirmed { held: Permit },
     /// Given back by the spool, which keeps it until it is delivered.
     Replayed { entry: EntryId, block: Block },
 }
@@ -35,6 +41,8 @@ enum Cargo {
 /// What a report settles.
 #[derive(Debug)]
 pub(super) enum Landed {
+    /// Nothing: it counted as sent before.
+    Settled,
     Fresh(Delivered<Ticket>),
     Spooled(Delivered<Share>),
 }
@@ -79,25 +87,38 @@ pub(super) struct Flight {
 
 impl Flight {
     /// Takes in a block just read.
-    pub(super) fn board(&mut self, way: usize, block: Block, ticket: Ticket) -> (Slot, u64) {
+    pub(super) fn board(
+        &mut self,
+        way: usize,
+        partition: Option<i32>,
+        block: Block,
+        ticket: Ticket,
+    ) -> (Slot, u64) {
         let left = ticket.records();
-        self.place(way, left, Cargo::Fresh { block, ticket, settled: Runs::default() })
+        let cargo = Cargo::Fresh { block, ticket, settled: Runs::default() };
+        self.place(way, partition, left, cargo)
     }
 
     /// Takes in what the spool gave back; `left` of its records are to be sent.
     pub(super) fn board_replayed(
         &mut self,
         way: usize,
-        entry: EntryId,
-        block: Block,
+        partition: Option<i32>,
+        (entry, block): (EntryId, Block),
         left: u32,
     ) -> (Slot, u64) {
-        self.place(way, left, Cargo::Replayed { entry, block })
+        self.place(way, partition, left, Cargo::Replayed { entry, block })
     }
 
     /// A slot is used again only after its last record has left it, so every report finds what
     /// it is about.
-    fn place(&mut self, way: usize, left: u32, cargo: Cargo) -> (Slot, u64) {
+    fn place(
+        &mut self,
+        way: usize,
+        partition: Option<i32>,
+        left: u32,
+        cargo: Cargo,
+    ) -> (Slot, u64) {
         let seq = self.boarded;
         self.boarded = seq.strict_add(1);
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -105,9 +126,14 @@ impl Flight {
             Slot(u32::try_from(self.loads.len() - 1).unwrap_or(u32::MAX))
         });
         if let Some(place) = self.loads.get_mut(slot.0 as usize) {
-            *place = Some(Load { way, seq, left, cargo });
+            *place = Some(Load { way, partition, seq, left, is_left_behind: false, cargo });
         }
         (slot, seq)
+    }
+
+    /// It goes there, from now on.
+    pub(super) fn lead(&mut self, slot: Slot, partition: i32) {
+        self.load_mut(slot).partition = Some(partition);
     }
 
     pub(super) fn load(&self, slot: Slot) -> &Load {
@@ -125,6 +151,10 @@ impl Flight {
     /// Turns a report about a run of records into the proof for what they settle.
     pub(super) fn land(&mut self, proof: Delivered<Run>) -> Landed {
         let run = *proof.get();
+        if self.load(run.slot).unconfirmed() > 0 {
+            self.done(run.slot, run.count);
+            return Landed::Settled;
+        }
         match self.take(run.slot, run.first, run.count) {
             Duty::Fresh(ticket) => Landed::Fresh(Delivered::carry(proof, ticket)),
             Duty::Spooled(share) => Landed::Spooled(Delivered::carry(proof, share)),
@@ -148,6 +178,7 @@ impl Flight {
                 Duty::Spooled(Share { entry: *entry, first: first - run.start, count })
             }
             Cargo::Replayed { entry, .. } => Duty::Spooled(Share { entry: *entry, first, count }),
+            Cargo::Unconfirmed { .. } => unreachable!("nothing is owed of what counts as sent"),
         }
     }
 
@@ -158,13 +189,52 @@ impl Flight {
                 let count = block.len();
                 block.times.replace(run.first..run.first + run.count, count, ms)
             }
-            Cargo::Copied { .. } => false,
+            Cargo::Copied { .. } | Cargo::Unconfirmed { .. } => false,
         }
+    }
+
+    /// The duty for `count` records that were handed over just now, if nobody is to wait for more.
+    /// They stay in the slot until librdkafka is done with them.
+    pub(super) fn forget(&mut self, slot: Slot, count: u32) -> Option<Ticket> {
+        match &mut self.load_mut(slot).cargo {
+            Cargo::Fresh { ticket, .. } => Some(ticket.take(count)),
+            Cargo::Copied { .. } | Cargo::Replayed { .. } | Cargo::Unconfirmed { .. } => None,
+        }
+    }
+
+    /// A load all of which counts as sent leaves what librdkafka holds behind. Returns how much
+    /// memory that makes free.
+    pub(super) fn let_go(&mut self, slot: Slot) -> Option<usize> {
+        let load = self.loads.get_mut(slot.0 as usize)?.as_mut()?;
+        let held_before = load.bytes();
+        let Cargo::Fresh { block, ticket, settled } = &mut load.cargo else { return None };
+        if load.left == 0 || ticket.records() > 0 {
+            return None;
+        }
+        let unsettled = settled.others(block.len());
+        let held = block.permit.split(held_bytes(block, load.left, &unsettled));
+        load.cargo = Cargo::Unconfirmed { held };
+        Some(held_before - load.bytes())
     }
 
     /// Records leave the slot for the spool, which has them.
     pub(super) fn leave(&mut self, slot: Slot, count: u32) {
+        self.load_mut(slot).is_left_behind |= count > 0;
+        self.done(slot, count);
+    }
+
+    /// Records leave the slot, and nothing more is to be done about them.
+    pub(super) fn done(&mut self, slot: Slot, count: u32) {
         self.load_mut(slot).left -= count;
+    }
+
+    /// Whether something of an entry waits or is in flight.
+    pub(super) fn has(&self, entry: EntryId) -> bool {
+        self.iter().any(|load| match &load.cargo {
+            Cargo::Copied { entries, .. } => entries.iter().any(|(_, id)| *id == entry),
+            Cargo::Replayed { entry: id, .. } => *id == entry,
+            Cargo::Fresh { .. } | Cargo::Unconfirmed { .. } => false,
+        })
     }
 
     /// The fresh loads of a way, oldest first.
@@ -194,7 +264,9 @@ impl Flight {
                 let entries = unsettled.iter().map(|run| (run.clone(), put(run))).collect();
                 Cargo::Copied { entries, held }
             }
-            other @ (Cargo::Copied { .. } | Cargo::Replayed { .. }) => other,
+            other @ (Cargo::Copied { .. } | Cargo::Replayed { .. } | Cargo::Unconfirmed { .. }) => {
+                other
+            }
         };
         if let Some(place) = self.loads.get_mut(slot.0 as usize) {
             *place = Some(load);
@@ -239,11 +311,20 @@ impl Load {
         matches!(self.cargo, Cargo::Replayed { .. })
     }
 
+    /// Records that count as sent and are not reported.
+    pub(super) fn unconfirmed(&self) -> u32 {
+        match &self.cargo {
+            Cargo::Unconfirmed { .. } => self.left,
+            Cargo::Fresh { ticket, .. } => self.left - ticket.records(),
+            Cargo::Copied { .. } | Cargo::Replayed { .. } => 0,
+        }
+    }
+
     /// The records, unless only librdkafka and the spool have them.
     pub(super) fn block(&self) -> Option<&Block> {
         match &self.cargo {
             Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => Some(block),
-            Cargo::Copied { .. } => None,
+            Cargo::Copied { .. } | Cargo::Unconfirmed { .. } => None,
         }
     }
 
@@ -251,7 +332,7 @@ impl Load {
     pub(super) fn bytes(&self) -> usize {
         match &self.cargo {
             Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => block.permit.bytes(),
-            Cargo::Copied { held, .. } => held.bytes(),
+            Cargo::Copied { held, .. } | Cargo::Unconfirmed { held } => held.bytes(),
         }
     }
 }

@@ -4,13 +4,16 @@
 //! handed over again if they came back, buried if Kafka will never take them. Each fate is a
 //! proof; proofs move frontiers, and frontiers are what the checkpoints get.
 
+mod aim;
 mod apply;
+mod bury;
 mod detour;
 mod flight;
 mod replay;
 mod send;
 mod share;
 mod topics;
+mod unconfirmed;
 mod way;
 mod ways;
 
@@ -27,15 +30,17 @@ use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::ledger::{Frontier, Ledgers};
 use crate::metrics::Counters;
+use crate::partition::Spread;
 use crate::produce::{Cause, CreateError, Producer};
 use crate::record::{Generation, Lineage, Mark, Offset, SourceId};
-use crate::settings::{self, Settings, WhenFull};
+use crate::settings::{self, Confirm, Settings, WhenFull};
 use crate::spool::{self, Spool};
 use crate::tail;
 pub use flight::Duty;
 use flight::Flight;
 use share::Shares;
 use topics::Topics;
+use way::Way;
 use ways::Ways;
 
 /// How often what only time brings is looked after.
@@ -136,6 +141,12 @@ pub struct Ship {
     flight: Flight,
     topics: Topics,
     shares: Shares,
+    /// By topic, where any partition will do.
+    spreads: HashMap<Arc<str>, Spread>,
+    /// What was handed over just now is not to wait for more.
+    hurries: bool,
+    /// Topics of which it was said that what counted as sent came back.
+    lost_unconfirmed: HashSet<Arc<str>>,
     /// Ways with suspects to whose partitions nothing is in flight any more.
     go_alone: Vec<usize>,
     moved: BTreeMap<SourceId, Frontier>,
@@ -213,6 +224,9 @@ impl Ship {
             topics: Topics::default(),
             // One dead partition leaves three quarters to the others.
             shares: Shares::new(settings.kafka.buffer_memory_bytes / 4),
+            spreads: HashMap::new(),
+            hurries: false,
+            lost_unconfirmed: HashSet::new(),
             go_alone: Vec::new(),
             moved: BTreeMap::new(),
             changes: Vec::new(),
@@ -285,6 +299,9 @@ impl Ship {
                 }
                 _ = tick.tick() => self.tick(),
             }
+            if std::mem::take(&mut self.hurries) {
+                self.producer.hurry();
+            }
         }
         self.give_up(&mut notes).await;
         self.arrive(notes).await
@@ -298,7 +315,9 @@ impl Ship {
         self.is_stopping = true;
         self.hear();
         for at in self.ways.numbers() {
-            self.detour(at);
+            if self.ways.get(at).is_some_and(|way| !way.is_unconfirmed()) {
+                self.detour(at);
+            }
         }
         self.store_held();
         let stored = async {
@@ -328,6 +347,8 @@ impl Ship {
         let now = clock::now();
         self.hear();
         self.ask(now);
+        let lingers = |way: &Way| way.confirm == Confirm::Sync && way.lane.in_flight() > 0;
+        self.hurries |= self.ways.busy().any(lingers);
         self.replaying = self.ways.busy().filter(|way| way.lane.may_replay()).count();
         self.pump_all();
         self.make_room();
@@ -389,6 +410,7 @@ impl Ship {
         drop(notes);
         self.save();
         self.say_dropped();
+        self.say_unconfirmed();
         // What a full spool held back is as good as unread.
         let unsent = self.flight.fresh_count() + self.unstored;
         let backlog = self.ways.iter().map(|way| way.spooled.records).sum();

@@ -14,13 +14,13 @@ const RECORD_COST: usize = crate::produce::RECORD_OVERHEAD_BYTES + 24;
 impl Ship {
     /// Asks for the next of a way's backlog, if it may be given back now.
     pub(super) fn replay(&mut self, at: usize) {
-        if self.is_stopping || self.is_fatal || self.partition(at).is_none() {
+        if self.is_stopping || self.is_fatal || self.partitions(at).is_none() {
             return;
         }
         let now = clock::now();
+        let is_waited_for = self.is_waited_for(at);
         let (Some(spool), Some(way)) = (&mut self.spool, self.ways.get_mut(at)) else { return };
-        let waits = way.rests(now) || self.shares.is_waited_for(&way.target());
-        if !way.lane.may_replay() || waits {
+        if !way.lane.may_replay() || is_waited_for || way.rests(now) {
             return;
         }
         let spooled = &mut *way.spooled;
@@ -42,6 +42,15 @@ impl Ship {
         }
     }
 
+    /// Whether others have something under way where it would go, and nobody gets through.
+    fn is_waited_for(&self, at: usize) -> bool {
+        let Some(way) = self.ways.get(at) else { return false };
+        if way.rule.is_any() {
+            return !self.has_elsewhere(at);
+        }
+        self.shares.is_waited_for(&way.target(way.partition))
+    }
+
     pub(super) fn loaded(&mut self, loaded: Box<Loaded>) {
         self.asked -= 1;
         let Some(at) = self.way_of(loaded.id.lane()) else { return };
@@ -50,7 +59,11 @@ impl Ship {
         if way.spooled.replay.answered().is_none() || !way.lane.may_replay() {
             return self.replay(at);
         }
-        if !self.is_past(at, loaded.id.generation(), loaded.id.end()) {
+        if way.rule.is_any() && self.flight.has(loaded.id) {
+            // Should it come back, it is gone back for.
+            way.spooled.replay.cursor = Some(loaded.id);
+            self.replay(at);
+        } else if !self.is_past(at, loaded.id.generation(), loaded.id.end()) {
             // What is read meanwhile may come before it, so it is asked for again then.
             if let Some(way) = self.ways.get_mut(at) {
                 way.spooled.replay.is_behind = true;
@@ -115,11 +128,14 @@ impl Ship {
         }
         let held = block.permit.bytes();
         way.spooled.replay.bytes += held;
-        let (slot, seq) = self.flight.board_replayed(at, loaded.id, block, wanted.count());
+        let partition = self.choose(at, &block, None);
+        let cargo = (loaded.id, block);
+        let (slot, seq) = self.flight.board_replayed(at, partition, cargo, wanted.count());
+        let Some(way) = self.ways.get_mut(at) else { return };
         for run in wanted.iter() {
             way.lane.push(Piece { seq, slot, from: run.start, until: run.end, suspect: false });
         }
-        self.hold(at, held);
+        self.hold(at, partition, held);
         self.pump(at);
         self.replay(at);
     }
@@ -134,7 +150,8 @@ impl Ship {
         let is_all = asked == Some(way.spooled.puts) && way.spooled.unstored == 0;
         if is_all && way.lane.may_replay() && way.spooled.replay.is_missed {
             // What is on its way, or being buried, would be given back a second time.
-            if way.lane.is_empty() && way.spooled.replay.bytes == 0 && self.burying == 0 {
+            let is_idle = way.lane.is_empty() && way.spooled.replay.bytes == 0;
+            if (is_idle || way.rule.is_any()) && self.burying == 0 {
                 way.spooled.replay.start_over();
                 self.replay(at);
             }

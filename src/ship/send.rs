@@ -1,72 +1,37 @@
-//! Hands over what may be handed over, to where it leads, within its share of memory.
+//! Hands over what may be handed over, to where it leads.
 
 use super::RETURNED_RESTS;
 use super::Ship;
 use super::share::Target;
-use crate::produce::Cause;
-use crate::{clock, partition};
+use super::way::Way;
+use crate::clock;
+use crate::lane::Piece;
+use crate::produce::{Cause, Handed};
+use crate::record::Slot;
+use crate::settings::Confirm;
 
 impl Ship {
-    /// Counts memory against the share of a way's partition; a share that is used up closes the
-    /// gates of those that lead there directly: what is read of others goes to the spool.
-    pub(super) fn hold(&mut self, at: usize, bytes: usize) {
-        let Some(way) = self.ways.get_mut(at) else { return };
-        way.bytes += bytes;
-        let target = way.target();
-        // Where nobody gets through, what is read goes around.
-        let is_full = self.shares.hold(target.clone(), bytes) && !self.shares.is_down(&target);
-        if is_full && way.lane.is_direct() {
-            way.gate.close();
-        }
-    }
-
-    pub(super) fn free(&mut self, at: usize, bytes: usize) {
-        let Some(way) = self.ways.get_mut(at) else { return };
-        way.bytes -= bytes;
-        let target = way.target();
-        if self.shares.free(&target, bytes) {
-            for at in self.leading_to(&target) {
-                self.open_gate(at);
-            }
-        }
-    }
-
-    pub(super) fn leading_to(&self, target: &Target) -> Vec<usize> {
-        self.ways.leading_to(target)
-    }
-
-    /// Lets a way's reader go on, unless it waits for room in the spool.
-    pub(super) fn open_gate(&self, at: usize) {
-        if let Some(way) = self.ways.get(at)
-            && way.spooled.held.is_empty()
-            && way.gate.open()
-        {
-            (self.crew.wake)();
-        }
-    }
-
     /// Hands over what may be handed over of one way.
     pub(super) fn pump(&mut self, at: usize) {
         while !self.is_fatal
-            && let Some(partition) = self.partition(at)
-            && let Some(way) = self.ways.get_mut(at)
-            && !way.rests(clock::now())
-            && way.is_numbered(self.saved)
-            && let Some(piece) = way.lane.next_piece()
-            && self.shares.may_go(way.target(), at, piece.suspect)
+            && let Some(piece) = self.next_piece(at)
+            && let Some(partition) = self.aim(at, piece.slot)
+            && let Some(target) = self.ways.get(at).map(|way| way.target(Some(partition)))
+            && self.shares.may_go(&target, at, piece.suspect)
         {
             let Some(block) = self.flight.load(piece.slot).block() else {
                 unreachable!("what waits is in memory")
             };
             let (from, until) = (piece.from, piece.until);
+            let Some(way) = self.ways.get(at) else { return };
             let name = way.name(&self.realm, block);
             let handed = self.producer.send(partition, piece.slot, block, name, from..until);
-            let taken = handed.done - u32::try_from(handed.refused.len()).unwrap_or(u32::MAX);
-            way.lane.handed(handed.done, taken);
-            self.shares.handed(way.target(), taken);
+            self.shares.handed(target, handed.taken());
+            self.handed(at, piece, &handed);
             for (record, cause) in handed.refused {
                 self.bury(at, piece.slot, record, cause);
             }
+            self.let_go(at, partition, piece.slot);
             if let Some(cause) = handed.stopped {
                 return self.hold_up(at, cause);
             }
@@ -74,21 +39,55 @@ impl Ship {
         self.join(at);
     }
 
+    fn next_piece(&mut self, at: usize) -> Option<Piece> {
+        let saved = self.saved;
+        let may_go = |way: &&mut Way| !way.rests(clock::now()) && way.is_numbered(saved);
+        let way = self.ways.get_mut(at).filter(may_go)?;
+        let waits = way.confirm == Confirm::Sync && way.lane.in_flight() > 0;
+        if waits { None } else { way.lane.next_piece() }
+    }
+
+    /// A piece of a way was handed over, as far as that came.
+    fn handed(&mut self, at: usize, piece: Piece, handed: &Handed) {
+        let taken = handed.taken();
+        let Some(way) = self.ways.get_mut(at) else { return };
+        way.lane.handed(handed.done, taken);
+        match way.confirm {
+            Confirm::Async => {}
+            // It would wait for others that it keeps from coming.
+            Confirm::Sync => self.hurries |= taken > 0,
+            Confirm::None => {
+                let ticket = (taken > 0).then(|| self.flight.forget(piece.slot, taken));
+                if let Some(ticket) = ticket.flatten() {
+                    self.crew.counters.unconfirmed.add(u64::from(taken));
+                    self.settle(handed.unconfirmed(ticket));
+                }
+            }
+        }
+    }
+
+    /// What counts as sent as a whole leaves memory, but for what librdkafka has of it.
+    fn let_go(&mut self, at: usize, partition: i32, slot: Slot) {
+        if let Some(bytes) = self.flight.let_go(slot) {
+            self.free(at, Some(partition), bytes);
+        }
+    }
+
     /// Lets the others of a partition go on, if this way has nothing to send alone.
     pub(super) fn join(&mut self, at: usize) {
-        let Some(way) = self.ways.get(at).filter(|way| !way.lane.has_suspects()) else { return };
-        let target = way.target();
-        if self.shares.join(&target, at) {
+        if self.ways.get(at).is_some_and(|way| way.lane.has_suspects()) {
+            return;
+        }
+        if let Some(target) = self.shares.join(at) {
             for other in self.leading_to(&target) {
                 self.pump(other);
             }
         }
     }
 
-    /// Records of a way are in flight no more.
-    pub(super) fn landed(&mut self, at: usize, records: u32) {
-        let Some(way) = self.ways.get(at) else { return };
-        self.go_alone.extend(self.shares.landed(&way.target(), records));
+    /// Records are in flight no more.
+    pub(super) fn landed(&mut self, target: &Target, records: u32) {
+        self.go_alone.extend(self.shares.landed(target, records));
     }
 
     pub(super) fn pump_all(&mut self) {
@@ -102,34 +101,6 @@ impl Ship {
                 self.replay(at);
             }
         }
-    }
-
-    /// Where a way leads. A way with nothing on it may be led elsewhere: partitions were added.
-    pub(super) fn partition(&mut self, at: usize) -> Option<i32> {
-        let way = self.ways.get(at)?;
-        if way.lane.in_flight() > 0 {
-            return way.partition;
-        }
-        let count = self.topics.partitions(&way.topic)?;
-        let chosen = match way.pinned {
-            Some(number) => number,
-            None => partition::of_lineage(&self.realm.host, &way.lineage, count),
-        };
-        if way.partition != Some(chosen) {
-            self.lead(at, chosen);
-        }
-        Some(chosen)
-    }
-
-    fn lead(&mut self, at: usize, partition: i32) {
-        let Some(bytes) = self.ways.get(at).map(|way| way.bytes) else { return };
-        self.free(at, bytes);
-        if let Some(way) = self.ways.get_mut(at) {
-            way.partition = Some(partition);
-        }
-        // Its new share may have room; if not, holding closes it again.
-        self.open_gate(at);
-        self.hold(at, bytes);
     }
 
     /// Why a way cannot go on, and until when.

@@ -21,13 +21,16 @@ struct Share {
 #[derive(Debug)]
 pub(super) struct Shares {
     shares: HashMap<Target, Share>,
+    /// Where each way with suspects keeps others waiting: one partition at a time, or two ways could
+    /// wait for each other.
+    alone: HashMap<usize, Target>,
     /// The most memory of one: a dead partition must leave some to the others.
     bytes_max: usize,
 }
 
 impl Shares {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { shares: HashMap::new(), bytes_max }
+        Self { shares: HashMap::new(), alone: HashMap::new(), bytes_max }
     }
 
     /// Counts memory in; true if the share is used up.
@@ -35,6 +38,15 @@ impl Shares {
         let share = self.shares.entry(target).or_default();
         share.bytes += bytes;
         share.bytes >= self.bytes_max
+    }
+
+    pub(super) fn is_full(&self, target: &Target) -> bool {
+        self.shares.get(target).is_some_and(|share| share.bytes >= self.bytes_max)
+    }
+
+    /// It has room, and lets through what is sent there, or nothing is.
+    pub(super) fn is_fit(&self, target: &Target) -> bool {
+        !self.is_full(target) && !self.is_waited_for(target)
     }
 
     /// Counts memory out; true if the share was used up and is not any more.
@@ -80,24 +92,79 @@ impl Shares {
 
     /// Whether way `at` may hand over now. Suspects wait until nothing is in flight, and keep
     /// others waiting meanwhile.
-    pub(super) fn may_go(&mut self, target: Target, at: usize, is_suspect: bool) -> bool {
-        let share = self.shares.entry(target).or_default();
-        match share.alone {
-            Some(other) if other != at => false,
-            _ if is_suspect => {
-                share.alone = Some(at);
-                share.in_flight == 0
-            }
-            _ => {
-                share.alone = None;
-                true
-            }
+    pub(super) fn may_go(&mut self, target: &Target, at: usize, is_suspect: bool) -> bool {
+        if !is_suspect || self.alone.get(&at).is_some_and(|there| there != target) {
+            self.join(at);
         }
+        let share = self.shares.entry(target.clone()).or_default();
+        if share.alone.is_some_and(|other| other != at) {
+            return false;
+        }
+        if is_suspect {
+            share.alone = Some(at);
+            self.alone.insert(at, target.clone());
+        }
+        !is_suspect || share.in_flight == 0
     }
 
-    /// Way `at` has nothing to send alone, now; true if others waited for that.
-    pub(super) fn join(&mut self, target: &Target, at: usize) -> bool {
-        let share = self.shares.get_mut(target);
-        share.is_some_and(|share| share.alone.take_if(|way| *way == at).is_some())
+    /// Way `at` has nothing to send alone there, now; returns where others may have waited for
+    /// that.
+    pub(super) fn join(&mut self, at: usize) -> Option<Target> {
+        let target = self.alone.remove(&at)?;
+        if let Some(share) = self.shares.get_mut(&target) {
+            share.alone = None;
+        }
+        Some(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(partition: i32) -> Target {
+        ("t".into(), Some(partition))
+    }
+
+    /// What is in flight to two partitions, of nobody who has suspects.
+    fn shares() -> Shares {
+        let mut shares = Shares::new(100);
+        shares.handed(target(0), 1);
+        shares.handed(target(1), 1);
+        shares
+    }
+
+    #[test]
+    fn others_wait_for_a_suspect_and_it_for_them() {
+        let mut shares = shares();
+        assert!(!shares.may_go(&target(0), 7, true));
+        assert!(!shares.may_go(&target(0), 8, false));
+        assert_eq!(shares.landed(&target(0), 1), Some(7));
+        assert!(shares.may_go(&target(0), 7, true));
+        assert_eq!(shares.join(7), Some(target(0)));
+        assert!(shares.may_go(&target(0), 8, false));
+    }
+
+    /// Each would wait for ever.
+    #[test]
+    fn two_with_suspects_for_two_partitions_do_not_wait_for_each_other() {
+        let mut shares = shares();
+        shares.may_go(&target(0), 7, true);
+        shares.may_go(&target(1), 8, true);
+        shares.landed(&target(0), 1);
+        shares.landed(&target(1), 1);
+        // What comes first now is for the other partition.
+        assert!(!shares.may_go(&target(1), 7, true));
+        assert!(shares.may_go(&target(0), 8, true));
+        assert!(shares.may_go(&target(1), 7, true));
+    }
+
+    /// It was led elsewhere, and nobody could send to where it had been.
+    #[test]
+    fn nobody_waits_where_a_suspect_was_to_go_before() {
+        let mut shares = Shares::new(100);
+        assert!(shares.may_go(&target(0), 7, true));
+        assert!(shares.may_go(&target(1), 7, true));
+        assert!(shares.may_go(&target(0), 8, false));
     }
 }

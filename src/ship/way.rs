@@ -12,6 +12,7 @@ use crate::ledger::Ticket;
 use crate::record::{
     Ahead, Block, Generation, Lineage, LineageId, Mark, Offset, SourceId, SourceName,
 };
+use crate::settings::{Confirm, Partition};
 use crate::spool::{EntryId, LaneId, Put};
 use crate::tail::Gate;
 
@@ -21,9 +22,13 @@ pub(super) struct Way {
     /// Its number, once a reader has seen a file of it.
     pub(super) id: Option<LineageId>,
     pub(super) topic: Arc<str>,
-    /// Fixed by the configuration; otherwise host, input and path decide.
-    pub(super) pinned: Option<i32>,
-    /// Where it leads now. Chosen at the first send and again only when nothing is under way.
+    /// What decides which partition its records go to.
+    pub(super) rule: Partition,
+    pub(super) confirm: Confirm,
+    /// Out of how many partitions. Taken in at the first send, and again only when nothing is in
+    /// flight.
+    pub(super) count: Option<u32>,
+    /// Where its last block was led.
     pub(super) partition: Option<i32>,
     pub(super) lane: Lane,
     pub(super) gate: Arc<Gate>,
@@ -142,7 +147,9 @@ impl Way {
             lineage,
             id: None,
             topic,
-            pinned: None,
+            rule: Partition::File,
+            confirm: Confirm::Async,
+            count: None,
             partition: None,
             lane: Lane::default(),
             gate: Arc::default(),
@@ -155,13 +162,20 @@ impl Way {
         }
     }
 
-    /// Where it leads.
-    pub(super) fn target(&self) -> Target {
-        (self.topic.clone(), self.partition)
+    /// Where something of it goes.
+    pub(super) fn target(&self, partition: Option<i32>) -> Target {
+        (self.topic.clone(), partition)
     }
 
+    /// Whether something of it may go there.
     pub(super) fn leads_to(&self, (topic, partition): &Target) -> bool {
-        self.partition == *partition && self.topic == *topic
+        self.topic == *topic && (self.partition == *partition || !self.rule.is_one())
+    }
+
+    /// What is read of it does not go to the spool, whatever becomes of Kafka: it counts as sent
+    /// once it is handed over. Only what waits behind a backlog of earlier runs is different.
+    pub(super) fn is_unconfirmed(&self) -> bool {
+        self.confirm == Confirm::None && self.lane.is_direct()
     }
 
     /// One of its sources; what no reader has seen is like nothing a reader has.

@@ -10,6 +10,7 @@
 mod bad_input;
 mod chaos;
 mod check;
+mod confirm;
 mod containers;
 mod embedded;
 mod harness;
@@ -32,3 +33,4 @@ mod stop;
 mod support;
 mod times;
 mod walk;
+mod ways;

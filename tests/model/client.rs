@@ -1,8 +1,8 @@
-//! librdkafka and one partition, as far as order and repeats go.
+//! librdkafka and the partitions of one topic, as far as order and repeats go.
 //!
 //! A queue that never times out. What the broker has written but not answered for stays queued;
 //! a resend of it is de-duplicated, so it is written once for each producer. Records of all lanes
-//! share batches.
+//! that lead to one partition share batches; partitions know nothing of each other.
 
 use std::collections::VecDeque;
 
@@ -12,6 +12,8 @@ use crate::line::Line;
 
 /// `max.in.flight.requests.per.connection`.
 const BATCHES_MAX: usize = 5;
+/// As many as a topic ever has.
+pub(crate) const PARTITIONS_MAX: usize = 3;
 /// `queue.buffering.max.messages`.
 const MESSAGES_MAX: usize = 9;
 
@@ -57,10 +59,16 @@ pub(crate) struct Handed {
     pub(crate) is_full: bool,
 }
 
+/// What is on its way to one partition.
 #[derive(Default)]
-pub(crate) struct Client {
+struct Queue {
     waiting: VecDeque<Message>,
     wire: VecDeque<Batch>,
+}
+
+#[derive(Default)]
+pub(crate) struct Client {
+    queues: [Queue; PARTITIONS_MAX],
     reports: VecDeque<Report>,
     is_fatal: bool,
     pub(crate) too_large: Option<Line>,
@@ -77,7 +85,13 @@ impl Client {
         Self { reports, ..Self::new(self.too_large) }
     }
 
-    pub(crate) fn send(&mut self, slot: Slot, from: u32, lines: &[Line]) -> Handed {
+    pub(crate) fn send(
+        &mut self,
+        partition: usize,
+        slot: Slot,
+        from: u32,
+        lines: &[Line],
+    ) -> Handed {
         assert!(!self.is_fatal, "a fatal producer takes nothing");
         let mut handed = Handed { done: 0, refused: Vec::new(), is_full: false };
         for (record, line) in (from..).zip(lines.iter().copied()) {
@@ -87,7 +101,7 @@ impl Client {
                 handed.is_full = true;
                 return handed;
             } else {
-                self.waiting.push_back(Message { slot, record, line });
+                self.queues[partition].waiting.push_back(Message { slot, record, line });
             }
             handed.done += 1;
         }
@@ -95,22 +109,24 @@ impl Client {
     }
 
     /// Puts up to `count` records on the wire as one request.
-    pub(crate) fn transmit(&mut self, count: usize) {
-        let count = count.min(self.waiting.len());
-        if self.wire.len() < BATCHES_MAX && count > 0 {
-            let messages = self.waiting.drain(..count).collect();
-            self.wire.push_back(Batch { messages, is_written: false });
+    pub(crate) fn transmit(&mut self, partition: usize, count: usize) {
+        let Queue { waiting, wire } = &mut self.queues[partition];
+        let count = count.min(waiting.len());
+        if wire.len() < BATCHES_MAX && count > 0 {
+            let messages = waiting.drain(..count).collect();
+            wire.push_back(Batch { messages, is_written: false });
         }
     }
 
     /// The broker handles the oldest request that it has not. Returns what it wrote.
-    pub(crate) fn write(&mut self, poison: &[Line], gap: Gap) -> Vec<Line> {
-        let Some(at) = self.unwritten() else { return Vec::new() };
-        if !self.wire[at].messages.iter().any(|m| poison.contains(&m.line)) {
-            self.wire[at].is_written = true;
-            return self.wire[at].messages.iter().map(|m| m.line).collect();
+    pub(crate) fn write(&mut self, partition: usize, poison: &[Line], gap: Gap) -> Vec<Line> {
+        let Some(at) = self.unwritten(partition) else { return Vec::new() };
+        let batch = &mut self.queues[partition].wire[at];
+        if !batch.messages.iter().any(|m| poison.contains(&m.line)) {
+            batch.is_written = true;
+            return batch.messages.iter().map(|m| m.line).collect();
         }
-        self.end(at, Outcome::Refused);
+        self.end(partition, at, Outcome::Refused);
         if gap == Gap::Fatal {
             self.fail();
         }
@@ -118,25 +134,25 @@ impl Client {
     }
 
     /// The oldest request that the broker has not handled comes back.
-    pub(crate) fn give_back_one(&mut self) {
-        if let Some(at) = self.unwritten() {
-            self.end(at, Outcome::Returned);
+    pub(crate) fn give_back_one(&mut self, partition: usize) {
+        if let Some(at) = self.unwritten(partition) {
+            self.end(partition, at, Outcome::Returned);
         }
     }
 
     /// The broker's answer to the oldest request arrives.
-    pub(crate) fn answer(&mut self) {
-        if self.wire.front().is_some_and(|batch| batch.is_written) {
-            self.end(0, Outcome::Delivered);
+    pub(crate) fn answer(&mut self, partition: usize) {
+        if self.queues[partition].wire.front().is_some_and(|batch| batch.is_written) {
+            self.end(partition, 0, Outcome::Delivered);
         }
     }
 
-    fn unwritten(&self) -> Option<usize> {
-        self.wire.iter().position(|batch| !batch.is_written)
+    fn unwritten(&self, partition: usize) -> Option<usize> {
+        self.queues[partition].wire.iter().position(|batch| !batch.is_written)
     }
 
-    fn end(&mut self, at: usize, outcome: Outcome) {
-        let batch = self.wire.remove(at).unwrap();
+    fn end(&mut self, partition: usize, at: usize, outcome: Outcome) {
+        let batch = self.queues[partition].wire.remove(at).unwrap();
         self.report(&batch.messages, outcome);
     }
 
@@ -170,22 +186,25 @@ impl Client {
     /// Gives up on everything, written or not.
     pub(crate) fn purge(&mut self) {
         let messages: Vec<_> = self.messages().copied().collect();
-        self.wire.clear();
-        self.waiting.clear();
+        self.queues = Default::default();
         self.report(&messages, Outcome::Returned);
     }
 
     fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.wire.iter().flat_map(|batch| &batch.messages).chain(&self.waiting)
+        self.queues.iter().flat_map(|queue| {
+            queue.wire.iter().flat_map(|batch| &batch.messages).chain(&queue.waiting)
+        })
     }
 
     pub(crate) fn unanswered(&self) -> Vec<Line> {
         self.messages().map(|message| message.line).collect()
     }
 
-    /// The requests that the broker may still handle when the client has gone.
-    pub(crate) fn orphans(&self) -> VecDeque<Vec<Line>> {
-        let unwritten = self.wire.iter().filter(|batch| !batch.is_written);
-        unwritten.map(|batch| batch.messages.iter().map(|m| m.line).collect()).collect()
+    /// The requests that the broker may still handle when the client has gone, by partition.
+    pub(crate) fn orphans(&self, partitions: usize) -> impl Iterator<Item = VecDeque<Vec<Line>>> {
+        self.queues.iter().take(partitions).map(|queue| {
+            let unwritten = queue.wire.iter().filter(|batch| !batch.is_written);
+            unwritten.map(|batch| batch.messages.iter().map(|m| m.line).collect()).collect()
+        })
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum Place {
 pub(crate) struct Load {
     pub(crate) way: usize,
     pub(crate) seq: u64,
+    /// Where it goes, once that is known.
+    pub(crate) partition: Option<usize>,
     pub(crate) lines: Vec<Line>,
     /// What was read; of what the spool gave back there is none.
     pub(crate) block: Option<Rc<Block>>,
@@ -33,6 +35,8 @@ pub(crate) struct Load {
     pub(crate) ticket: Option<Ticket>,
     /// Records that wait or are in flight.
     left: u32,
+    /// Some of it is to be given back by the spool.
+    pub(crate) is_left_behind: bool,
 }
 
 impl Load {
@@ -80,7 +84,20 @@ impl Flight {
         let left = u32::try_from(lines.len()).unwrap();
         let places = vec![place; lines.len()];
         let (block, ticket) = fresh.unzip();
-        self.loads.insert(slot, Load { way, seq, lines, block, places, ticket, left });
+        self.loads.insert(
+            slot,
+            Load {
+                way,
+                seq,
+                partition: None,
+                lines,
+                block,
+                places,
+                ticket,
+                left,
+                is_left_behind: false,
+            },
+        );
         Piece { seq, slot, from: 0, until: left, suspect: false }
     }
 
@@ -89,13 +106,25 @@ impl Flight {
     }
 
     /// `count` of a slot's records are out of memory; with the last the slot is.
-    pub(crate) fn finish(&mut self, slot: Slot, count: u32) {
+    pub(crate) fn finish(&mut self, slot: Slot, count: u32) -> Option<Load> {
         let load = self.load(slot);
         load.left = load.left.strict_sub(count);
-        if load.left == 0 {
-            assert!(!load.is_fresh(), "what is only in memory stays there");
-            self.loads.remove(&slot);
+        if load.left > 0 {
+            return None;
         }
+        assert!(!load.is_fresh(), "what is only in memory stays there");
+        self.loads.remove(&slot)
+    }
+
+    /// The same of records that the spool is to give back.
+    pub(crate) fn leave(&mut self, slot: Slot, count: u32) -> Option<Load> {
+        self.load(slot).is_left_behind = true;
+        self.finish(slot, count)
+    }
+
+    /// Whether something of an entry waits or is in flight.
+    pub(crate) fn has(&self, way: usize, key: Key) -> bool {
+        self.of(way).any(|(_, load)| load.places.contains(&Place::InSpool(key)))
     }
 
     /// The loads of a way, in its order.

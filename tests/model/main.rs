@@ -150,6 +150,17 @@ fn returned_batch_costs_order_only() {
 }
 
 #[test]
+fn lanes_keep_their_order_while_partitions_are_added() {
+    let tally = stands(Climate::Moving, &never_nor(&[Flaw::Inverted]));
+    assert!(tally.counts.moved > 0);
+}
+
+#[test]
+fn where_any_partition_will_do_order_is_all_that_is_given_up() {
+    stands(Climate::Spread, &NEVER);
+}
+
+#[test]
 fn without_a_spool_memory_waits() {
     let tally = stands(Climate::WithoutSpool, &never_nor(&[Flaw::Inverted]));
     assert_eq!(tally.counts.detours, 0);
@@ -161,7 +172,7 @@ fn everything_at_once_costs_order_only() {
 }
 
 /// Each mistake, where it shows, and how.
-const DEADLY: [(Mistake, Climate, Flaw); 38] = [
+const DEADLY: [(Mistake, Climate, Flaw); 41] = [
     (Mistake::SettleStaged, Climate::Wild, Flaw::Lost),
     (Mistake::ReplayPastReader, Climate::PowerCuts, Flaw::InvertedWithFiles),
     (Mistake::GoneHoldsReplay, Climate::Wild, Flaw::Stuck),
@@ -200,6 +211,9 @@ const DEADLY: [(Mistake, Climate, Flaw); 38] = [
     (Mistake::AheadOfBoth, Climate::Wild, Flaw::Lost),
     (Mistake::FrontierByOffset, Climate::Wild, Flaw::Inexcusable),
     (Mistake::MiddleIsPlace, Climate::Wild, Flaw::InvertedWithFiles),
+    (Mistake::MovesInFlight, Climate::Moving, Flaw::Inverted),
+    (Mistake::SentOnItsWay, Climate::Spread, Flaw::Inexcusable),
+    (Mistake::LeftBehindForgotten, Climate::Spread, Flaw::Stuck),
 ];
 
 #[test]

@@ -27,9 +27,10 @@ pub(crate) enum Step {
     Purge,
     Fail,
     Crash,
+    AddPartition,
 }
 
-const STEPS: [(Step, u64); 19] = [
+const STEPS: [(Step, u64); 20] = [
     (Step::Read, 120),
     (Step::Transmit, 48),
     (Step::BrokerWrites, 48),
@@ -49,6 +50,7 @@ const STEPS: [(Step, u64); 19] = [
     (Step::Purge, 1),
     (Step::Fail, 1),
     (Step::Crash, 2),
+    (Step::AddPartition, 8),
 ];
 
 /// How much more often than usual.
@@ -62,6 +64,7 @@ impl Mood {
             let is_end = matches!(step, Step::Stop | Step::Purge | Step::Fail | Step::Crash);
             (step != Step::BrokerGivesBack || climate.returns_batches())
                 && (!is_end || climate.has_ends())
+                && (step != Step::AddPartition || climate == Climate::Moving)
         };
         let steps = STEPS.into_iter().filter(|(step, _)| may_happen(*step));
         Self(steps.map(|(step, weight)| (step, weight * TIMES[dice.up_to(7)])).collect())

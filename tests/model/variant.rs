@@ -23,6 +23,11 @@ pub(crate) enum Climate {
     PoisonedStrict,
     /// Wild, and batches come back that were not written while later ones are.
     Returning,
+    /// Wild, and partitions are added to the topic.
+    Moving,
+    /// Poisoned and returning, with several partitions, and any will do: order is given up, nothing
+    /// else.
+    Spread,
     /// Wild, with `spool.enabled: false`.
     WithoutSpool,
     /// Power cuts, lost spools, poison, and batches that come back.
@@ -107,6 +112,12 @@ pub(crate) enum Mistake {
     FrontierByOffset,
     /// Where a record of a ragged block ends is taken for a place.
     MiddleIsPlace,
+    /// A lane leads to another partition while something is on its way to the one before.
+    MovesInFlight,
+    /// Where order is given up, an entry is given back of which something is in flight.
+    SentOnItsWay,
+    /// Where order is given up, what comes back after replay has passed it is forgotten.
+    LeftBehindForgotten,
 }
 
 impl Climate {
@@ -127,11 +138,11 @@ impl Climate {
     }
 
     pub(crate) fn returns_batches(self) -> bool {
-        matches!(self, Self::Returning | Self::Everything)
+        matches!(self, Self::Returning | Self::Spread | Self::Everything)
     }
 
     fn has_poison(self) -> bool {
-        matches!(self, Self::Poisoned | Self::PoisonedStrict | Self::Everything)
+        matches!(self, Self::Poisoned | Self::PoisonedStrict | Self::Spread | Self::Everything)
     }
 
     /// Lines that the broker refuses: one or two.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::kafka::Checked;
 use super::{World, lines, optional_period, period, topic, value};
-use crate::config::parse::{self, Parsed, Wrong};
+use crate::config::parse::{self, Wrong};
 use crate::config::raw::{NodeId, Scalar, Value};
 use crate::config::section::{Section, planned};
 use crate::config::suggest::{near, quoted};
 use crate::config::units::show_size;
-use crate::settings::{Input, LongLine, Partition, RateLimit, Rotated, StartAt};
+use crate::record::RecordId;
+use crate::settings::{Acks, Confirm, Input, LongLine, Partition, RateLimit, Rotated, StartAt};
 use crate::template::Labels;
 
 const STARTS: &[(&str, StartAt)] = &[("beginning", StartAt::Beginning), ("end", StartAt::End)];
@@ -22,8 +23,16 @@ const LONG_LINES: &[(&str, LongLine)] = &[
 ];
 const ROTATED: &[(&str, Rotated)] = &[("auto", Rotated::Auto), ("off", Rotated::Off)];
 const FOLLOWED: &[&str] = &["/var/log/containers", "/var/log/pods"];
-const PARTITIONS_PLANNED: &[&str] = &["key", "sticky", "round_robin", "random"];
-const PLANNED: &[&str] = &["processors", "ordering", "confirm", "output"];
+const PARTITIONS: &[(&str, Partition)] = &[
+    ("file", Partition::File),
+    ("key", Partition::Key),
+    ("sticky", Partition::Sticky),
+    ("round_robin", Partition::RoundRobin),
+    ("random", Partition::Random),
+];
+const CONFIRMS: &[(&str, Confirm)] =
+    &[("async", Confirm::Async), ("sync", Confirm::Sync), ("none", Confirm::None)];
+const PLANNED: &[&str] = &["processors", "ordering", "output"];
 const MAX_LINE: usize = 960 << 10;
 const LINE_MAX: u64 = 1 << 30;
 /// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
@@ -74,7 +83,8 @@ pub(super) fn check(
         rate_limit: rate_limit(&s),
         follow_symlinks: follow_symlinks(&s),
         labels: labels.clone().unwrap_or_default(),
-        partition: s.read("partition", Partition::File, partition).value,
+        partition: partition(&s, labels.as_ref()),
+        confirm: confirm(&s, kafka),
     };
     s.close(|key| planned(PLANNED, key));
     (id.is_some() && paths.is_some() && labels.is_some()).then_some(input)
@@ -186,18 +196,42 @@ fn follow_symlinks(s: &Section<'_>) -> Vec<PathBuf> {
     s.list("follow_symlinks", parse::directory).unwrap_or_else(default)
 }
 
-fn partition(scalar: &Scalar) -> Parsed<Partition> {
-    let text = scalar.text.as_str();
-    if text == "file" {
-        return Ok(Partition::File);
+fn partition(s: &Section<'_>, labels: Option<&Labels>) -> Partition {
+    let partition = s.read("partition", Partition::File, |scalar| {
+        let text = scalar.text.as_str();
+        if let Some((_, rule)) = PARTITIONS.iter().find(|(name, _)| *name == text) {
+            return Ok(*rule);
+        }
+        let number = text.parse().ok().filter(|number| *number >= 0 && !text.starts_with('+'));
+        number.map(Partition::Number).ok_or_else(|| {
+            let names: Vec<&str> = PARTITIONS.iter().map(|(name, _)| *name).collect();
+            let message = format!(
+                "{} is none of {}, the number of a partition",
+                scalar.shown(),
+                names.join(", ")
+            );
+            Wrong::new(message).suggest(near(text, names))
+        })
+    });
+    let is_own = labels.is_some_and(|labels| labels.record_id == Some(RecordId::Key));
+    if partition.value == Partition::Key && !s.has("key") && !is_own {
+        let message = "`partition: key` needs a `key`: without one, `sticky` is what Kafka's own \
+                       producer does";
+        s.error(s.place_of("partition"), "partition", message.into(), None);
     }
-    if PARTITIONS_PLANNED.contains(&text) {
-        let shown = scalar.shown();
-        return Err(Wrong::new(format!("{shown} is not supported by this version")));
+    partition.value
+}
+
+/// What waits for an acknowledgement needs one to come.
+fn confirm(s: &Section<'_>, kafka: &Checked) -> Confirm {
+    let confirm = s.read("confirm", Confirm::Async, parse::choice(CONFIRMS));
+    if confirm.value == Confirm::Sync && kafka.settings.acks == Acks::None {
+        let message = "`confirm: sync` waits for what `acks: 0` never gives";
+        s.error(s.place_of("confirm"), "confirm", message.into(), None);
     }
-    let number = text.parse().ok().filter(|number| *number >= 0 && !text.starts_with('+'));
-    number.map(Partition::Number).ok_or_else(|| {
-        let message = format!("{} is neither `file` nor the number of a partition", scalar.shown());
-        Wrong::new(message).suggest(near(text, ["file"]))
-    })
+    if confirm.value == Confirm::None && s.has("delete_after") {
+        let message = "`delete_after` needs to know what is acknowledged: not with `confirm: none`";
+        s.error(s.place_of("delete_after"), "delete_after", message.into(), None);
+    }
+    confirm.value
 }

@@ -280,14 +280,22 @@ const IN_INPUTS: &[(&str, &str)] = &[
         "    follow_symlinks: [pods]",
         "6:23 error: `follow_symlinks`: `pods` is not an absolute path",
     ),
-    ("    partition: key", "6:16 error: `partition`: `key` is not supported by this version"),
+    (
+        "    partition: key",
+        "6:16 error: `partition: key` needs a `key`: without one, `sticky` is what Kafka's own producer does",
+    ),
     (
         "    partition: files",
-        "6:16 error: `partition`: `files` is neither `file` nor the number of a partition => file",
+        "6:16 error: `partition`: `files` is none of file, key, sticky, round_robin, random, the number of a partition => file",
     ),
     (
         "    partition: -1",
-        "6:16 error: `partition`: `-1` is neither `file` nor the number of a partition",
+        "6:16 error: `partition`: `-1` is none of file, key, sticky, round_robin, random, the number of a partition",
+    ),
+    ("    confirm: asyn", "6:14 error: `confirm`: `asyn` is none of async, sync, none => async"),
+    (
+        "    confirm: none\n    delete_after: 1h",
+        "7:19 error: `delete_after` needs to know what is acknowledged: not with `confirm: none`",
     ),
     (
         "    format: txt",
@@ -329,6 +337,16 @@ const IN_INPUTS: &[(&str, &str)] = &[
         "6:4 error: this is not YAML: did not find expected '-' indicator, while parsing a block collection at line 3 column 3",
     ),
 ];
+
+#[test]
+fn what_waits_for_an_acknowledgement_needs_one_to_come() {
+    let text =
+        with_input("    confirm: sync").replace("{boot", "{acks: 0, enable.idempotence: ~, boot");
+    let said = "1:15 warning: `acks` below `all` turns `enable.idempotence` off: order and no repeats \
+                on a retry are not promised\n\
+                6:14 error: `confirm: sync` waits for what `acks: 0` never gives";
+    assert_eq!(lines(&text).join("\n"), said);
+}
 
 #[test]
 fn at_the_top() {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka_sys::rd_kafka_AclOperation_t;
@@ -250,6 +250,34 @@ impl Kafka {
             result.unwrap_or_else(|(name, error)| panic!("cannot create {name}: {error}"));
         }
         wait_for("leaders of the new topic", GENEROUS, || partitions(self.probe(), name));
+    }
+
+    /// The topic of this name has so many partitions from now on.
+    pub(crate) fn add_partitions(&self, name: &str, count: usize) {
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", self.bootstrap())
+            .create()
+            .expect("a plain admin client can be made");
+        let more = NewPartitions::new(name, count);
+        let added = block_on(admin.create_partitions([&more], &AdminOptions::new()));
+        for result in added.expect("the brokers answer") {
+            result.unwrap_or_else(|(name, error)| panic!("cannot add to {name}: {error}"));
+        }
+        wait_until("leaders of the new partitions", GENEROUS, || {
+            partitions(self.probe(), name).is_some_and(|found| found.len() == count)
+        });
+    }
+
+    /// Kafka's own console producer, which reads `input`.
+    pub(crate) fn java_produces(&self, topic: &str, input: File, properties: &[&str]) {
+        let mut command = guarded("java", Power::AsWeAre);
+        command.args(Pace::Frugal.options()).arg("-Dfile.encoding=UTF-8");
+        command.arg("-cp").arg(jars::lib().join("*"));
+        command.args(["org.apache.kafka.tools.ConsoleProducer", "--topic", topic]);
+        command.args(["--bootstrap-server", &self.bootstrap()]).args(properties);
+        command.stdin(input).stdout(Stdio::null()).stderr(Stdio::null());
+        let ended = spawn(command).wait().expect("a child ends");
+        assert!(ended.success(), "the console producer: {ended}");
     }
 
     /// Waits until every replica of the topic is in sync: the next broker may fail.

@@ -81,10 +81,14 @@ impl Verdict {
     /// Every line arrived, in order, whole, and nothing else did.
     pub(crate) fn assert_complete_and_in_order(&self, written: &Written) {
         self.assert_complete(written);
+        for name in written.keys().filter(|name| self.files.contains_key(*name)) {
+            let partitions = &self.files[name].partitions;
+            assert_eq!(partitions.len(), 1, "{name} in more than one partition\n{self}");
+        }
         assert_eq!(self.inversions(), 0, "lines out of order\n{self}");
     }
 
-    /// The same in any order.
+    /// The same in any order, and in any partitions.
     pub(crate) fn assert_complete(&self, written: &Written) {
         for (name, count) in written {
             let missing = self.missing(name, *count);
@@ -99,7 +103,6 @@ impl Verdict {
         assert!(self.strangers.is_empty(), "not ours: {:?}\n{self}", self.strangers.first());
         for (name, count) in written.iter().filter(|(_, count)| **count > 0) {
             let file = &self.files[name];
-            assert_eq!(file.partitions.len(), 1, "{name} in more than one partition\n{self}");
             assert_eq!(file.distinct, *count, "more lines of {name} than were written\n{self}");
         }
     }

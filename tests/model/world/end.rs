@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::flight::Flight;
 use crate::line::{LANES, Line, SOURCES, mark, place_of, source_at, sources_of};
 use crate::spool::{Entry, Key, Spool};
-use crate::variant::Mistake;
+use crate::variant::{Climate, Mistake};
 
 impl World {
     /// The producer gives everything back because we ask for it.
@@ -24,7 +24,7 @@ impl World {
         }
         self.counts.producers += 1;
         self.expose(self.client.unanswered());
-        self.orphans.push(self.client.orphans());
+        self.orphans.extend(self.client.orphans(self.partitions));
         self.tell(|| "purge".to_owned());
         self.client.purge();
     }
@@ -33,7 +33,7 @@ impl World {
     pub(super) fn fail(&mut self) {
         if !self.client.is_fatal() {
             self.expose(self.client.unanswered());
-            self.orphans.push(self.client.orphans());
+            self.orphans.extend(self.client.orphans(self.partitions));
             self.tell(|| "fatal".to_owned());
             self.client.fail();
             self.failed();
@@ -123,7 +123,7 @@ impl World {
     fn restart(&mut self, spool: Spool, is_clean: bool) {
         self.judge.restart();
         let unanswered = self.client.unanswered();
-        let wire = self.client.orphans();
+        let wire: Vec<_> = self.client.orphans(self.partitions).collect();
         let is_lost = self.climate.loses_spools() && self.dice.once_in(3);
         let spool = if is_lost { self.lose(&spool) } else { spool };
         self.tell(|| format!("restart, spool {:?}", spool.entries().collect::<Vec<_>>()));
@@ -152,11 +152,14 @@ impl World {
         }
         again.retain(|line| !unanswered.contains(line));
         self.expose(unanswered.into_iter().chain(again).collect());
-        self.orphans.push(wire);
+        self.orphans.extend(wire);
         for (at, way) in self.ways.iter_mut().enumerate() {
             let has_backlog = at < LANES && spool.after(at, None).next().is_some();
             let lane = if has_backlog { Lane::with_backlog() } else { Lane::default() };
             *way = Way { lane, ..Way::default() };
+            if self.climate == Climate::Spread {
+                way.lane.give_up_order();
+            }
             if has_backlog {
                 let floor = |source| {
                     let saved = &self.saved[place_of(source)];
@@ -249,9 +252,9 @@ impl World {
     /// Those of `lines` that the broker has, or may get yet from this producer or an older one,
     /// may be written once more because of what happens now.
     pub(super) fn expose(&mut self, mut lines: Vec<Line>) {
-        let wire = self.client.orphans();
+        let wire: Vec<_> = self.client.orphans(self.partitions).collect();
         let is_under_way = |line: &Line| {
-            wire.iter().chain(self.orphans.iter().flatten()).any(|b| b.contains(line))
+            wire.iter().chain(&self.orphans).flatten().any(|batch| batch.contains(line))
         };
         lines.retain(|line| self.judge.is_written(*line) || is_under_way(line));
         self.judge.excuse(lines);

@@ -11,7 +11,7 @@ use tailspool::lane::Lane;
 use tailspool::ledger::{Fate, Frontier, Ledgers, Settlement, Ticket};
 use tailspool::record::{Mark, Offset, SourceId};
 
-use crate::client::Client;
+use crate::client::{Client, PARTITIONS_MAX};
 use crate::dice::Dice;
 use crate::files::Files;
 use crate::flight::Flight;
@@ -40,6 +40,8 @@ impl Settlement for Proof {
 #[derive(Default)]
 struct Way {
     lane: Lane,
+    /// How many partitions it chooses from; 0: it has not asked yet.
+    partitions: usize,
     /// Up to here the spool's entries have been loaded.
     loaded: Option<Key>,
     /// Something was staged that comes before that.
@@ -93,6 +95,7 @@ pub(crate) struct Counts {
     pub(crate) ragged: u64,
     pub(crate) buried: u64,
     pub(crate) spools_lost: u64,
+    pub(crate) moved: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -108,6 +111,7 @@ impl std::ops::AddAssign for Counts {
         self.ragged += other.ragged;
         self.buried += other.buried;
         self.spools_lost += other.spools_lost;
+        self.moved += other.moved;
     }
 }
 
@@ -127,6 +131,8 @@ pub(crate) struct World {
     is_broker_up: bool,
     poison: Vec<Line>,
     orphans: Vec<VecDeque<Vec<Line>>>,
+    /// Of the topic.
+    partitions: usize,
     // On disk. The spool keeps apart what is durable.
     saved: [Saved; SOURCES],
     dead: Vec<Line>,
@@ -165,6 +171,10 @@ impl World {
         for place in 0..SOURCES {
             ledgers.resume(source_at(place), Mark::START);
         }
+        let mut ways: [Way; LANES * 2] = Default::default();
+        if climate == Climate::Spread {
+            ways.iter_mut().for_each(|way| way.lane.give_up_order());
+        }
         Self {
             climate,
             mistake,
@@ -179,6 +189,7 @@ impl World {
             is_broker_up: true,
             poison,
             orphans: Vec::new(),
+            partitions: if climate == Climate::Spread { PARTITIONS_MAX } else { 1 },
             saved: [saved; SOURCES],
             dead: Vec::new(),
             spool: Spool::with(Rules {
@@ -186,7 +197,7 @@ impl World {
                 writes_files: mistake == Some(Mistake::FilesTogether),
                 replaces_blind: mistake == Some(Mistake::BlindReplaced),
             }),
-            ways: Default::default(),
+            ways,
             flight: Flight::default(),
             client: Client::new(too_large),
             ledgers,
@@ -224,6 +235,7 @@ impl World {
             Step::Purge => self.purge(),
             Step::Fail => self.fail(),
             Step::Crash => self.crash(),
+            Step::AddPartition => self.add_partition(),
         }
     }
 
@@ -240,9 +252,11 @@ impl World {
                 self.stow(lane);
             }
             self.pump_all();
-            self.transmit();
-            self.broker_writes();
-            self.broker_answers();
+            for _ in 0..self.partitions {
+                self.transmit();
+                self.broker_writes();
+                self.broker_answers();
+            }
             while self.client.has_reports() {
                 self.hear();
             }

@@ -5,11 +5,11 @@ use tailspool::ledger::Fate;
 use tailspool::record::{Run, Slot};
 
 use super::{Duty, Letter, World};
-use crate::client::Outcome;
-use crate::flight::Place;
-use crate::line::Line;
+use crate::client::{Outcome, PARTITIONS_MAX};
+use crate::flight::{Load, Place};
+use crate::line::{LANES, Line};
 use crate::spool::Key;
-use crate::variant::Mistake;
+use crate::variant::{Climate, Mistake};
 
 const BATCH_RECORDS_MAX: usize = 3;
 
@@ -18,11 +18,12 @@ impl World {
     pub(super) fn pump(&mut self, at: usize) {
         while !self.client.is_fatal()
             && let Some(piece) = self.ways[at].lane.next_piece()
+            && let Some(partition) = self.aim(at, piece)
             && self.has_fit_company(piece)
         {
             let (from, until) = (piece.from as usize, piece.until as usize);
             let lines = &self.flight.load(piece.slot).lines[from..until];
-            let handed = self.client.send(piece.slot, piece.from, lines);
+            let handed = self.client.send(partition, piece.slot, piece.from, lines);
             let refused = u32::try_from(handed.refused.len()).unwrap();
             self.ways[at].lane.handed(handed.done, handed.done - refused);
             for record in handed.refused {
@@ -32,6 +33,41 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Where a piece goes. A lane moves only when nothing of it is in flight; where any partition
+    /// will do, each block may go to another.
+    fn aim(&mut self, at: usize, piece: Piece) -> Option<usize> {
+        let way = &mut self.ways[at];
+        let is_any = self.climate == Climate::Spread;
+        let may_move =
+            way.lane.in_flight() == 0 || self.mistake == Some(Mistake::MovesInFlight) || is_any;
+        if way.partitions != self.partitions {
+            if !may_move {
+                return None;
+            }
+            self.counts.moved += u64::from(way.partitions > 0);
+            way.partitions = self.partitions;
+        }
+        if !is_any {
+            return Some((at % LANES + 1) % way.partitions);
+        }
+        // What is handed over in part goes on to where it was begun.
+        let goes_on = way.lane.in_flight() > 0;
+        let led = self.flight.load(piece.slot).partition.filter(|_| goes_on);
+        let partition = led.unwrap_or_else(|| self.dice.up_to(PARTITIONS_MAX - 1));
+        self.flight.load(piece.slot).partition = Some(partition);
+        Some(partition)
+    }
+
+    pub(super) fn add_partition(&mut self) {
+        self.partitions = PARTITIONS_MAX.min(self.partitions + 1);
+        self.tell(|| format!("{} partitions", self.partitions));
+    }
+
+    /// The partition that something happens to.
+    fn some_partition(&mut self) -> usize {
+        if self.partitions > 1 { self.dice.up_to(self.partitions - 1) } else { 0 }
     }
 
     pub(super) fn pump_all(&mut self) {
@@ -52,7 +88,8 @@ impl World {
 
     pub(super) fn transmit(&mut self) {
         let count = 1 + self.dice.up_to(BATCH_RECORDS_MAX - 1);
-        self.client.transmit(count);
+        let partition = self.some_partition();
+        self.client.transmit(partition, count);
     }
 
     pub(super) fn broker_writes(&mut self) {
@@ -65,7 +102,8 @@ impl World {
         }
         let was_fatal = self.client.is_fatal();
         let unanswered = self.client.unanswered();
-        for line in self.client.write(&self.poison, self.climate.gap()) {
+        let partition = self.some_partition();
+        for line in self.client.write(partition, &self.poison, self.climate.gap()) {
             self.tell(|| format!("  {line:?} is written"));
             self.judge.write(line, self.texture.stream(line));
         }
@@ -94,13 +132,15 @@ impl World {
 
     pub(super) fn broker_answers(&mut self) {
         if self.is_broker_up {
-            self.client.answer();
+            let partition = self.some_partition();
+            self.client.answer(partition);
         }
     }
 
     pub(super) fn broker_gives_back(&mut self) {
         if self.is_broker_up {
-            self.client.give_back_one();
+            let partition = self.some_partition();
+            self.client.give_back_one(partition);
         }
     }
 
@@ -110,20 +150,28 @@ impl World {
         let Run { slot, first, count } = report.run;
         let (at, seq) = (self.flight.load(slot).way, self.flight.load(slot).seq);
         let piece = Piece { seq, slot, from: first, until: first + count, suspect: false };
+        let is_copy = {
+            let load = self.flight.load(slot);
+            load.block.is_some() && load.places[first as usize] != Place::Owed
+        };
         match report.outcome {
             Outcome::Delivered => self.delivered(at, report.run),
+            _ if is_copy => {
+                self.ways[at].lane.gone(count);
+                self.leave(slot, count);
+            }
             Outcome::Returned if self.sends_behind(at) => {
                 self.ways[at].lane.delivered(count);
                 self.ways[at].lane.push(piece);
             }
             Outcome::Returned => {
                 if !self.ways[at].lane.came_back(piece) {
-                    self.flight.finish(slot, count);
+                    self.leave(slot, count);
                 }
             }
             Outcome::Refused => match self.ways[at].lane.refused(piece) {
                 Refusal::Again => {}
-                Refusal::InSpool => self.flight.finish(slot, count),
+                Refusal::InSpool => self.leave(slot, count),
                 Refusal::Guilty => self.bury(slot, first),
             },
         }
@@ -149,7 +197,27 @@ impl World {
                 Place::Done => unreachable!("a record has one fate"),
             }
         }
-        self.flight.finish(run.slot, run.count);
+        let load = self.flight.finish(run.slot, run.count);
+        self.go_back(load);
+    }
+
+    /// Records leave memory that the spool is to give back.
+    pub(super) fn leave(&mut self, slot: Slot, count: u32) {
+        let load = self.flight.leave(slot, count);
+        self.go_back(load);
+    }
+
+    /// With the last of a load it is known whether replay has passed something of it.
+    fn go_back(&mut self, load: Option<Load>) {
+        let Some(load) = load.filter(|load| load.is_left_behind) else { return };
+        if self.climate != Climate::Spread || self.makes(Mistake::LeftBehindForgotten) {
+            return;
+        }
+        if self.ways[load.way].lane.is_direct() {
+            self.detour(load.way);
+        } else {
+            self.ways[load.way].is_missed |= self.ways[load.way].loaded.is_some();
+        }
     }
 
     fn strike(&mut self, key: Key, line: Line) {
@@ -173,7 +241,8 @@ impl World {
             Place::InSpool(key) => Duty::Entry(key),
             Place::Done => unreachable!("a record has one fate"),
         };
-        self.flight.finish(slot, 1);
+        let load = self.flight.finish(slot, 1);
+        self.go_back(load);
         self.judge.bury(line);
         self.tell(|| format!("{line:?} is guilty"));
         self.letters.push_back(Letter { line, duty });

@@ -8,7 +8,7 @@ use super::{Duty, World};
 use crate::flight::Place;
 use crate::line::{LANES, Line, place_of, sources_of};
 use crate::spool::{Entry, Key};
-use crate::variant::Mistake;
+use crate::variant::{Climate, Mistake};
 
 /// Entries of a lane in memory at once.
 const WINDOW: usize = 3;
@@ -47,7 +47,7 @@ impl World {
             }
         }
         for piece in waited {
-            self.flight.finish(piece.slot, piece.len());
+            self.leave(piece.slot, piece.len());
         }
     }
 
@@ -142,6 +142,12 @@ impl World {
             }
             return;
         };
+        // Only where order is given up is anything of the spool on its way now.
+        let is_on_its_way = self.climate == Climate::Spread && self.flight.has(lane, key);
+        if is_on_its_way && !self.makes(Mistake::SentOnItsWay) {
+            self.ways[lane].loaded = Some(key);
+            return;
+        }
         let has_place = if self.makes(Mistake::ReplaySharesMemory) {
             self.has_memory()
         } else {
@@ -197,7 +203,9 @@ impl World {
     /// loaded twice by that.
     fn has_all(&mut self, lane: usize) -> bool {
         let has_all = !self.ways[lane].is_missed || self.makes(Mistake::MissedForgotten);
-        if !has_all && self.flight.of(lane).next().is_none() && self.letters.is_empty() {
+        let is_unordered = self.climate == Climate::Spread;
+        let is_idle = is_unordered || self.flight.of(lane).next().is_none();
+        if !has_all && is_idle && self.letters.is_empty() {
             self.ways[lane].loaded = None;
             self.ways[lane].is_missed = false;
         }

@@ -1,0 +1,115 @@
+//! What Kafka will never take goes to the dead letters.
+
+use super::flight::Duty;
+use super::way::Way;
+use super::{Realm, Ship};
+use crate::dead_letter::{self, DeadLettered, Letter};
+use crate::ledger::Ticket;
+use crate::produce::Cause;
+use crate::record::{Block, RecordId, Slot};
+use crate::settings::LongLine;
+
+impl Ship {
+    /// Whether it holds a line of which the operator wants no part sent.
+    pub(super) fn buries(&self, block: &Block, at: usize) -> bool {
+        let Some(way) = self.ways.get(at).filter(|_| block.remarks.cut_from.is_some()) else {
+            return false;
+        };
+        let input = self.inputs.iter().find(|input| *input.id == *way.lineage.input);
+        input.is_some_and(|input| input.on_long_line == LongLine::DeadLetter)
+    }
+
+    /// What was kept of a line that is too long goes to the dead letters.
+    pub(super) fn bury_long(&mut self, at: usize, block: &Block, ticket: Ticket) {
+        let Some(way) = self.ways.get(at) else { return };
+        let length = block.remarks.cut_from.unwrap_or_default();
+        let error = format!("a line of {length} bytes is longer than max_line");
+        let partition = way.partition.filter(|_| way.rule.is_one());
+        let why = ("LINE_TOO_LONG".into(), error);
+        let letter = letter(way, &self.realm, partition, (block, 0), why);
+        let (lineage, end) = (&way.lineage, letter.end);
+        tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
+        self.burying += 1;
+        self.hand_in(letter, Duty::Fresh(ticket));
+    }
+
+    /// Kafka will never take this record: it goes to the dead letters.
+    pub(super) fn bury(&mut self, at: usize, slot: Slot, record: u32, cause: Cause) {
+        let Some(way) = self.ways.get(at) else { return };
+        let load = self.flight.load(slot);
+        let Some(block) = load.block() else { unreachable!("what was sent alone is in memory") };
+        let why = (cause.name(), cause.to_string());
+        let letter = letter(way, &self.realm, load.partition, (block, record), why);
+        let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
+        tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
+        let duty = self.flight.take(slot, record, 1);
+        self.burying += 1;
+        self.hand_in(letter, duty);
+        self.release(slot);
+    }
+
+    /// Hands a letter to those who write it, or keeps it until they can take it.
+    fn hand_in(&mut self, letter: Letter, duty: Duty) {
+        match self.crew.dead_letters.write(letter, duty) {
+            Ok(()) => {}
+            Err(
+                dead_letter::Refused::Busy(letter, duty)
+                | dead_letter::Refused::Stopped(letter, duty),
+            ) => self.letters.push_back((letter, duty)),
+        }
+    }
+
+    pub(super) fn buried(&mut self, proof: DeadLettered<Duty>) {
+        match proof.into_parts() {
+            Ok(proof) => self.settle(proof),
+            Err(proof) => {
+                let at = self.by_lane.get(&proof.get().entry.lane()).copied();
+                if let Some(spool) = &mut self.spool {
+                    spool.bury(proof);
+                }
+                if let Some(at) = at {
+                    self.removed(at, 1);
+                }
+            }
+        }
+    }
+
+    pub(super) fn hand_in_letters(&mut self) {
+        for (letter, duty) in std::mem::take(&mut self.letters) {
+            self.hand_in(letter, duty);
+        }
+    }
+}
+
+/// A record of a way, and why it is not sent.
+fn letter(
+    way: &Way,
+    realm: &Realm,
+    partition: Option<i32>,
+    (block, record): (&Block, u32),
+    (reason, error): (String, String),
+) -> Letter {
+    let (name, end) = (way.name(realm, block), block.place_of(record));
+    let id = block.label.record_id.zip(name);
+    let mut headers = block.label.headers.clone();
+    if let Some((RecordId::Headers, name)) = id {
+        headers.push((RecordId::SOURCE_HEADER.into(), name.to_string().into()));
+        headers.push((RecordId::OFFSET_HEADER.into(), end.to_string().into()));
+    }
+    let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end).into());
+    Letter {
+        lineage: (*way.lineage).clone(),
+        generation: block.source.generation,
+        start: Some(block.start_of(record)),
+        end,
+        topic: way.topic.to_string(),
+        partition,
+        reason,
+        error,
+        value: block.record(record).to_vec(),
+        key: own.or_else(|| block.label.key.clone()),
+        headers,
+        remarks: block.remarks,
+        made_ms: Some(block.times.of(record)),
+    }
+}
