@@ -414,13 +414,13 @@ pub(super) const OWN: &[Key] = &[
     key(
         "inputs.partition",
         "",
-        "`file`: host, input and path decide, so that a file and its successors share one, which keeps order. `key`: the key does, as in Kafka's own client. `sticky`, `round_robin`, `random`: any, which gives up the order of a file. Or a number. `docs/kafka.md` has more.",
+        "`file`: host, input and path decide, so that a file and its successors share one, which keeps order. `key`: the key does, as in Kafka's own client. `sticky`, `round_robin`, `random`: any, which gives up the order of a file. Or a number. See `kafka.md`.",
         "Consumers need all of a key in one partition, or one file is too much for one.",
     ),
     key(
         "inputs.confirm",
         "",
-        "`async`: a place moves with the acknowledgement. `sync`: and the next block of a file is sent only then. `none`: a place moves when lines are handed over; what is not delivered then is lost, and counted. `docs/kafka.md` has more.",
+        "`async`: a place moves with the acknowledgement. `sync`: and the next block of a file is sent only then. `none`: a place moves when lines are handed over; what is not delivered then is lost, and counted. See `kafka.md`.",
         "`none`: lines that are worth less than a repeat.",
     ),
     key(
