@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::flight::{Duty, Landed};
+use super::outlet::Outlet;
 use super::way::Way;
 use super::{Note, QUESTION_TAKES, Realm, Ship};
 use crate::checkpoint::Change;
@@ -13,9 +14,9 @@ use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
-use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
+use crate::produce::{Cause, Delivered, Report, Verdict};
 use crate::record::{Block, Lineage, LineageId, RecordId, Run, Slot, SourceId};
-use crate::settings::{Acks, LongLine};
+use crate::settings::{Acks, LongLine, Output};
 use crate::tail::{self, LostReason, Seen};
 
 impl Ship {
@@ -59,7 +60,8 @@ impl Ship {
             && let Some(input) = self.inputs.get(seen.input)
         {
             let pinned = input.partition.pinned();
-            let at = self.way(&seen.lineage, &seen.label.topic, pinned);
+            let outlet = self.outlets.number(&input.output);
+            let at = self.way(&seen.lineage, &seen.label.topic, outlet, pinned);
             self.ways.assign(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
@@ -103,9 +105,10 @@ impl Ship {
         &mut self,
         lineage: &Arc<Lineage>,
         topic: &str,
+        outlet: usize,
         pinned: Option<i32>,
     ) -> usize {
-        let at = self.ways.find_or_make(lineage, topic, clock::now());
+        let at = self.ways.find_or_make(lineage, topic, outlet, clock::now());
         if let Some(way) = self.ways.get_mut(at) {
             way.pinned = pinned;
         }
@@ -184,7 +187,8 @@ impl Ship {
         let Some(way) = self.ways.get(at) else { return };
         let length = block.remarks.cut_from.unwrap_or_default();
         let error = format!("a line of {length} bytes is longer than max_line");
-        let letter = letter(way, &self.realm, block, 0, ("LINE_TOO_LONG".into(), error));
+        let output = &self.outlets.get(way.outlet).output;
+        let letter = letter(way, output, &self.realm, block, 0, ("LINE_TOO_LONG".into(), error));
         let (lineage, end) = (&way.lineage, letter.end);
         tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
         self.burying += 1;
@@ -219,9 +223,9 @@ impl Ship {
 
     /// Takes in all that the producer has to tell.
     pub(super) fn hear(&mut self) {
-        let (reports, troubles) = self.producer.hear();
-        for trouble in &troubles {
-            self.trouble(trouble);
+        let mut reports = Vec::new();
+        for outlet in self.outlets.iter_mut() {
+            reports.append(&mut outlet.hear(&self.crew.counters));
         }
         let mut touched = Vec::new();
         for report in reports {
@@ -242,9 +246,14 @@ impl Ship {
         for at in std::mem::take(&mut self.go_alone) {
             self.pump(at);
         }
-        if self.is_fatal && self.producer.in_flight() == 0 {
-            self.rebuild();
+        if self.outlets.iter_mut().filter_map(Outlet::rebuild).count() > 0 {
+            self.pump_all();
         }
+    }
+
+    /// Whether the producer of a way's outlet takes nothing any more.
+    pub(super) fn is_fatal(&self, at: usize) -> bool {
+        self.ways.get(at).is_some_and(|way| self.outlets.get(way.outlet).is_fatal)
     }
 
     fn delivered(&mut self, proof: Delivered<Run>) -> usize {
@@ -257,16 +266,13 @@ impl Ship {
         self.landed(at, run.count);
         if let Some(way) = self.ways.get(at) {
             self.shares.rose(&way.target());
-        }
-        let counters = &self.crew.counters;
-        match self.kafka.acks {
-            Acks::None => counters.unconfirmed.add(u64::from(run.count)),
-            Acks::Leader | Acks::All => counters.delivered.add(u64::from(run.count)),
-        }
-        if !self.is_reachable {
-            self.is_reachable = true;
-            self.refusal = None;
-            tracing::info!("kafka is reachable");
+            let outlet = self.outlets.get_mut(way.outlet);
+            outlet.is_heard();
+            let counters = &self.crew.counters;
+            match outlet.kafka.acks {
+                Acks::None => counters.unconfirmed.add(u64::from(run.count)),
+                Acks::Leader | Acks::All => counters.delivered.add(u64::from(run.count)),
+            }
         }
         match self.flight.land(proof) {
             Landed::Fresh(proof) => self.settle(proof),
@@ -351,7 +357,9 @@ impl Ship {
         let Some(block) = self.flight.load(slot).block() else {
             unreachable!("what was sent alone is in memory")
         };
-        let letter = letter(way, &self.realm, block, record, (cause.name(), cause.to_string()));
+        let output = &self.outlets.get(way.outlet).output;
+        let letter =
+            letter(way, output, &self.realm, block, record, (cause.name(), cause.to_string()));
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
         let duty = self.flight.take(slot, record, 1);
@@ -394,8 +402,9 @@ impl Ship {
 
     pub(super) fn note(&mut self, note: Note) {
         match note {
-            Note::Topic { name, answer } => {
-                if self.topics.answered(&name, answer, clock::now()) {
+            Note::Topic { outlet, name, answer } => {
+                let topics = &mut self.outlets.get_mut(outlet).topics;
+                if topics.answered(&name, answer, clock::now()) {
                     self.pump_all();
                 }
             }
@@ -418,54 +427,29 @@ impl Ship {
 
     /// Asks about topics whose partitions are not known, or not any more.
     pub(super) fn ask(&mut self, now: Instant) {
-        for name in self.topics.due(now) {
-            let (scout, notes) = (self.producer.scout(), self.notes.clone());
-            tokio::task::spawn_blocking(move || {
-                let answer = scout.partitions(&name, QUESTION_TAKES);
-                // Fails only when nobody needs the answer any more.
-                drop(notes.blocking_send(Note::Topic { name, answer }));
-            });
-        }
-    }
-
-    fn trouble(&mut self, trouble: &Trouble) {
-        let is_new = self.refusal.as_ref() != Some(&trouble.reason);
-        if trouble.is_unreachable() && self.is_reachable {
-            self.is_reachable = false;
-            let servers = self.kafka.bootstrap_servers.join(",");
-            tracing::warn!(servers, "kafka is not reachable; lines wait until it is");
-        } else if trouble.is_refusal() && is_new {
-            let (reason, advice) = (&trouble.reason, trouble.advice());
-            tracing::error!(reason, advice, "kafka does not let us in; lines wait");
-            self.refusal = Some(trouble.reason.clone());
-            self.is_reachable = false;
-        } else {
-            tracing::debug!(code = ?trouble.code, reason = trouble.reason, "trouble with kafka");
-        }
-    }
-
-    /// The producer is of no more use once it has given everything back.
-    pub(super) fn fail(&mut self, cause: Cause) {
-        if !self.is_fatal {
-            self.is_fatal = true;
-            tracing::error!(%cause, "the producer failed for good; a new one takes over");
-        }
-    }
-
-    fn rebuild(&mut self) {
-        match Producer::new(&self.kafka) {
-            Ok(producer) => {
-                self.producer = producer;
-                self.is_fatal = false;
-                self.pump_all();
+        for (number, outlet) in self.outlets.iter_mut().enumerate() {
+            let Some(producer) = &outlet.producer else { continue };
+            for name in outlet.topics.due(now) {
+                let (scout, notes) = (producer.scout(), self.notes.clone());
+                tokio::task::spawn_blocking(move || {
+                    let answer = scout.partitions(&name, QUESTION_TAKES);
+                    // Fails only when nobody needs the answer any more.
+                    drop(notes.blocking_send(Note::Topic { outlet: number, name, answer }));
+                });
             }
-            Err(error) => tracing::error!(%error, "cannot start a new producer; trying again"),
         }
     }
 }
 
 /// A record of a way, and why it is not sent.
-fn letter(way: &Way, realm: &Realm, block: &Block, record: u32, why: (String, String)) -> Letter {
+fn letter(
+    way: &Way,
+    output: &Output,
+    realm: &Realm,
+    block: &Block,
+    record: u32,
+    why: (String, String),
+) -> Letter {
     let (name, end) = (way.name(realm, block), block.place_of(record));
     let id = block.label.record_id.zip(name);
     let mut headers = block.label.headers.clone();
@@ -481,6 +465,7 @@ fn letter(way: &Way, realm: &Realm, block: &Block, record: u32, why: (String, St
         start: Some(block.start_of(record)),
         end,
         topic: way.topic.to_string(),
+        output: output.clone(),
         partition: way.partition,
         reason,
         error,

@@ -47,7 +47,7 @@ impl Ship {
 
     /// Hands over what may be handed over of one way.
     pub(super) fn pump(&mut self, at: usize) {
-        while !self.is_fatal
+        while !self.is_fatal(at)
             && let Some(partition) = self.partition(at)
             && let Some(way) = self.ways.get_mut(at)
             && !way.rests(clock::now())
@@ -60,7 +60,10 @@ impl Ship {
             };
             let (from, until) = (piece.from, piece.until);
             let name = way.name(&self.realm, block);
-            let handed = self.producer.send(partition, piece.slot, block, name, from..until);
+            let Some(producer) = &mut self.outlets.get_mut(way.outlet).producer else {
+                unreachable!("nothing leads to partitions of an output that is not there")
+            };
+            let handed = producer.send(partition, piece.slot, block, name, from..until);
             let taken = handed.done - u32::try_from(handed.refused.len()).unwrap_or(u32::MAX);
             way.lane.handed(handed.done, taken);
             self.shares.handed(way.target(), taken);
@@ -110,7 +113,7 @@ impl Ship {
         if way.lane.in_flight() > 0 {
             return way.partition;
         }
-        let count = self.topics.partitions(&way.topic)?;
+        let count = self.outlets.get_mut(way.outlet).partitions(&way.topic)?;
         let chosen = match way.pinned {
             Some(number) => number,
             None => partition::of_lineage(&self.realm.host, &way.lineage, count),
@@ -138,8 +141,10 @@ impl Ship {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.rests_until = Some(now + RETURNED_RESTS);
         match cause {
-            Cause::Missing(_) | Cause::Unauthorized(_) => self.topics.doubt(&way.topic, cause, now),
-            Cause::Fatal(_) => self.fail(cause),
+            Cause::Missing(_) | Cause::Unauthorized(_) => {
+                self.outlets.get_mut(way.outlet).topics.doubt(&way.topic, cause, now);
+            }
+            Cause::Fatal(_) => self.outlets.get_mut(way.outlet).fail(cause),
             Cause::Purged | Cause::Passing(_) | Cause::Misconfigured(_) | Cause::Refused(_) => {
                 tracing::debug!(topic = %way.topic, %cause, "hand-over stopped");
             }

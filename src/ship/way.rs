@@ -21,6 +21,8 @@ pub(super) struct Way {
     /// Its number, once a reader has seen a file of it.
     pub(super) id: Option<LineageId>,
     pub(super) topic: Arc<str>,
+    /// The number of its outlet.
+    pub(super) outlet: usize,
     /// Fixed by the configuration; otherwise host, input and path decide.
     pub(super) pinned: Option<i32>,
     /// Where it leads now. Chosen at the first send and again only when nothing is under way.
@@ -137,11 +139,12 @@ pub(super) struct Replay {
 }
 
 impl Way {
-    pub(super) fn new(lineage: Arc<Lineage>, topic: Arc<str>, now: Instant) -> Self {
+    pub(super) fn new(lineage: Arc<Lineage>, topic: Arc<str>, outlet: usize, now: Instant) -> Self {
         Self {
             lineage,
             id: None,
             topic,
+            outlet,
             pinned: None,
             partition: None,
             lane: Lane::default(),
@@ -157,11 +160,11 @@ impl Way {
 
     /// Where it leads.
     pub(super) fn target(&self) -> Target {
-        (self.topic.clone(), self.partition)
+        (self.outlet, self.topic.clone(), self.partition)
     }
 
-    pub(super) fn leads_to(&self, (topic, partition): &Target) -> bool {
-        self.partition == *partition && self.topic == *topic
+    pub(super) fn leads_to(&self, (outlet, topic, partition): &Target) -> bool {
+        self.partition == *partition && self.outlet == *outlet && self.topic == *topic
     }
 
     /// One of its sources; what no reader has seen is like nothing a reader has.

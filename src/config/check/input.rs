@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kafka::Checked;
+use super::outputs::Outputs;
 use super::{World, lines, optional_period, period, topic, value};
 use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::{NodeId, Scalar, Value};
@@ -23,7 +24,7 @@ const LONG_LINES: &[(&str, LongLine)] = &[
 const ROTATED: &[(&str, Rotated)] = &[("auto", Rotated::Auto), ("off", Rotated::Off)];
 const FOLLOWED: &[&str] = &["/var/log/containers", "/var/log/pods"];
 const PARTITIONS_PLANNED: &[&str] = &["key", "sticky", "round_robin", "random"];
-const PLANNED: &[&str] = &["processors", "ordering", "confirm", "output"];
+const PLANNED: &[&str] = &["processors", "ordering", "confirm"];
 const MAX_LINE: usize = 960 << 10;
 const LINE_MAX: u64 = 1 << 30;
 /// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
@@ -38,12 +39,13 @@ pub(super) type Seen = HashMap<String, NodeId>;
 
 pub(super) fn check(
     s: Section<'_>,
-    kafka: &Checked,
+    outputs: &Outputs,
     world: &World<'_>,
     seen: &mut Seen,
 ) -> Option<Input> {
     let id = id(&s, seen);
     let paths = paths(&s);
+    let (output, kafka) = outputs.of(&s);
     let shown_id = id.as_deref().unwrap_or("input");
     let fields = value::fields(&s);
     let labels = topic::labels(&s, world, shown_id, &fields);
@@ -73,6 +75,7 @@ pub(super) fn check(
         delete_after: delete_after(&s),
         rate_limit: rate_limit(&s),
         follow_symlinks: follow_symlinks(&s),
+        output,
         labels: labels.clone().unwrap_or_default(),
         partition: s.read("partition", Partition::File, partition).value,
     };
@@ -138,7 +141,8 @@ fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize 
         let at = if s.has("headers") { "headers" } else { "key" };
         let message = format!(
             "key and headers may take {carried} bytes: no line fits beside them into \
-             `kafka.max.request.size` ({})",
+             `{}.max.request.size` ({})",
+            kafka.path,
             show_size(request as u64)
         );
         s.error(s.place_of(at), at, message, None);
@@ -147,7 +151,8 @@ fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize 
     if max_line.value > most {
         let beside = if carried == 0 { "" } else { " beside key and headers" };
         let message = format!(
-            "`max_line` is more than fits into `kafka.max.request.size` ({}){beside}: at most {most}",
+            "`max_line` is more than fits into `{}.max.request.size` ({}){beside}: at most {most}",
+            kafka.path,
             show_size(request as u64)
         );
         s.contradiction("max_line", &[max_line.part(), (None, kafka.request_sound)], message);
