@@ -1,6 +1,9 @@
 //! What is counted, always and by everyone; how it is shown is others' business.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -13,6 +16,36 @@ impl Counter {
 
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// A number that comes and goes.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// How long each broker last told us to wait, by output and `host:port`; zero once that is over.
+#[derive(Debug, Default)]
+pub struct ThrottleTimes(Mutex<BTreeMap<(String, String), Duration>>);
+
+impl ThrottleTimes {
+    pub fn set(&self, output: &str, broker: &str, time: Duration) {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.insert((output.to_owned(), broker.to_owned()), time);
+    }
+
+    pub fn get(&self, output: &str, broker: &str) -> Option<Duration> {
+        let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.get(&(output.to_owned(), broker.to_owned())).copied()
     }
 }
 
@@ -48,6 +81,11 @@ pub struct Counters {
     /// Bytes of holes in files: NULs that nobody wrote.
     pub skipped_bytes: Counter,
     pub checkpoint_failures: Counter,
+    /// Records in the spool for an output that is not configured.
+    pub stranded: Gauge,
+    /// What brokers told us to wait because of a quota, in all.
+    pub throttled_ms: Counter,
+    pub throttle: ThrottleTimes,
 }
 
 /// Records dropped because the operator asked for it, by what it was that he asked for.

@@ -3,7 +3,9 @@
 //! Plain values: every default is applied, every unit is resolved, and no two contradict.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::record::Stream;
@@ -13,6 +15,8 @@ use crate::template::Labels;
 pub struct Settings {
     pub state_dir: PathBuf,
     pub kafka: Kafka,
+    /// Beside `kafka`, by name.
+    pub outputs: BTreeMap<String, Kafka>,
     pub shutdown_grace: Duration,
     pub checkpoint_interval: Duration,
     pub forget_after: Duration,
@@ -58,6 +62,17 @@ pub struct Kafka {
     pub max_block: Duration,
     pub delivery_timeout: Duration,
     pub request_timeout: Duration,
+    /// How long an answer is waited for; a little longer than `request_timeout` if that is not
+    /// given.
+    pub socket_timeout: Option<Duration>,
+    /// `request_timeout` within bounds if that is not given.
+    pub connection_setup_timeout: Option<Duration>,
+    /// Zero: never. Not given: never, but where librdkafka knows better.
+    pub connections_max_idle: Option<Duration>,
+    pub reconnect_backoff: Duration,
+    pub reconnect_backoff_max: Duration,
+    pub metadata_max_age: Duration,
+    pub socket_keepalive: bool,
     pub retries: u32,
     pub retry_backoff: Duration,
     pub retry_backoff_max: Duration,
@@ -69,12 +84,11 @@ pub struct Kafka {
     pub security: Properties,
 }
 
-#[cfg(test)]
-impl Kafka {
-    /// All defaults.
-    pub(crate) fn example() -> Self {
+impl Default for Kafka {
+    /// What holds where nothing is said; of servers and of who we are there is no default.
+    fn default() -> Self {
         Self {
-            bootstrap_servers: vec!["localhost:9092".into()],
+            bootstrap_servers: Vec::new(),
             client_id: "tailspool".into(),
             client_dns_lookup: "use_all_dns_ips".into(),
             acks: Acks::All,
@@ -89,6 +103,15 @@ impl Kafka {
             max_block: Duration::from_mins(1),
             delivery_timeout: Duration::from_mins(2),
             request_timeout: Duration::from_secs(30),
+            socket_timeout: None,
+            connection_setup_timeout: None,
+            connections_max_idle: None,
+            reconnect_backoff: Duration::from_millis(100),
+            // An outage ends for us two seconds after it ends for the brokers, at most.
+            reconnect_backoff_max: Duration::from_secs(2),
+            // A topic that was missing or denied heals within this.
+            metadata_max_age: Duration::from_secs(10),
+            socket_keepalive: true,
             retries: i32::MAX.unsigned_abs(),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
@@ -97,6 +120,47 @@ impl Kafka {
             allow_auto_create_topics: false,
             security: Properties::default(),
         }
+    }
+}
+
+#[cfg(test)]
+impl Kafka {
+    pub(crate) fn example() -> Self {
+        Self { bootstrap_servers: vec!["localhost:9092".into()], ..Self::default() }
+    }
+}
+
+/// Which cluster or profile: `kafka`, or one of `outputs` by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Output(Option<Arc<str>>);
+
+impl Output {
+    pub fn named(name: &str) -> Self {
+        Self(Some(name.into()))
+    }
+
+    /// Its name in `outputs`; none of `kafka`.
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name().unwrap_or("kafka"))
+    }
+}
+
+impl Settings {
+    /// The settings of an output; none if there is no such output.
+    pub fn output(&self, output: &Output) -> Option<&Kafka> {
+        output.name().map_or(Some(&self.kafka), |name| self.outputs.get(name))
+    }
+
+    /// All outputs, `kafka` first.
+    pub fn all_outputs(&self) -> impl Iterator<Item = (Output, &Kafka)> {
+        let others = self.outputs.iter().map(|(name, kafka)| (Output::named(name), kafka));
+        std::iter::once((Output::default(), &self.kafka)).chain(others)
     }
 }
 
@@ -110,8 +174,8 @@ impl Properties {
     }
 }
 
-impl std::fmt::Debug for Properties {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
@@ -148,6 +212,7 @@ pub struct Input {
     pub rate_limit: RateLimit,
     /// Directories below which symbolic links are followed.
     pub follow_symlinks: Vec<PathBuf>,
+    pub output: Output,
     /// Topic, key and headers of its records.
     pub labels: Labels,
     pub partition: Partition,
@@ -181,6 +246,7 @@ impl Input {
             delete_after: None,
             rate_limit: RateLimit::default(),
             follow_symlinks: Vec::new(),
+            output: Output::default(),
             labels: Labels::plain("logs"),
             partition: Partition::File,
             confirm: Confirm::Async,

@@ -10,6 +10,8 @@ pub use topic::{Target, topic};
 
 use serde::Serialize;
 
+use crate::settings::Output;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -40,6 +42,19 @@ impl Findings {
 
     pub fn advise(&mut self, verdict: Verdict, what: impl Into<String>, advice: impl Into<String>) {
         self.0.push(Finding { verdict, what: what.into(), advice: Some(advice.into()) });
+    }
+
+    /// Takes in what was found of an output, and says of which one.
+    pub fn of_output(&mut self, output: &Output, found: Self) {
+        // What advice says of `kafka` goes for the output's own section.
+        let own = |text: String| match output.name() {
+            Some(name) => text.replace("`kafka.", &format!("`outputs.{name}.")),
+            None => text,
+        };
+        for Finding { verdict, what, advice } in found.0 {
+            let what = format!("output {output}: {}", own(what));
+            self.0.push(Finding { verdict, what, advice: advice.map(own) });
+        }
     }
 
     pub fn are_bad(&self) -> bool {

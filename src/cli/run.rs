@@ -13,6 +13,7 @@ use crate::config;
 use crate::daemon::{self, Mode};
 use crate::heap;
 use crate::metrics::Counters;
+use crate::produce::try_settings;
 use crate::settings::Settings;
 
 /// When freed memory is given back: when what a start took is not needed any more, and then now
@@ -85,6 +86,8 @@ fn sum_up(counters: &Counters) {
         filtered = counters.filtered.get(),
         dropped = counters.dropped.spool.get(),
         lost_unconfirmed = counters.dropped.unconfirmed.get(),
+        stranded = counters.stranded.get(),
+        throttled_ms = counters.throttled_ms.get(),
         lost_truncated_bytes = lost.truncated.get(),
         lost_deleted_bytes = lost.deleted.get(),
         lost_damaged_bytes = lost.damaged.get(),
@@ -115,10 +118,10 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                _ = self.hangup.recv() => match config::load(config) {
-                    Ok(loaded) => {
+                _ = self.hangup.recv() => match changed(config) {
+                    Ok(settings) => {
                         tracing::info!("the new configuration is taken over");
-                        return Some(Box::new(loaded.settings));
+                        return Some(settings);
                     }
                     Err(problems) => {
                         tracing::error!("the new configuration is wrong, the old one stays: {problems}");
@@ -129,6 +132,15 @@ impl Signals {
         daemon::announce_stop();
         None
     }
+}
+
+/// The new settings, if they can work: also those that only the Kafka client can judge.
+fn changed(config: &Path) -> Result<Box<Settings>, String> {
+    let settings = config::load(config).map_err(|error| error.to_string())?.settings;
+    for (output, kafka) in settings.all_outputs() {
+        try_settings(kafka).map_err(|error| format!("output {output}: cannot {error}"))?;
+    }
+    Ok(Box::new(settings))
 }
 
 fn exit(arrival: crate::ship::Arrival, mode: Mode) -> Exit {

@@ -28,6 +28,7 @@ fn json(out: &mut impl Write, lanes: &[Listed]) -> io::Result<()> {
             "input": *listed.lane.lineage.input,
             "path": path_text::encode(&listed.lane.lineage.path),
             "topic": listed.lane.topic,
+            "output": listed.lane.output.to_string(),
             "records": listed.records,
             "bytes": listed.bytes,
             "oldest_ms": listed.oldest_ms,
@@ -44,11 +45,13 @@ fn text(out: &mut impl Write, lanes: &[Listed]) -> io::Result<()> {
     for listed in lanes {
         let lineage = &listed.lane.lineage;
         let (path, topic) = (path_text::encode(&lineage.path), &listed.lane.topic);
+        let output =
+            listed.lane.output.name().map(|name| format!(" of {name}")).unwrap_or_default();
         let (records, bytes) = (listed.records, listed.bytes);
         let age_s = clock::wall_ms().saturating_sub(listed.oldest_ms) / 1000;
         writeln!(
             out,
-            "{}  {path}  to {topic}  {records} records  {bytes} bytes  oldest {age_s} s",
+            "{}  {path}  to {topic}{output}  {records} records  {bytes} bytes  oldest {age_s} s",
             lineage.input
         )?;
     }

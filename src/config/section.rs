@@ -96,6 +96,30 @@ impl<'a> Section<'a> {
         Some(items.map(open).collect())
     }
 
+    /// What is below each of the keys of a mapping that are the operator's own, with the key.
+    pub(super) fn named(&self, name: &'static str) -> Vec<(&'a Scalar, NodeId, Self)> {
+        let Some(node) = self.find(name) else { return Vec::new() };
+        let Value::Map(entries) = &node.value else {
+            // Reports what it is instead.
+            Self::open(self.report, node, self.path_of(name));
+            return Vec::new();
+        };
+        let section = |entry: &'a super::raw::Entry| {
+            let Value::Scalar(key) = &entry.key.value else {
+                let message = format!("a name in `{name}` is a single value");
+                self.error(entry.key.id, name, message, None);
+                return None;
+            };
+            let path = self.path_of(&format!("{name}.{}", key.text));
+            Some((key, entry.key.id, Self::open(self.report, &entry.value, path)))
+        };
+        entries.iter().filter_map(section).collect()
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn node(&self) -> NodeId {
         self.node
     }

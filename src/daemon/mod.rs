@@ -360,7 +360,9 @@ pub fn embedded() -> Result<Embedded, StartError> {
 
 /// Changes the settings so that they lead to it.
 pub fn lead_to(settings: &mut Settings, embedded: &Embedded) {
-    settings.kafka.bootstrap_servers = vec![embedded.bootstrap_servers()];
-    settings.kafka.allow_auto_create_topics = true;
-    settings.kafka.security = crate::settings::Properties::default();
+    for kafka in settings.outputs.values_mut().chain([&mut settings.kafka]) {
+        kafka.bootstrap_servers = vec![embedded.bootstrap_servers()];
+        kafka.allow_auto_create_topics = true;
+        kafka.security = crate::settings::Properties::default();
+    }
 }

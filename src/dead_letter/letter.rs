@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::path_text;
 use crate::record::{Generation, Lineage, Offset, Remarks};
+use crate::settings::Output;
 use crate::time_text;
 
 /// A record that was refused, and why.
@@ -18,6 +19,7 @@ pub struct Letter {
     /// Where it ends.
     pub end: Offset,
     pub topic: String,
+    pub output: Output,
     /// None if it was never given one.
     pub partition: Option<i32>,
     /// Kafka's name of the error, such as `MESSAGE_TOO_LARGE`.
@@ -69,6 +71,9 @@ struct Wire {
     start: Option<u64>,
     end: u64,
     topic: String,
+    /// None: `kafka`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     partition: Option<i32>,
     reason: String,
@@ -146,6 +151,7 @@ impl Letter {
             start: self.start.map(|start| start.0),
             end: self.end.0,
             topic: self.topic.clone(),
+            output: self.output.name().map(str::to_owned),
             partition: self.partition,
             reason: self.reason.clone(),
             error: self.error.clone(),
@@ -182,6 +188,7 @@ impl Stored {
             start: wire.start.map(Offset),
             end: Offset(wire.end),
             topic: wire.topic,
+            output: wire.output.as_deref().map_or_else(Output::default, Output::named),
             partition: wire.partition,
             reason: wire.reason,
             error: wire.error,

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::record::{Generation, Lineage, Offset, Remarks};
-use crate::settings::DeadLetters;
+use crate::settings::{DeadLetters, Output};
 use crate::state_dir::fill_disk;
 
 const ROOMY: u64 = 1 << 20;
@@ -22,6 +22,7 @@ fn letter(end: u64, value: &[u8]) -> Letter {
         start: Some(Offset(end - 1)),
         end: Offset(end),
         topic: "logs".to_owned(),
+        output: Output::default(),
         partition: Some(2),
         reason: "MESSAGE_TOO_LARGE".to_owned(),
         error: "Broker: Message size too large".to_owned(),
@@ -36,8 +37,9 @@ fn letter(end: u64, value: &[u8]) -> Letter {
 fn labelled(end: u64) -> Letter {
     let headers = vec![("env".into(), b"prod".to_vec()), ("raw".into(), b"\xff".to_vec())];
     let remarks = Remarks { cut_from: Some(5000), unfinished: true };
-    let made_ms = Some(1_700_000_000_000);
-    Letter { key: Some(b"ns/pod".to_vec()), headers, remarks, made_ms, ..letter(end, b"value") }
+    let (made_ms, output) = (Some(1_700_000_000_000), Output::named("audit"));
+    let key = Some(b"ns/pod".to_vec());
+    Letter { output, key, headers, remarks, made_ms, ..letter(end, b"value") }
 }
 
 fn start(dir: &Path, max_size_bytes: u64) -> (Writer<u64>, Receiver<Report<u64>>) {

@@ -17,7 +17,7 @@ use tokio::io::unix::AsyncFd;
 use super::cause::code;
 use super::context::{Context, opaque};
 use super::native::{self, Batch, Outgoing, Queue, Topic};
-use super::{Cause, Report, Trouble, Unconfirmed, properties};
+use super::{Cause, Report, Throttled, Trouble, Unconfirmed, properties};
 use crate::clock;
 use crate::ledger::Ticket;
 use crate::record::{Block, Offset, RecordId, Slot, SourceName};
@@ -45,6 +45,15 @@ pub struct Handed {
     pub stopped: Option<Cause>,
 }
 
+/// Whether librdkafka takes these settings; a client is made, and connects to nobody.
+pub fn try_settings(kafka: &settings::Kafka) -> Result<(), CreateError> {
+    let mut config = properties::of(kafka);
+    config.remove("bootstrap.servers");
+    let client: BaseProducer<_> = config.create_with_context(Context::new())?;
+    drop(client);
+    Ok(())
+}
+
 /// Records in one call into librdkafka; what it costs is spread thin well before.
 const HANDED_OVER_AT_ONCE: u32 = 1024;
 
@@ -67,7 +76,9 @@ impl Producer {
     ///
     /// Must be called inside a tokio runtime with its I/O driver enabled.
     pub fn new(kafka: &settings::Kafka) -> Result<Self, CreateError> {
-        let client = properties::of(kafka).create_with_context(Context::new())?;
+        let mut config = properties::of(kafka);
+        config.set("statistics.interval.ms", properties::statistics_ms(kafka));
+        let client = config.create_with_context(Context::new())?;
         let client: Arc<BaseProducer<Context>> = Arc::new(client);
         let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
         let queue = Queue::new(&client, fd.map_err(std::io::Error::from)?);
@@ -202,6 +213,11 @@ impl Producer {
                 native::flush(&client, HURRY_TAKES);
             }
         });
+    }
+
+    /// Brokers that told us to wait, of what [`Producer::hear`] heard.
+    pub fn throttled(&self) -> Vec<Throttled> {
+        self.client.context().take_throttled()
     }
 
     /// Records handed over and not yet reported.

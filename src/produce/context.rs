@@ -13,7 +13,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::cause::code;
-use super::{Cause, Delivered, Report, Trouble};
+use super::{Cause, Delivered, Report, Throttled, Trouble, throttled};
 use crate::record::{Run, Slot};
 
 /// Troubles are kept up to this many between two looks; librdkafka repeats itself.
@@ -23,6 +23,7 @@ const TROUBLES_MAX: usize = 64;
 struct Inbox {
     reports: Vec<Report>,
     troubles: Vec<Trouble>,
+    throttled: Vec<Throttled>,
 }
 
 pub(super) struct Context {
@@ -58,6 +59,12 @@ impl Context {
         (std::mem::take(&mut inbox.reports), std::mem::take(&mut inbox.troubles))
     }
 
+    /// Who told us to wait since the last time.
+    pub(super) fn take_throttled(&self) -> Vec<Throttled> {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut inbox.throttled)
+    }
+
     fn end_run(&self) {
         let count = self.count.swap(0, Relaxed);
         if count > 0 {
@@ -89,6 +96,12 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         // What matters of this arrives as an error or a report; the rest repeats itself.
         tracing::debug!(target: "librdkafka", ?level, fac, message);
+    }
+
+    fn stats_raw(&self, json: &[u8]) {
+        let mut throttled = throttled::of(json);
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.throttled.append(&mut throttled);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

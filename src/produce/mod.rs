@@ -17,17 +17,19 @@ mod survey;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod throttled;
 mod trouble;
 
 pub use cause::{Cause, Verdict};
-pub use client::{CreateError, Handed, Producer, Scout};
+pub use client::{CreateError, Handed, Producer, Scout, try_settings};
 pub use embedded::{Embedded, EmbeddedError};
 pub use proof::{Delivered, Unconfirmed};
 pub use questions::Unanswered;
-pub use reach::{Certificate, Contact, ReachError, certificates_in, reach};
+pub use reach::{Certificate, Contact, ReachError, certificates_in, certificates_of, reach};
 pub use sender::{Returned, Sender, Sent};
 pub use survey::{Survey, Written};
 pub use tap::{Tap, TapError, Tapped};
+pub use throttled::Throttled;
 pub use trouble::Trouble;
 
 use crate::record::Run;

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use openssl::error::ErrorStack;
 use openssl::nid::Nid;
+use openssl::pkey::PKey;
 use openssl::ssl::{SslConnector, SslConnectorBuilder, SslFiletype, SslMethod, SslVerifyMode};
 use openssl::x509::{X509, X509Ref};
 use thiserror::Error;
@@ -81,11 +83,7 @@ impl Contact {
         self.wait(timeout)?;
         let mut builder = unverified()?;
         // One who has none to show may be turned away before it sees theirs.
-        if let (Some(certificate), Some(key)) =
-            (kafka.security.get("ssl.certificate.location"), kafka.security.get("ssl.key.location"))
-        {
-            show(&mut builder, certificate, key);
-        }
+        show(&mut builder, kafka);
         let connector = builder.build().configure()?.verify_hostname(false);
         let stream = connector.connect(host, self.0).map_err(io::Error::other)?;
         let chain = stream.ssl().peer_cert_chain();
@@ -100,22 +98,48 @@ fn unverified() -> io::Result<SslConnectorBuilder> {
 }
 
 /// A key that is locked cannot be shown, and librdkafka says what is wrong with one that is broken.
-fn show(builder: &mut SslConnectorBuilder, certificate: &str, key: &str) {
-    if builder.set_certificate_chain_file(certificate).is_ok() {
-        drop(builder.set_private_key_file(key, SslFiletype::PEM));
+fn show(builder: &mut SslConnectorBuilder, kafka: &settings::Kafka) {
+    let given = |name| kafka.security.get(name);
+    let is_set = match (given("ssl.certificate.location"), given("ssl.certificate.pem")) {
+        (Some(path), _) => builder.set_certificate_chain_file(path).is_ok(),
+        (None, Some(pem)) => set_chain(builder, pem.as_bytes()).is_ok(),
+        (None, None) => false,
+    };
+    let set = match (given("ssl.key.location"), given("ssl.key.pem")) {
+        (Some(path), _) if is_set => builder.set_private_key_file(path, SslFiletype::PEM),
+        (None, Some(pem)) if is_set => {
+            PKey::private_key_from_pem(pem.as_bytes()).and_then(|key| builder.set_private_key(&key))
+        }
+        _ => return,
+    };
+    drop(set);
+}
+
+fn set_chain(builder: &mut SslConnectorBuilder, pem: &[u8]) -> Result<(), ErrorStack> {
+    for (number, certificate) in X509::stack_from_pem(pem)?.into_iter().enumerate() {
+        if number == 0 {
+            builder.set_certificate(&certificate)?;
+        } else {
+            builder.add_extra_chain_cert(certificate)?;
+        }
     }
+    Ok(())
 }
 
 /// The certificates in a PEM file.
 pub fn certificates_in(path: &Path) -> io::Result<Vec<Certificate>> {
-    let pem = std::fs::read(path)?;
-    let chain = X509::stack_from_pem(&pem)?;
+    certificates_of(&std::fs::read(path)?)
+}
+
+/// The certificates in a PEM text.
+pub fn certificates_of(pem: &[u8]) -> io::Result<Vec<Certificate>> {
+    let chain = X509::stack_from_pem(pem)?;
     chain.iter().map(|certificate| of(certificate).map_err(io::Error::from)).collect()
 }
 
-fn of(certificate: &X509Ref) -> Result<Certificate, openssl::error::ErrorStack> {
+fn of(certificate: &X509Ref) -> Result<Certificate, ErrorStack> {
     let now = Asn1Time::days_from_now(0)?;
-    let days_left = |until: &Asn1TimeRef| -> Result<i64, openssl::error::ErrorStack> {
+    let days_left = |until: &Asn1TimeRef| -> Result<i64, ErrorStack> {
         let left = now.diff(until)?;
         // What expired today has less than no day left.
         let spent = left.days == 0 && left.secs < 0;

@@ -15,7 +15,7 @@ impl Ship {
     /// added, nothing is handed over until nothing is in flight, unless order is given up.
     pub(super) fn partitions(&mut self, at: usize) -> Option<u32> {
         let way = self.ways.get_mut(at)?;
-        let known = self.topics.partitions(&way.topic);
+        let known = self.outlets.get_mut(way.outlet).partitions(&way.topic);
         let is_ordered = matches!(way.rule, Partition::File | Partition::Key);
         if way.lane.in_flight() > 0 && (is_ordered || known.is_none()) {
             let moves = known.is_some() && known != way.count;
@@ -48,7 +48,7 @@ impl Ship {
             }
             rule @ (Partition::Sticky | Partition::RoundRobin | Partition::Random) => {
                 let (topic, shares) = (&way.topic, &self.shares);
-                let fits = |number: i32| shares.is_fit(&(topic.clone(), Some(number)));
+                let fits = |number: i32| shares.is_fit(&way.target(Some(number)));
                 let is_there = |number: &i32| u32::try_from(*number).is_ok_and(|n| n < count);
                 // What is in flight of it is counted there.
                 let stays =
@@ -56,9 +56,10 @@ impl Ship {
                 if let Some(number) = led.filter(stays) {
                     return Some(number);
                 }
-                let batch_bytes = self.kafka.batch_size_bytes;
+                let outlet = self.outlets.get_mut(way.outlet);
+                let batch_bytes = outlet.kafka.batch_size_bytes;
                 let new = || Spread::new(RandomState::new().hash_one(topic), batch_bytes);
-                let spread = self.spreads.entry(Arc::clone(topic)).or_insert_with(new);
+                let spread = outlet.spreads.entry(Arc::clone(topic)).or_insert_with(new);
                 Some(spread.choose(rule, count, block.bytes.len(), fits))
             }
         }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::flight::Landed;
+use super::outlet::Outlet;
 use super::{Note, QUESTION_TAKES, Ship};
 use crate::checkpoint::Change;
 use crate::clock;
 use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
-use crate::produce::{Cause, Delivered, Producer, Report, Trouble, Verdict};
+use crate::produce::{Cause, Delivered, Report, Verdict};
 use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
 use crate::settings::{Acks, Confirm, Partition};
 use crate::tail::{self, LostReason, Seen};
@@ -57,7 +58,8 @@ impl Ship {
             && let Some(input) = self.inputs.get(seen.input)
         {
             let (rule, confirm) = (input.partition, input.confirm);
-            let at = self.way(&seen.lineage, &seen.label.topic, rule, confirm);
+            let outlet = self.outlets.number(&input.output);
+            let at = self.way(&seen.lineage, &seen.label.topic, outlet, rule, confirm);
             self.ways.assign(source.lineage, at);
             if let Some(way) = self.ways.get_mut(at) {
                 way.gate = seen.gate;
@@ -101,10 +103,11 @@ impl Ship {
         &mut self,
         lineage: &Arc<Lineage>,
         topic: &str,
+        outlet: usize,
         rule: Partition,
         confirm: Confirm,
     ) -> usize {
-        let at = self.ways.find_or_make(lineage, topic, clock::now());
+        let at = self.ways.find_or_make(lineage, topic, outlet, clock::now());
         if let Some(way) = self.ways.get_mut(at) {
             (way.rule, way.confirm) = (rule, confirm);
             if rule.is_any() {
@@ -206,9 +209,9 @@ impl Ship {
 
     /// Takes in all that the producer has to tell.
     pub(super) fn hear(&mut self) {
-        let (reports, troubles) = self.producer.hear();
-        for trouble in &troubles {
-            self.trouble(trouble);
+        let mut reports = Vec::new();
+        for outlet in self.outlets.iter_mut() {
+            reports.append(&mut outlet.hear(&self.crew.counters));
         }
         let mut touched = Vec::new();
         for report in reports {
@@ -229,9 +232,14 @@ impl Ship {
         for at in std::mem::take(&mut self.go_alone) {
             self.pump(at);
         }
-        if self.is_fatal && self.producer.in_flight() == 0 {
-            self.rebuild();
+        if self.outlets.iter_mut().filter_map(Outlet::rebuild).count() > 0 {
+            self.pump_all();
         }
+    }
+
+    /// Whether the producer of a way's outlet takes nothing any more.
+    pub(super) fn is_fatal(&self, at: usize) -> bool {
+        self.ways.get(at).is_some_and(|way| self.outlets.get(way.outlet).is_fatal)
     }
 
     fn delivered(&mut self, proof: Delivered<Run>) -> usize {
@@ -242,20 +250,17 @@ impl Ship {
         if let Some(way) = self.ways.get_mut(at) {
             way.lane.delivered(run.count);
             way.moved_at = clock::now();
-            let target = way.target(partition);
+            let (target, outlet) = (way.target(partition), way.outlet);
             self.landed(&target, run.count);
             self.shares.rose(&target);
-        }
-        let counters = &self.crew.counters;
-        match self.kafka.acks {
-            _ if is_counted => {}
-            Acks::None => counters.unconfirmed.add(u64::from(run.count)),
-            Acks::Leader | Acks::All => counters.delivered.add(u64::from(run.count)),
-        }
-        if !self.is_reachable {
-            self.is_reachable = true;
-            self.refusal = None;
-            tracing::info!("kafka is reachable");
+            let outlet = self.outlets.get_mut(outlet);
+            outlet.is_heard();
+            let counters = &self.crew.counters;
+            match outlet.kafka.acks {
+                _ if is_counted => {}
+                Acks::None => counters.unconfirmed.add(u64::from(run.count)),
+                Acks::Leader | Acks::All => counters.delivered.add(u64::from(run.count)),
+            }
         }
         match self.flight.land(proof) {
             Landed::Settled => {}
@@ -352,8 +357,9 @@ impl Ship {
 
     pub(super) fn note(&mut self, note: Note) {
         match note {
-            Note::Topic { name, answer } => {
-                if self.topics.answered(&name, answer, clock::now()) {
+            Note::Topic { outlet, name, answer } => {
+                let topics = &mut self.outlets.get_mut(outlet).topics;
+                if topics.answered(&name, answer, clock::now()) {
                     self.pump_all();
                 }
             }
@@ -376,48 +382,16 @@ impl Ship {
 
     /// Asks about topics whose partitions are not known, or not any more.
     pub(super) fn ask(&mut self, now: Instant) {
-        for name in self.topics.due(now) {
-            let (scout, notes) = (self.producer.scout(), self.notes.clone());
-            tokio::task::spawn_blocking(move || {
-                let answer = scout.partitions(&name, QUESTION_TAKES);
-                // Fails only when nobody needs the answer any more.
-                drop(notes.blocking_send(Note::Topic { name, answer }));
-            });
-        }
-    }
-
-    fn trouble(&mut self, trouble: &Trouble) {
-        let is_new = self.refusal.as_ref() != Some(&trouble.reason);
-        if trouble.is_unreachable() && self.is_reachable {
-            self.is_reachable = false;
-            let servers = self.kafka.bootstrap_servers.join(",");
-            tracing::warn!(servers, "kafka is not reachable; lines wait until it is");
-        } else if trouble.is_refusal() && is_new {
-            let (reason, advice) = (&trouble.reason, trouble.advice());
-            tracing::error!(reason, advice, "kafka does not let us in; lines wait");
-            self.refusal = Some(trouble.reason.clone());
-            self.is_reachable = false;
-        } else {
-            tracing::debug!(code = ?trouble.code, reason = trouble.reason, "trouble with kafka");
-        }
-    }
-
-    /// The producer is of no more use once it has given everything back.
-    pub(super) fn fail(&mut self, cause: Cause) {
-        if !self.is_fatal {
-            self.is_fatal = true;
-            tracing::error!(%cause, "the producer failed for good; a new one takes over");
-        }
-    }
-
-    fn rebuild(&mut self) {
-        match Producer::new(&self.kafka) {
-            Ok(producer) => {
-                self.producer = producer;
-                self.is_fatal = false;
-                self.pump_all();
+        for (number, outlet) in self.outlets.iter_mut().enumerate() {
+            let Some(producer) = &outlet.producer else { continue };
+            for name in outlet.topics.due(now) {
+                let (scout, notes) = (producer.scout(), self.notes.clone());
+                tokio::task::spawn_blocking(move || {
+                    let answer = scout.partitions(&name, QUESTION_TAKES);
+                    // Fails only when nobody needs the answer any more.
+                    drop(notes.blocking_send(Note::Topic { outlet: number, name, answer }));
+                });
             }
-            Err(error) => tracing::error!(%error, "cannot start a new producer; trying again"),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What Kafka will never take goes to the dead letters.
 
+use super::Ship;
 use super::flight::Duty;
 use super::way::Way;
-use super::{Realm, Ship};
 use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::ledger::Ticket;
 use crate::produce::Cause;
@@ -26,7 +26,7 @@ impl Ship {
         let error = format!("a line of {length} bytes is longer than max_line");
         let partition = way.partition.filter(|_| way.rule.is_one());
         let why = ("LINE_TOO_LONG".into(), error);
-        let letter = letter(way, &self.realm, partition, (block, 0), why);
+        let letter = self.letter(way, partition, (block, 0), why);
         let (lineage, end) = (&way.lineage, letter.end);
         tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
         self.burying += 1;
@@ -39,7 +39,7 @@ impl Ship {
         let load = self.flight.load(slot);
         let Some(block) = load.block() else { unreachable!("what was sent alone is in memory") };
         let why = (cause.name(), cause.to_string());
-        let letter = letter(way, &self.realm, load.partition, (block, record), why);
+        let letter = self.letter(way, load.partition, (block, record), why);
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
         let duty = self.flight.take(slot, record, 1);
@@ -79,37 +79,38 @@ impl Ship {
             self.hand_in(letter, duty);
         }
     }
-}
 
-/// A record of a way, and why it is not sent.
-fn letter(
-    way: &Way,
-    realm: &Realm,
-    partition: Option<i32>,
-    (block, record): (&Block, u32),
-    (reason, error): (String, String),
-) -> Letter {
-    let (name, end) = (way.name(realm, block), block.place_of(record));
-    let id = block.label.record_id.zip(name);
-    let mut headers = block.label.headers.clone();
-    if let Some((RecordId::Headers, name)) = id {
-        headers.push((RecordId::SOURCE_HEADER.into(), name.to_string().into()));
-        headers.push((RecordId::OFFSET_HEADER.into(), end.to_string().into()));
-    }
-    let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end).into());
-    Letter {
-        lineage: (*way.lineage).clone(),
-        generation: block.source.generation,
-        start: Some(block.start_of(record)),
-        end,
-        topic: way.topic.to_string(),
-        partition,
-        reason,
-        error,
-        value: block.record(record).to_vec(),
-        key: own.or_else(|| block.label.key.clone()),
-        headers,
-        remarks: block.remarks,
-        made_ms: Some(block.times.of(record)),
+    /// A record of a way, and why it is not sent.
+    fn letter(
+        &self,
+        way: &Way,
+        partition: Option<i32>,
+        (block, record): (&Block, u32),
+        (reason, error): (String, String),
+    ) -> Letter {
+        let (name, end) = (way.name(&self.realm, block), block.place_of(record));
+        let id = block.label.record_id.zip(name);
+        let mut headers = block.label.headers.clone();
+        if let Some((RecordId::Headers, name)) = id {
+            headers.push((RecordId::SOURCE_HEADER.into(), name.to_string().into()));
+            headers.push((RecordId::OFFSET_HEADER.into(), end.to_string().into()));
+        }
+        let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end).into());
+        Letter {
+            lineage: (*way.lineage).clone(),
+            generation: block.source.generation,
+            start: Some(block.start_of(record)),
+            end,
+            topic: way.topic.to_string(),
+            output: self.outlets.get(way.outlet).output.clone(),
+            partition,
+            reason,
+            error,
+            value: block.record(record).to_vec(),
+            key: own.or_else(|| block.label.key.clone()),
+            headers,
+            remarks: block.remarks,
+            made_ms: Some(block.times.of(record)),
+        }
     }
 }

@@ -21,7 +21,8 @@ impl Ship {
             let input = self.inputs.iter().find(|input| *input.id == *lineage.input);
             let rule = input.map_or(Partition::File, |input| input.partition);
             let confirm = input.map_or(Confirm::Async, |input| input.confirm);
-            let at = self.way(&lineage, &backlog.lane.topic, rule, confirm);
+            let outlet = self.outlets.number(&backlog.lane.output);
+            let at = self.way(&lineage, &backlog.lane.topic, outlet, rule, confirm);
             let Some(way) = self.ways.get_mut(at) else { continue };
             way.lane = Lane::with_backlog();
             if way.rule.is_any() {
@@ -33,6 +34,17 @@ impl Ship {
             self.left.entry(lineage).or_default().push(at);
             self.ways.occupy(at);
         }
+        self.count_stranded();
+        for outlet in self.outlets.iter().filter(|outlet| outlet.producer.is_none()) {
+            let output = &outlet.output;
+            tracing::error!(%output, "lines in the spool are for an output that is not configured; they wait until it is");
+        }
+    }
+
+    /// Records that wait for an output that is not there.
+    pub(super) fn count_stranded(&self) {
+        let ways = self.ways.iter().filter(|way| self.outlets.get(way.outlet).producer.is_none());
+        self.crew.counters.stranded.set(ways.map(|way| way.spooled.records).sum());
     }
 
     /// Detours lanes whose oldest record is too old, or that stand still while memory is full.
@@ -49,8 +61,12 @@ impl Ship {
         let is_full = self.budget.used() + FULL_WITHIN >= self.budget.limit();
         for ((at, partition), read_at) in oldest {
             let Some(way) = self.ways.get(at).filter(|way| !way.is_unconfirmed()) else { continue };
-            let stalls = now.duration_since(way.moved_at.max(read_at)) >= self.stall_after;
-            let is_late = now.duration_since(read_at) >= self.kafka.delivery_timeout;
+            let outlet = self.outlets.get(way.outlet);
+            // Who is told to wait is not late: the time counts from the end of that.
+            let throttled = outlet.throttled_until(&way.topic, partition);
+            let since = throttled.map_or(read_at, |until| until.max(read_at));
+            let stalls = now.saturating_duration_since(way.moved_at.max(since)) >= self.stall_after;
+            let is_late = now.saturating_duration_since(since) >= outlet.kafka.delivery_timeout;
             if is_late || (stalls && (is_full || way.gate.is_closed())) {
                 let why = if is_late { "delivery.timeout.ms" } else { "stall_after" };
                 self.go_around(at, partition, why);
@@ -134,7 +150,8 @@ impl Ship {
         let spooled = &mut way.spooled;
         let lane = *spooled.lane.get_or_insert_with(|| {
             let (lineage, topic) = ((*way.lineage).clone(), way.topic.to_string());
-            let lane = spool.lane(spool::Lane { lineage, topic });
+            let output = self.outlets.get(way.outlet).output.clone();
+            let lane = spool.lane(spool::Lane { lineage, topic, output });
             self.by_lane.insert(lane, at);
             lane
         });

@@ -9,9 +9,11 @@ mod apply;
 mod bury;
 mod detour;
 mod flight;
+mod outlet;
 mod replay;
 mod send;
 mod share;
+mod throttle;
 mod topics;
 mod unconfirmed;
 mod way;
@@ -30,16 +32,15 @@ use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::ledger::{Frontier, Ledgers};
 use crate::metrics::Counters;
-use crate::partition::Spread;
-use crate::produce::{Cause, CreateError, Producer};
+use crate::produce::{Cause, CreateError};
 use crate::record::{Generation, Lineage, Mark, Offset, SourceId};
 use crate::settings::{self, Confirm, Settings, WhenFull};
 use crate::spool::{self, Spool};
 use crate::tail;
 pub use flight::Duty;
 use flight::Flight;
+use outlet::Outlets;
 use share::Shares;
-use topics::Topics;
 use way::Way;
 use ways::Ways;
 
@@ -69,6 +70,7 @@ const DEADLINES_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub enum Note {
     Topic {
+        outlet: usize,
         name: String,
         answer: Result<u32, Cause>,
     },
@@ -126,11 +128,10 @@ pub struct Arrival {
     reason = "each is a state of its own, set and left by its own events"
 )]
 pub struct Ship {
-    kafka: settings::Kafka,
     inputs: Vec<settings::Input>,
     realm: Realm,
     checkpoint_interval: Duration,
-    producer: Producer,
+    outlets: Outlets,
     crew: Crew,
     notes: mpsc::Sender<Note>,
     ways: Ways,
@@ -139,14 +140,9 @@ pub struct Ship {
     left: HashMap<Arc<Lineage>, Vec<usize>>,
     ledgers: Ledgers,
     flight: Flight,
-    topics: Topics,
     shares: Shares,
-    /// By topic, where any partition will do.
-    spreads: HashMap<Arc<str>, Spread>,
-    /// What was handed over just now is not to wait for more.
-    hurries: bool,
-    /// Topics of which it was said that what counted as sent came back.
-    lost_unconfirmed: HashSet<Arc<str>>,
+    /// Topics, by outlet, of which it was said that what counted as sent came back.
+    lost_unconfirmed: HashSet<(usize, Arc<str>)>,
     /// Ways with suspects to whose partitions nothing is in flight any more.
     go_alone: Vec<usize>,
     moved: BTreeMap<SourceId, Frontier>,
@@ -157,11 +153,6 @@ pub struct Ship {
     saved: u64,
     /// Records wait until the numbers of their files are saved.
     are_numbers_awaited: bool,
-    is_reachable: bool,
-    /// Why a broker does not let us in, as said last.
-    refusal: Option<String>,
-    /// The producer takes nothing any more and is replaced once it has given everything back.
-    is_fatal: bool,
     read_all: bool,
     /// Letters whose writing has not been confirmed.
     burying: usize,
@@ -171,7 +162,6 @@ pub struct Ship {
     when_full: WhenFull,
     stall_after: Duration,
     budget: Budget,
-    replay_budget: Budget,
     is_spool_full: bool,
     /// Lines that there was no room for, and that have not been spoken of.
     newest_dropped: u64,
@@ -191,8 +181,6 @@ pub struct Ship {
     deadlines_at: Instant,
     /// Questions to the spool that are not answered.
     asked: usize,
-    /// Ways whose backlog is being given back, as counted last.
-    replaying: usize,
     is_stopping: bool,
     /// A thread that we cannot do without has died.
     is_broken: bool,
@@ -208,8 +196,7 @@ impl Ship {
     ) -> Result<Self, CreateError> {
         let (spool, recovered) = crew.spool.take().unzip();
         let mut ship = Self {
-            producer: Producer::new(&settings.kafka)?,
-            kafka: settings.kafka.clone(),
+            outlets: Outlets::new(settings, recovered.as_ref())?,
             inputs: settings.inputs.clone(),
             realm,
             checkpoint_interval: settings.checkpoint_interval,
@@ -221,11 +208,8 @@ impl Ship {
             left: HashMap::new(),
             ledgers: Ledgers::default(),
             flight: Flight::default(),
-            topics: Topics::default(),
             // One dead partition leaves three quarters to the others.
             shares: Shares::new(settings.kafka.buffer_memory_bytes / 4),
-            spreads: HashMap::new(),
-            hurries: false,
             lost_unconfirmed: HashSet::new(),
             go_alone: Vec::new(),
             moved: BTreeMap::new(),
@@ -234,16 +218,12 @@ impl Ship {
             saving: 0,
             saved: 0,
             are_numbers_awaited: false,
-            is_reachable: true,
-            refusal: None,
-            is_fatal: false,
             read_all: false,
             burying: 0,
             letters: VecDeque::new(),
             spool,
             when_full: settings.spool.when_full,
             stall_after: settings.spool.stall_after,
-            replay_budget: Budget::new(settings.kafka.buffer_memory_bytes / REPLAY_SHARE, || {}),
             is_spool_full: false,
             newest_dropped: 0,
             unstored: 0,
@@ -255,7 +235,6 @@ impl Ship {
             looked: HashSet::new(),
             deadlines_at: clock::now(),
             asked: 0,
-            replaying: 0,
             is_stopping: false,
             is_broken: false,
         };
@@ -284,7 +263,7 @@ impl Ship {
                 biased;
                 () = &mut stop, if !self.is_stopping => self.is_stopping = true,
                 () = &mut late, if self.is_stopping => break,
-                () = self.producer.readable() => self.hear(),
+                () = self.outlets.readable() => self.hear(),
                 Some(note) = notes.recv() => self.note(note),
                 batch = receive(&mut events, readers_there) => {
                     readers_there = batch.is_some();
@@ -299,9 +278,7 @@ impl Ship {
                 }
                 _ = tick.tick() => self.tick(),
             }
-            if std::mem::take(&mut self.hurries) {
-                self.producer.hurry();
-            }
+            self.outlets.hurry();
         }
         self.give_up(&mut notes).await;
         self.arrive(notes).await
@@ -339,22 +316,28 @@ impl Ship {
         is_all_read && is_settled && (self.is_stopping || self.is_spool_empty())
     }
 
+    /// What waits for an output that is not there is not waited for.
     fn is_spool_empty(&self) -> bool {
-        self.ways.iter().all(|way| way.spooled.records == 0)
+        let is_led = |way: &&Way| self.outlets.get(way.outlet).producer.is_some();
+        self.ways.iter().filter(is_led).all(|way| way.spooled.records == 0)
     }
 
     fn tick(&mut self) {
         let now = clock::now();
         self.hear();
         self.ask(now);
-        let lingers = |way: &Way| way.confirm == Confirm::Sync && way.lane.in_flight() > 0;
-        self.hurries |= self.ways.busy().any(lingers);
-        self.replaying = self.ways.busy().filter(|way| way.lane.may_replay()).count();
+        let lingers = |way: &&Way| way.confirm == Confirm::Sync && way.lane.in_flight() > 0;
+        for way in self.ways.busy().filter(lingers) {
+            self.outlets.get_mut(way.outlet).hurries = true;
+        }
+        let replaying = self.ways.busy().filter(|way| way.lane.may_replay());
+        self.outlets.count_replaying(replaying.map(|way| way.outlet));
         self.pump_all();
         self.make_room();
         if now.duration_since(self.deadlines_at) >= DEADLINES_EVERY {
             self.deadlines_at = now;
             self.watch_deadlines(now);
+            self.count_stranded();
         }
         let is_due = now.duration_since(self.saved_at) >= self.checkpoint_interval;
         if is_due
@@ -414,7 +397,7 @@ impl Ship {
         // What a full spool held back is as good as unread.
         let unsent = self.flight.fresh_count() + self.unstored;
         let backlog = self.ways.iter().map(|way| way.spooled.records).sum();
-        let Self { crew, changes, producer, read_all, spool, is_broken, .. } = self;
+        let Self { crew, changes, outlets, read_all, spool, is_broken, .. } = self;
         let closing = tokio::task::spawn_blocking(move || {
             // What comes back was not written; it stays owed and is refused again.
             drop(crew.dead_letters.close());
@@ -426,7 +409,7 @@ impl Ship {
                 );
             }
             let is_saved = crew.checkpoints.close(changes);
-            drop(producer);
+            drop(outlets);
             is_saved
         });
         let is_saved = closing.await.unwrap_or(false);

@@ -14,7 +14,7 @@ const RECORD_COST: usize = crate::produce::RECORD_OVERHEAD_BYTES + 24;
 impl Ship {
     /// Asks for the next of a way's backlog, if it may be given back now.
     pub(super) fn replay(&mut self, at: usize) {
-        if self.is_stopping || self.is_fatal || self.partitions(at).is_none() {
+        if self.is_stopping || self.is_fatal(at) || self.partitions(at).is_none() {
             return;
         }
         let now = clock::now();
@@ -27,8 +27,9 @@ impl Ship {
         let replay = &mut spooled.replay;
         // An equal part for each, or one dead partition would hold what others need; but one
         // entry for each in any case, so that none waits for ever.
-        let (used, limit) = (self.replay_budget.used(), self.replay_budget.limit());
-        let has_part = replay.bytes < limit / self.replaying.max(1) && used < limit;
+        let outlet = self.outlets.get(way.outlet);
+        let (used, limit) = (outlet.replay_budget.used(), outlet.replay_budget.limit());
+        let has_part = replay.bytes < limit / outlet.replaying.max(1) && used < limit;
         let has_place = has_part || (replay.bytes == 0 && used < 2 * limit);
         if let Some(lane) = spooled.lane
             && has_place
@@ -98,12 +99,12 @@ impl Ship {
     }
 
     fn give_back(&mut self, at: usize, loaded: Loaded) {
-        let Some(source) = self.ways.get(at).map(|way| way.source(loaded.id.generation())) else {
-            return;
-        };
+        let Some(way) = self.ways.get(at) else { return };
+        let source = way.source(loaded.id.generation());
+        let replay_budget = self.outlets.get(way.outlet).replay_budget.clone();
         let bytes = loaded.bytes.capacity() + loaded.bytes.len();
         let record_cost = RECORD_COST + loaded.label.cost();
-        let permit = self.replay_budget.take_now(bytes + loaded.records.len() * record_cost);
+        let permit = replay_budget.take_now(bytes + loaded.records.len() * record_cost);
         let start = loaded.start().unwrap_or(Mark::new(loaded.id.start(), Anchor::NONE));
         let block = Block {
             source,

@@ -13,7 +13,7 @@ use crate::settings::Confirm;
 impl Ship {
     /// Hands over what may be handed over of one way.
     pub(super) fn pump(&mut self, at: usize) {
-        while !self.is_fatal
+        while !self.is_fatal(at)
             && let Some(piece) = self.next_piece(at)
             && let Some(partition) = self.aim(at, piece.slot)
             && let Some(target) = self.ways.get(at).map(|way| way.target(Some(partition)))
@@ -25,7 +25,10 @@ impl Ship {
             let (from, until) = (piece.from, piece.until);
             let Some(way) = self.ways.get(at) else { return };
             let name = way.name(&self.realm, block);
-            let handed = self.producer.send(partition, piece.slot, block, name, from..until);
+            let Some(producer) = &mut self.outlets.get_mut(way.outlet).producer else {
+                unreachable!("nothing leads to partitions of an output that is not there")
+            };
+            let handed = producer.send(partition, piece.slot, block, name, from..until);
             self.shares.handed(target, handed.taken());
             self.handed(at, piece, &handed);
             for (record, cause) in handed.refused {
@@ -55,7 +58,7 @@ impl Ship {
         match way.confirm {
             Confirm::Async => {}
             // It would wait for others that it keeps from coming.
-            Confirm::Sync => self.hurries |= taken > 0,
+            Confirm::Sync => self.outlets.get_mut(way.outlet).hurries |= taken > 0,
             Confirm::None => {
                 let ticket = (taken > 0).then(|| self.flight.forget(piece.slot, taken));
                 if let Some(ticket) = ticket.flatten() {
@@ -109,8 +112,10 @@ impl Ship {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.rests_until = Some(now + RETURNED_RESTS);
         match cause {
-            Cause::Missing(_) | Cause::Unauthorized(_) => self.topics.doubt(&way.topic, cause, now),
-            Cause::Fatal(_) => self.fail(cause),
+            Cause::Missing(_) | Cause::Unauthorized(_) => {
+                self.outlets.get_mut(way.outlet).topics.doubt(&way.topic, cause, now);
+            }
+            Cause::Fatal(_) => self.outlets.get_mut(way.outlet).fail(cause),
             Cause::Purged | Cause::Passing(_) | Cause::Misconfigured(_) | Cause::Refused(_) => {
                 tracing::debug!(topic = %way.topic, %cause, "hand-over stopped");
             }

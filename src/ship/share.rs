@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A topic, and one of its partitions; none while it is not known.
-pub(super) type Target = (Arc<str>, Option<i32>);
+/// An outlet's number, a topic, and one of its partitions; none while it is not known.
+pub(super) type Target = (usize, Arc<str>, Option<i32>);
 
 #[derive(Debug, Default)]
 struct Share {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn target(partition: i32) -> Target {
-        ("t".into(), Some(partition))
+        (0, "t".into(), Some(partition))
     }
 
     /// What is in flight to two partitions, of nobody who has suspects.

@@ -10,7 +10,7 @@ impl Ship {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.lane.gone(run.count);
         self.crew.counters.dropped.unconfirmed.add(u64::from(run.count));
-        if self.lost_unconfirmed.insert(way.topic.clone()) {
+        if self.lost_unconfirmed.insert((way.outlet, way.topic.clone())) {
             let (lineage, topic) = (&way.lineage, &way.topic);
             tracing::error!(
                 %lineage, %topic, %cause,

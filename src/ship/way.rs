@@ -22,6 +22,8 @@ pub(super) struct Way {
     /// Its number, once a reader has seen a file of it.
     pub(super) id: Option<LineageId>,
     pub(super) topic: Arc<str>,
+    /// The number of its outlet.
+    pub(super) outlet: usize,
     /// What decides which partition its records go to.
     pub(super) rule: Partition,
     pub(super) confirm: Confirm,
@@ -142,11 +144,12 @@ pub(super) struct Replay {
 }
 
 impl Way {
-    pub(super) fn new(lineage: Arc<Lineage>, topic: Arc<str>, now: Instant) -> Self {
+    pub(super) fn new(lineage: Arc<Lineage>, topic: Arc<str>, outlet: usize, now: Instant) -> Self {
         Self {
             lineage,
             id: None,
             topic,
+            outlet,
             rule: Partition::File,
             confirm: Confirm::Async,
             count: None,
@@ -164,12 +167,13 @@ impl Way {
 
     /// Where something of it goes.
     pub(super) fn target(&self, partition: Option<i32>) -> Target {
-        (self.topic.clone(), partition)
+        (self.outlet, self.topic.clone(), partition)
     }
 
     /// Whether something of it may go there.
-    pub(super) fn leads_to(&self, (topic, partition): &Target) -> bool {
-        self.topic == *topic && (self.partition == *partition || !self.rule.is_one())
+    pub(super) fn leads_to(&self, (outlet, topic, partition): &Target) -> bool {
+        let is_there = self.outlet == *outlet && self.topic == *topic;
+        is_there && (self.partition == *partition || !self.rule.is_one())
     }
 
     /// What is read of it does not go to the spool, whatever becomes of Kafka: it counts as sent

@@ -16,7 +16,7 @@ pub(super) struct Ways {
     by_lineage: HashMap<LineageId, usize>,
     /// Numbers that the lineages of a few ways had before their files went and came again.
     former: HashMap<usize, Vec<LineageId>>,
-    by_name: HashMap<(Arc<Lineage>, Arc<str>), usize>,
+    by_name: HashMap<(Arc<Lineage>, Arc<str>, usize), usize>,
     /// Topics that ways lead to: one text for all of them.
     topics: BTreeSet<Arc<str>>,
     /// Ways that have something under way. The others cost no time.
@@ -58,15 +58,16 @@ impl Ways {
         &mut self,
         lineage: &Arc<Lineage>,
         topic: &str,
+        outlet: usize,
         now: Instant,
     ) -> usize {
         let topic = self.topics.get(topic).cloned().unwrap_or_else(|| topic.into());
         self.topics.insert(topic.clone());
-        let key = (lineage.clone(), topic);
+        let key = (lineage.clone(), topic, outlet);
         if let Some(at) = self.by_name.get(&key) {
             return *at;
         }
-        let way = Way::new(lineage.clone(), key.1.clone(), now);
+        let way = Way::new(lineage.clone(), key.1.clone(), outlet, now);
         let at = self.free.pop().unwrap_or(self.all.len());
         match self.all.get_mut(at) {
             Some(place) => *place = Some(way),
@@ -134,7 +135,7 @@ impl Ways {
         for lineage in &numbers {
             self.by_lineage.remove(lineage);
         }
-        self.by_name.remove(&(way.lineage.clone(), way.topic.clone()));
+        self.by_name.remove(&(way.lineage.clone(), way.topic.clone(), way.outlet));
         Some((way, numbers))
     }
 }

@@ -21,6 +21,9 @@ pub(super) const HEADER_LEN_MAX: usize = FIXED_LEN + 4 * 65_535 + TAIL_LEN;
 /// A dead block's tombstone is its header's checksum changed by this: no flipped bit can make it.
 const TOMBSTONE: u32 = 0x5eed_dead;
 
+/// In an extension, of which each part has a name and a length, a byte each: the output.
+const OUTPUT: u8 = 2;
+
 const START_ANCHORED: u32 = 1;
 const END_ANCHORED: u32 = 1 << 1;
 const COPIED: u32 = 1 << 2;
@@ -52,7 +55,8 @@ pub(super) struct Header {
     pub(super) payload_len: u32,
     pub(super) payload_crc: u32,
     pub(super) raw_len: u32,
-    /// What versions had to say of the block later; what of it is not known is passed on as it is.
+    /// What versions had to say of the block later, beside the lane's output; what of it is not
+    /// known is passed on as it is.
     pub(super) extension: Vec<u8>,
 }
 
@@ -106,13 +110,27 @@ impl Header {
     }
 
     fn len(&self) -> usize {
-        FIXED_LEN + self.parts().iter().map(|part| part.len()).sum::<usize>() + TAIL_LEN
+        let extension = self.whole_extension();
+        FIXED_LEN + self.parts(&extension).iter().map(|part| part.len()).sum::<usize>() + TAIL_LEN
     }
 
     /// What is behind the fixed part.
-    fn parts(&self) -> [&[u8]; 4] {
+    fn parts<'a>(&'a self, extension: &'a [u8]) -> [&'a [u8]; 4] {
         let [input, path, topic] = self.lane.names();
-        [input, path, topic, &self.extension]
+        [input, path, topic, extension]
+    }
+
+    fn whole_extension(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(output) = self.lane.output.name() {
+            let Ok(len) = u8::try_from(output.len()) else {
+                unreachable!("no output's name is that long")
+            };
+            out.extend([OUTPUT, len]);
+            out.extend_from_slice(output.as_bytes());
+        }
+        out.extend_from_slice(&self.extension);
+        out
     }
 
     /// The header as it is written at `at`, alive.
@@ -137,7 +155,8 @@ impl Header {
             self.remarks.cut_from.unwrap_or(0),
         ];
         out.extend(numbers.iter().flat_map(|value| value.to_le_bytes()));
-        let parts = self.parts();
+        let extension = self.whole_extension();
+        let parts = self.parts(&extension);
         for part in parts {
             let Ok(len) = u16::try_from(part.len()) else { unreachable!("no name is that long") };
             out.extend(len.to_le_bytes());
@@ -181,8 +200,9 @@ impl Header {
         let (chain, wall_ms, cut_from) = (Offset(reader.u64()?), reader.u64()?, reader.u64()?);
         let lens = [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?];
         let mut part = |len: u16| reader.bytes(usize::from(len));
-        let lane = Lane::from_names([part(lens[0])?, part(lens[1])?, part(lens[2])?])?;
-        let extension = part(lens[3])?.to_vec();
+        let names = [part(lens[0])?, part(lens[1])?, part(lens[2])?];
+        let (output, extension) = parse_extension(part(lens[3])?);
+        let lane = Lane::from_names(names, output)?;
         let has = |bit: u32| flags & bit != 0;
         Some(Self {
             lane: Arc::new(lane),
@@ -208,6 +228,26 @@ impl Header {
             extension,
         })
     }
+}
+
+/// The output, unless that is `kafka`, and all that is not known.
+fn parse_extension(bytes: &[u8]) -> (Option<&[u8]>, Vec<u8>) {
+    let (mut reader, mut output, mut unknown) = (Reader(bytes), None, Vec::new());
+    loop {
+        let rest = reader.0;
+        let part = reader
+            .array::<2>()
+            .and_then(|[name, len]| Some((name, reader.bytes(usize::from(len))?)));
+        match part {
+            Some((OUTPUT, name)) => output = Some(name),
+            Some(_) => unknown.extend(rest.iter().take(rest.len() - reader.0.len())),
+            None => {
+                unknown.extend_from_slice(rest);
+                break;
+            }
+        }
+    }
+    (output, unknown)
 }
 
 /// What to write over the last four bytes of a header to say that its block is dead.
@@ -258,11 +298,12 @@ pub(super) mod tests {
 
     use super::*;
     use crate::record::Lineage;
+    use crate::settings::Output;
 
     pub(in crate::spool) fn header() -> Header {
         let lineage = Lineage { input: "nginx".into(), path: "/var/log/a.log".into() };
         Header {
-            lane: Arc::new(Lane { lineage, topic: "logs".into() }),
+            lane: Arc::new(Lane { lineage, topic: "logs".into(), output: Output::named("audit") }),
             generation: Generation(3),
             start: Offset(100),
             start_anchor: Some(Anchor(1)),

@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::wire::{Reader, put_bytes};
+use super::wire::{Reader, put_bytes, sized};
 use crate::record::Lineage;
+use crate::settings::Output;
 
-/// One lineage on its way to one topic.
+/// One lineage on its way to one topic of one output.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane {
     pub lineage: Lineage,
     pub topic: String,
+    pub output: Output,
 }
 
 /// The number of a [`Lane`] in this run of the daemon.
@@ -33,7 +35,8 @@ impl Lane {
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        for name in self.names() {
+        let output = self.output.name().map(str::as_bytes);
+        for name in self.names().into_iter().chain(output) {
             put_bytes(&mut out, name);
         }
         out
@@ -41,11 +44,10 @@ impl Lane {
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
-        let mut name = || {
-            let len = usize::try_from(reader.varint()?).ok()?;
-            reader.bytes(len)
-        };
-        Self::from_names([name()?, name()?, name()?])
+        let mut name = || sized(&mut reader);
+        let names = [name()?, name()?, name()?];
+        let output = if reader.0.is_empty() { None } else { Some(sized(&mut reader)?) };
+        Self::from_names(names, output)
     }
 
     /// Input, path, topic, as bytes.
@@ -54,11 +56,19 @@ impl Lane {
         [self.lineage.input.as_bytes(), path, self.topic.as_bytes()]
     }
 
-    pub(super) fn from_names([input, path, topic]: [&[u8]; 3]) -> Option<Self> {
+    /// The output is none where it is `kafka`.
+    pub(super) fn from_names(
+        [input, path, topic]: [&[u8]; 3],
+        output: Option<&[u8]>,
+    ) -> Option<Self> {
         let input = std::str::from_utf8(input).ok()?.into();
         let topic = String::from_utf8(topic.to_vec()).ok()?;
         let path = PathBuf::from(OsStr::from_bytes(path));
-        Some(Self { lineage: Lineage { input, path }, topic })
+        let output = match output {
+            Some(name) => Output::named(std::str::from_utf8(name).ok()?),
+            None => Output::default(),
+        };
+        Some(Self { lineage: Lineage { input, path }, topic, output })
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::wire::Reader;
 
 /// Blocks say themselves what is new in them since format 1, so those of both may lie side by side.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 pub(super) const FILE_HEADER_LEN: u64 = 32;
 const MAGIC: [u8; 8] = *b"tlspool\n";
 

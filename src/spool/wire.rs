@@ -56,6 +56,12 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// What [`put_bytes`] wrote.
+pub(super) fn sized<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let len = usize::try_from(reader.varint()?).ok()?;
+    reader.bytes(len)
+}
+
 fn low_bits(value: u64) -> u8 {
     value.to_le_bytes()[0] & 0x7f
 }

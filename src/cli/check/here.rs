@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use crate::checkup::{Findings, Target, Verdict};
-use crate::settings::{Input, Settings};
+use crate::produce::try_settings;
+use crate::settings::{Input, Output, Settings};
 use crate::template::{Fallback, Labeller};
 use crate::watch::{Found, Watch};
 
-/// What goes to each topic.
-pub(super) type Targets = BTreeMap<String, Target>;
+/// What goes to each topic of each output.
+pub(super) type Targets = BTreeMap<(Output, String), Target>;
 
 /// Whether we could keep state there; nothing is created.
 pub(super) fn state_dir(path: &Path, findings: &mut Findings) {
@@ -26,6 +27,17 @@ pub(super) fn state_dir(path: &Path, findings: &mut Findings) {
             Verdict::Wrong,
             format!("{what}: cannot write to {}: {error}", nearest.display()),
         ),
+    }
+}
+
+/// What only the Kafka client can judge: files of keys, ciphers, passwords that unlock them.
+pub(super) fn clients(settings: &Settings, findings: &mut Findings) {
+    for (output, kafka) in settings.all_outputs() {
+        if let Err(error) = try_settings(kafka) {
+            let what = format!("output {output}: cannot {error}");
+            let advice = "see its `security.protocol`, `ssl.*` and `sasl.*`";
+            findings.advise(Verdict::Wrong, what, advice);
+        }
     }
 }
 
@@ -58,7 +70,7 @@ pub(super) fn inputs(settings: &Settings, findings: &mut Findings) -> Targets {
 
 fn input(input: &Input, found: &[&Found], findings: &mut Findings, targets: &mut Targets) {
     let mut aim = |topic: &str, has_key: bool| {
-        let target = targets.entry(topic.to_owned()).or_default();
+        let target = targets.entry((input.output.clone(), topic.to_owned())).or_default();
         target.lacks_keys |= !has_key;
         target.partition = target.partition.max(input.partition.pinned());
     };

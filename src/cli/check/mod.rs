@@ -22,9 +22,10 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
             findings.note(Verdict::Fine, format!("configuration {}", path.display()));
             let settings = &loaded.settings;
             here::state_dir(&settings.state_dir, &mut findings);
+            here::clients(settings, &mut findings);
             let targets = here::inputs(settings, &mut findings);
             if !args.offline {
-                is_reachable = there::kafka(settings, &targets, args, &mut findings);
+                is_reachable = there::outputs(settings, &targets, args, &mut findings);
             }
         }
         Err(LoadError::Problems(problems)) => findings.note(Verdict::Wrong, problems.to_string()),

@@ -1,5 +1,6 @@
 //! What the cluster has to say.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use super::here::Targets;
 use crate::checkup::{self, Findings, Target, Verdict};
 use crate::clock;
 use crate::cluster::{Answer, Broker, Topic};
-use crate::produce::{Certificate, Contact, Survey, Trouble, Unanswered, certificates_in, reach};
+use crate::produce::{
+    Certificate, Contact, Survey, Trouble, Unanswered, certificates_in, certificates_of, reach,
+};
 use crate::settings::{Kafka, Settings};
 
 /// One broker that does not answer leaves time for the others.
@@ -19,37 +22,52 @@ const RENEWAL_DAYS: i64 = 30;
 /// this may be the network.
 const SKEW_MAX: Duration = Duration::from_secs(5);
 
-/// Returns false if there is nobody to ask.
-pub(super) fn kafka(
+/// Returns false if of one output there is nobody to ask.
+pub(super) fn outputs(
     settings: &Settings,
     targets: &Targets,
     args: &CheckArgs,
     findings: &mut Findings,
 ) -> bool {
-    let kafka = &settings.kafka;
+    let mut are_reachable = true;
+    for (output, kafka) in settings.all_outputs() {
+        let own = targets.iter().filter(|((of, _), _)| *of == output);
+        let own = own.map(|((_, topic), target)| (topic.as_str(), target)).collect();
+        if settings.outputs.is_empty() {
+            are_reachable = self::kafka(kafka, &own, args, findings);
+        } else {
+            let mut found = Findings::default();
+            are_reachable &= self::kafka(kafka, &own, args, &mut found);
+            findings.of_output(&output, found);
+        }
+    }
+    are_reachable
+}
+
+fn kafka(
+    kafka: &Kafka,
+    targets: &BTreeMap<&str, &Target>,
+    args: &CheckArgs,
+    findings: &mut Findings,
+) -> bool {
     own_certificate(kafka, findings);
     if !bootstrap(kafka, args.timeout, findings) {
         return false;
     }
-    let survey = match Survey::new(kafka, args.timeout) {
-        Ok(survey) => survey,
-        Err(error) => {
-            findings.note(Verdict::Wrong, error.to_string());
-            return true;
-        }
-    };
+    // Why there can be none has been said.
+    let Ok(survey) = Survey::new(kafka, args.timeout) else { return true };
     let cluster = match survey.cluster() {
         Ok(cluster) => cluster,
         Err(error) => return unanswered(&error, &survey, kafka, findings),
     };
     checkup::cluster(&cluster, kafka, findings);
     brokers(&cluster.brokers, kafka, args.timeout, findings);
-    let names: Vec<String> = targets.keys().cloned().collect();
+    let names: Vec<String> = targets.keys().copied().map(str::to_owned).collect();
     match survey.topics(&names) {
         Ok(topics) => {
             let none = Target::default();
             for topic in &topics {
-                let target = targets.get(&topic.name).unwrap_or(&none);
+                let target = targets.get(topic.name.as_str()).copied().unwrap_or(&none);
                 checkup::topic(topic, target, &cluster, kafka, findings);
                 if args.produce && matches!(topic.answer, Answer::There(_)) {
                     write(&survey, topic, target, findings);
@@ -153,15 +171,19 @@ fn certificates(id: i32, host: &str, contact: Contact, kafka: &Kafka, findings: 
 }
 
 fn own_certificate(kafka: &Kafka, findings: &mut Findings) {
-    for name in ["ssl.certificate.location", "ssl.ca.location"] {
-        let Some(path) = kafka.security.get(name) else { continue };
-        match certificates_in(Path::new(path)) {
+    let given = |name| kafka.security.get(name).map(|value| (name, value));
+    let files = ["ssl.certificate.location", "ssl.ca.location"].into_iter().filter_map(given);
+    let files = files.map(|(_, path)| (path, certificates_in(Path::new(path))));
+    let texts = ["ssl.certificate.pem", "ssl.ca.pem"].into_iter().filter_map(given);
+    let texts = texts.map(|(name, pem)| (name, certificates_of(pem.as_bytes())));
+    for (whose, found) in files.chain(texts) {
+        match found {
             Ok(chain) => {
                 for certificate in chain {
-                    expiry(&format!("{path}: certificate"), &certificate, findings);
+                    expiry(&format!("{whose}: certificate"), &certificate, findings);
                 }
             }
-            Err(error) => findings.note(Verdict::Wrong, format!("{path}: {error}")),
+            Err(error) => findings.note(Verdict::Wrong, format!("{whose}: {error}")),
         }
     }
 }

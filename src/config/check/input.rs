@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kafka::Checked;
+use super::outputs::Outputs;
 use super::{World, lines, optional_period, period, topic, value};
 use crate::config::parse::{self, Wrong};
 use crate::config::raw::{NodeId, Scalar, Value};
@@ -32,7 +33,7 @@ const PARTITIONS: &[(&str, Partition)] = &[
 ];
 const CONFIRMS: &[(&str, Confirm)] =
     &[("async", Confirm::Async), ("sync", Confirm::Sync), ("none", Confirm::None)];
-const PLANNED: &[&str] = &["processors", "ordering", "output"];
+const PLANNED: &[&str] = &["processors", "ordering"];
 const MAX_LINE: usize = 960 << 10;
 const LINE_MAX: u64 = 1 << 30;
 /// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
@@ -47,12 +48,13 @@ pub(super) type Seen = HashMap<String, NodeId>;
 
 pub(super) fn check(
     s: Section<'_>,
-    kafka: &Checked,
+    outputs: &Outputs,
     world: &World<'_>,
     seen: &mut Seen,
 ) -> Option<Input> {
     let id = id(&s, seen);
     let paths = paths(&s);
+    let (output, kafka) = outputs.of(&s);
     let shown_id = id.as_deref().unwrap_or("input");
     let fields = value::fields(&s);
     let labels = topic::labels(&s, world, shown_id, &fields);
@@ -82,6 +84,7 @@ pub(super) fn check(
         delete_after: delete_after(&s),
         rate_limit: rate_limit(&s),
         follow_symlinks: follow_symlinks(&s),
+        output,
         labels: labels.clone().unwrap_or_default(),
         partition: partition(&s, labels.as_ref()),
         confirm: confirm(&s, kafka),
@@ -148,7 +151,8 @@ fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize 
         let at = if s.has("headers") { "headers" } else { "key" };
         let message = format!(
             "key and headers may take {carried} bytes: no line fits beside them into \
-             `kafka.max.request.size` ({})",
+             `{}.max.request.size` ({})",
+            kafka.path,
             show_size(request as u64)
         );
         s.error(s.place_of(at), at, message, None);
@@ -157,7 +161,8 @@ fn max_line(s: &Section<'_>, kafka: &Checked, labels: Option<&Labels>) -> usize 
     if max_line.value > most {
         let beside = if carried == 0 { "" } else { " beside key and headers" };
         let message = format!(
-            "`max_line` is more than fits into `kafka.max.request.size` ({}){beside}: at most {most}",
+            "`max_line` is more than fits into `{}.max.request.size` ({}){beside}: at most {most}",
+            kafka.path,
             show_size(request as u64)
         );
         s.contradiction("max_line", &[max_line.part(), (None, kafka.request_sound)], message);

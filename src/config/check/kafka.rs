@@ -9,13 +9,17 @@ use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::{Scalar, Value};
 use crate::config::section::{Section, Setting};
 use crate::config::units::{show_duration, show_size};
-use crate::settings::{Acks, Compression, Kafka};
+use crate::settings::{Acks, Compression, Kafka, Properties};
 
 /// The settings, and what other sections are compared with.
 pub(super) struct Checked {
+    /// Where it stands: `kafka`, or an output's `outputs.NAME`.
+    pub(super) path: String,
     pub(super) settings: Kafka,
     pub(super) buffer_sound: bool,
     pub(super) request_sound: bool,
+    /// `enable.idempotence` was turned off.
+    is_unsafe: bool,
 }
 
 const ACKS: &[(&str, Acks)] =
@@ -31,7 +35,6 @@ const DNS_LOOKUPS: &[(&str, &str)] = &[
     ("use_all_dns_ips", "use_all_dns_ips"),
     ("resolve_canonical_bootstrap_servers_only", "resolve_canonical_bootstrap_servers_only"),
 ];
-const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const INT_MAX: i64 = i32::MAX as i64;
 /// More in flight, and the broker no longer recognises every repeat.
@@ -43,7 +46,7 @@ const BUFFER_MAX: u64 = 1 << 40;
 pub(super) fn check(top: &Section<'_>, world: &World<'_>) -> Checked {
     let mut section = top.child("kafka");
     section.rename(ALIASES);
-    producer(section, world)
+    producer(section, None, world)
 }
 
 /// The same with what is given elsewhere, which goes before.
@@ -51,26 +54,40 @@ pub(super) fn check_with(top: &Section<'_>, mut given: Section<'_>, world: &Worl
     let mut section = top.child("kafka");
     section.rename(ALIASES);
     given.rename(ALIASES);
-    producer(given.or(section), world)
+    producer(given.or(section), None, world)
 }
 
-fn producer(section: Section<'_>, world: &World<'_>) -> Checked {
+/// A further output: what it does not say is as in `kafka`.
+pub(super) fn check_output(
+    mut section: Section<'_>,
+    kafka: &Checked,
+    world: &World<'_>,
+) -> Checked {
+    section.rename(ALIASES);
+    producer(section, Some(kafka), world)
+}
+
+fn producer(section: Section<'_>, kafka: Option<&Checked>, world: &World<'_>) -> Checked {
     let s = &section;
-    let acks = s.read("acks", Acks::All, parse::choice(ACKS));
-    let in_flight = count(s, "max.in.flight.requests.per.connection", 5, 1..=1_000_000);
-    let retries = count(s, "retries", i32::MAX.unsigned_abs(), 0..=INT_MAX);
-    let (compression_type, compression_level) = compression(s);
-    let sizes = Sizes::check(s);
-    let times = Times::check(s);
-    let default_id = format!("tailspool-{}", world.host);
-    let client_id =
-        s.read("client.id", default_id, |id| Ok(parse::text(id)?.replace("{host}", &world.host)));
-    let lookup = s.read("client.dns.lookup", "use_all_dns_ips", parse::choice(DNS_LOOKUPS));
+    let built_in = || Kafka { client_id: format!("tailspool-{}", world.host), ..Kafka::default() };
+    let from = kafka.map_or_else(built_in, |kafka| kafka.settings.clone());
+    let acks = s.read("acks", from.acks, parse::choice(ACKS));
+    let most = i64::from(from.max_in_flight_requests);
+    let in_flight = count(s, "max.in.flight.requests.per.connection", most, 1..=1_000_000);
+    let retries = count(s, "retries", i64::from(from.retries), 0..=INT_MAX);
+    let is_unsafe = kafka.is_some_and(|kafka| kafka.is_unsafe);
+    let idempotence = idempotence(s, is_unsafe, &acks, &in_flight, &retries);
+    let (compression_type, compression_level) = compression(s, &from);
+    let sizes = Sizes::check(s, kafka, &from);
+    let times = Times::check(s, kafka, &from);
+    let links = Links::check(s, &from, &times.request);
+    let id = |id: &Scalar| Ok(parse::text(id)?.replace("{host}", &world.host));
+    let lookup = s.read("client.dns.lookup", None, parse::some(parse::choice(DNS_LOOKUPS)));
     let settings = Kafka {
-        bootstrap_servers: servers(s),
-        client_id: client_id.value,
-        client_dns_lookup: lookup.value.into(),
-        enable_idempotence: idempotence(s, &acks, &in_flight, &retries),
+        bootstrap_servers: servers(s, kafka),
+        client_id: s.read("client.id", from.client_id.clone(), id).value,
+        client_dns_lookup: lookup.value.map_or(from.client_dns_lookup.clone(), str::to_owned),
+        enable_idempotence: idempotence.is_on,
         acks: acks.value,
         compression_type,
         compression_level,
@@ -81,38 +98,94 @@ fn producer(section: Section<'_>, world: &World<'_>) -> Checked {
         max_in_flight_requests: in_flight.value,
         max_block: times.block,
         delivery_timeout: times.delivery,
-        request_timeout: times.request,
+        request_timeout: times.request.value,
         retries: retries.value,
         retry_backoff: times.backoff,
         retry_backoff_max: times.backoff_max,
-        send_buffer_bytes: socket_buffer(s, "send.buffer.bytes", 128 * KIB),
-        receive_buffer_bytes: socket_buffer(s, "receive.buffer.bytes", 64 * KIB),
-        allow_auto_create_topics: s.read("allow.auto.create.topics", false, parse::flag).value,
-        security: security::check(s, world),
+        socket_timeout: links.answer,
+        connection_setup_timeout: links.setup,
+        connections_max_idle: links.idle,
+        reconnect_backoff: links.backoff,
+        reconnect_backoff_max: links.backoff_max,
+        metadata_max_age: links.metadata,
+        socket_keepalive: links.keepalive,
+        send_buffer_bytes: socket_buffer(s, "send.buffer.bytes", from.send_buffer_bytes),
+        receive_buffer_bytes: socket_buffer(s, "receive.buffer.bytes", from.receive_buffer_bytes),
+        allow_auto_create_topics: s
+            .read("allow.auto.create.topics", from.allow_auto_create_topics, parse::flag)
+            .value,
+        security: security(s, kafka, world),
     };
-    section.close(refusal);
-    Checked { settings, buffer_sound: sizes.buffer.sound, request_sound: sizes.request.sound }
+    let path = section.path().to_owned();
+    section.close(|key| refusal(key).or_else(|| kafka.and_then(|_| of_all(key))));
+    Checked {
+        path,
+        settings,
+        buffer_sound: sizes.buffer.sound,
+        request_sound: sizes.request.sound,
+        is_unsafe: idempotence.is_unsafe,
+    }
+}
+
+/// What an output cannot have for itself.
+fn of_all(key: &str) -> Option<String> {
+    let why = match key {
+        "buffer.memory" => "all outputs share `kafka.buffer.memory`",
+        "max.block.ms" => "only `tailspool send` waits for room, and it sends to `kafka`",
+        _ => return None,
+    };
+    Some(format!("`{key}` is not taken here: {why}"))
+}
+
+/// Who we are to a cluster is never told another one: an output with servers of its own, or with
+/// anything of this kind of its own, has nothing of it from `kafka`.
+fn security(s: &Section<'_>, kafka: Option<&Checked>, world: &World<'_>) -> Properties {
+    let own = security::check(s, world);
+    let Some(kafka) = kafka else { return own };
+    if !own.0.is_empty() {
+        let protocol = "security.protocol";
+        if !s.has(protocol) {
+            let message = format!(
+                "`{protocol}` is missing: with security settings of its own an output takes over \
+                 none of `kafka`"
+            );
+            s.error(s.node(), protocol, message, None);
+        }
+        return own;
+    }
+    if !s.has("bootstrap.servers") {
+        return kafka.settings.security.clone();
+    }
+    if !kafka.settings.security.0.is_empty() {
+        let message = "other servers: the security settings of `kafka` are not taken over, this \
+                       is `security.protocol: PLAINTEXT`";
+        s.warning(s.place_of("bootstrap.servers"), "bootstrap.servers", message.into());
+    }
+    own
 }
 
 fn count(
     s: &Section<'_>,
     name: &'static str,
-    default: u32,
+    default: i64,
     range: std::ops::RangeInclusive<i64>,
 ) -> Setting<u32> {
     let parse = parse::number(range);
-    s.read(name, default, |scalar| {
+    s.read(name, u32::try_from(default).unwrap_or(u32::MAX), |scalar| {
         let number = u32::try_from(parse(scalar)?);
         number.map_err(|_| Wrong::new(format!("{} is too large", scalar.shown())))
     })
 }
 
 /// A list, or Kafka's own form with commas.
-fn servers(s: &Section<'_>) -> Vec<String> {
+fn servers(s: &Section<'_>, kafka: Option<&Checked>) -> Vec<String> {
     const NAME: &str = "bootstrap.servers";
     let Some(node) = s.find(NAME) else {
-        s.missing(NAME);
-        return Vec::new();
+        let Some(kafka) = kafka else {
+            s.missing(NAME);
+            return Vec::new();
+        };
+        return kafka.settings.bootstrap_servers.clone();
     };
     let items = match &node.value {
         Value::Scalar(_) => std::slice::from_ref(node),
@@ -166,10 +239,11 @@ fn address(text: &str, scalar: &Scalar) -> Parsed<String> {
     }
 }
 
-fn compression(s: &Section<'_>) -> (Compression, Option<i32>) {
-    let codec = s.read("compression.type", Compression::Zstd, parse::choice(COMPRESSIONS));
-    // -1 is the codec's own default.
-    let level = s.read("compression.level", 1, parse::number(-1..=12));
+fn compression(s: &Section<'_>, from: &Kafka) -> (Compression, Option<i32>) {
+    let codec = s.read("compression.type", from.compression_type, parse::choice(COMPRESSIONS));
+    // -1 is the codec's own default; another codec's level means nothing.
+    let default = codec.given.map_or(from.compression_level.map_or(-1, i64::from), |_| 1);
+    let level = s.read("compression.level", default, parse::number(-1..=12));
     let most = match codec.value {
         Compression::None | Compression::Snappy => {
             if let (Some(at), true) = (level.given, codec.sound && level.sound) {
@@ -189,16 +263,25 @@ fn compression(s: &Section<'_>) -> (Compression, Option<i32>) {
     (codec.value, i32::try_from(level.value).ok().filter(|level| *level >= 0))
 }
 
+struct Idempotence {
+    is_on: bool,
+    /// It was turned off by asking for that.
+    is_unsafe: bool,
+}
+
 /// On unless something rules it out. What rules it out by being asked for is a warning beside
 /// the default and an error beside an explicit `true`.
 fn idempotence(
     s: &Section<'_>,
+    is_unsafe: bool,
     acks: &Setting<Acks>,
     in_flight: &Setting<u32>,
     retries: &Setting<u32>,
-) -> bool {
+) -> Idempotence {
     const NAME: &str = "enable.idempotence";
-    let asked = s.read(NAME, None, parse::some(parse::flag));
+    let asked = s.read(NAME, is_unsafe.then_some(false), parse::some(parse::flag));
+    let is_unsafe = asked.value == Some(false);
+    let off = Idempotence { is_on: false, is_unsafe };
     if acks.value != Acks::All {
         let lost = "order and no repeats on a retry are not promised";
         if asked.value == Some(true) {
@@ -207,12 +290,14 @@ fn idempotence(
         } else if let (None, Some(at)) = (asked.value, acks.given) {
             s.warning(at, "acks", format!("`acks` below `all` turns `{NAME}` off: {lost}"));
         }
-        return false;
+        return off;
     }
-    if asked.value == Some(false) {
+    if is_unsafe {
         let message = format!("without `{NAME}`, order and no repeats on a retry are not promised");
-        s.warning(asked.given.unwrap_or(s.node()), NAME, message);
-        return false;
+        if let Some(at) = asked.given {
+            s.warning(at, NAME, message);
+        }
+        return off;
     }
     if in_flight.value > IN_FLIGHT_MAX {
         let name = "max.in.flight.requests.per.connection";
@@ -223,7 +308,7 @@ fn idempotence(
         let message = format!("`retries: 0` contradicts `{NAME}`");
         s.contradiction("retries", &[retries.part(), asked.part()], message);
     }
-    true
+    Idempotence { is_on: true, is_unsafe }
 }
 
 struct Sizes {
@@ -233,10 +318,21 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn check(s: &Section<'_>) -> Self {
-        let buffer = s.read("buffer.memory", 32 << 20, parse::length(BUFFER_MIN..=BUFFER_MAX));
-        let request = s.read("max.request.size", 1_000_000, parse::length(1_000..=1_000_000_000));
-        let batch = s.read("batch.size", 512 << 10, parse::length(1..=i32::MAX as u64));
+    fn check(s: &Section<'_>, kafka: Option<&Checked>, from: &Kafka) -> Self {
+        let buffer = match kafka {
+            Some(kafka) => {
+                Setting { value: from.buffer_memory_bytes, given: None, sound: kafka.buffer_sound }
+            }
+            None => s.read(
+                "buffer.memory",
+                from.buffer_memory_bytes,
+                parse::length(BUFFER_MIN..=BUFFER_MAX),
+            ),
+        };
+        let size = parse::length(1_000..=1_000_000_000);
+        let request = s.read("max.request.size", from.max_request_size_bytes, size);
+        let size = parse::length(1..=i32::MAX as u64);
+        let batch = s.read("batch.size", from.batch_size_bytes, size);
         let shown = show_size(request.value as u64);
         if request.value > buffer.value {
             let message = format!(
@@ -256,33 +352,34 @@ impl Sizes {
 }
 
 /// What the operating system does with -1 is its own default; 0 is librdkafka's word for it.
-fn socket_buffer(s: &Section<'_>, name: &'static str, default: u64) -> usize {
+fn socket_buffer(s: &Section<'_>, name: &'static str, default: usize) -> usize {
     let parse = parse::length(0..=100_000_000);
-    let default = usize::try_from(default).unwrap_or_default();
     s.read(name, default, |scalar| if scalar.text == "-1" { Ok(0) } else { parse(scalar) }).value
 }
 
 struct Times {
     linger: Duration,
     delivery: Duration,
-    request: Duration,
+    request: Setting<Duration>,
     backoff: Duration,
     backoff_max: Duration,
     block: Duration,
 }
 
 impl Times {
-    fn check(s: &Section<'_>) -> Self {
+    fn check(s: &Section<'_>, kafka: Option<&Checked>, from: &Kafka) -> Self {
         let ms = Duration::from_millis;
-        let read = |name, default, least, most| {
-            s.read(name, ms(default), parse::duration(ms(least)..=most))
+        let read =
+            |name, default, least, most| s.read(name, default, parse::duration(ms(least)..=most));
+        let linger = read("linger.ms", from.linger, 0, ms(900_000));
+        let request = read("request.timeout.ms", from.request_timeout, 1, ms(900_000));
+        let delivery = read("delivery.timeout.ms", from.delivery_timeout, 1, DURATION_MAX);
+        let backoff = read("retry.backoff.ms", from.retry_backoff, 1, ms(300_000));
+        let backoff_max = read("retry.backoff.max.ms", from.retry_backoff_max, 1, ms(300_000));
+        let block = match kafka {
+            Some(_) => from.max_block,
+            None => read("max.block.ms", from.max_block, 0, DURATION_MAX).value,
         };
-        let linger = read("linger.ms", 100, 0, ms(900_000));
-        let request = read("request.timeout.ms", 30_000, 1, ms(900_000));
-        let delivery = read("delivery.timeout.ms", 120_000, 1, DURATION_MAX);
-        let backoff = read("retry.backoff.ms", 100, 1, ms(300_000));
-        let backoff_max = read("retry.backoff.max.ms", 1_000, 1, ms(300_000));
-        let block = read("max.block.ms", 60_000, 0, DURATION_MAX);
 
         let least = linger.value.saturating_add(request.value);
         if delivery.value <= least {
@@ -294,21 +391,84 @@ impl Times {
             let parts = [delivery.part(), request.part(), linger.part()];
             s.contradiction("delivery.timeout.ms", &parts, message);
         }
-        if backoff.value > backoff_max.value {
-            let message = format!(
-                "`retry.backoff.ms` ({}) is more than `retry.backoff.max.ms` ({})",
-                show_duration(backoff.value),
-                show_duration(backoff_max.value)
-            );
-            s.contradiction("retry.backoff.ms", &[backoff.part(), backoff_max.part()], message);
-        }
+        ordered(s, ["retry.backoff.ms", "retry.backoff.max.ms"], &backoff, &backoff_max);
         Self {
             linger: linger.value,
             delivery: delivery.value,
-            request: request.value,
+            request,
             backoff: backoff.value,
             backoff_max: backoff_max.value,
-            block: block.value,
+            block,
+        }
+    }
+}
+
+/// The first may not be more than the second.
+fn ordered(
+    s: &Section<'_>,
+    [less_name, more_name]: [&'static str; 2],
+    less: &Setting<Duration>,
+    more: &Setting<Duration>,
+) {
+    if less.value > more.value {
+        let message = format!(
+            "`{less_name}` ({}) is more than `{more_name}` ({})",
+            show_duration(less.value),
+            show_duration(more.value)
+        );
+        s.contradiction(less_name, &[less.part(), more.part()], message);
+    }
+}
+
+/// Connections, and what is known of the cluster.
+struct Links {
+    answer: Option<Duration>,
+    setup: Option<Duration>,
+    idle: Option<Duration>,
+    backoff: Duration,
+    backoff_max: Duration,
+    metadata: Duration,
+    keepalive: bool,
+}
+
+impl Links {
+    fn check(s: &Section<'_>, from: &Kafka, request: &Setting<Duration>) -> Self {
+        let ms = Duration::from_millis;
+        let int_max = ms(INT_MAX.unsigned_abs());
+        let hour = Duration::from_hours(1);
+        let read =
+            |name, default, least, most| s.read(name, default, parse::duration(ms(least)..=most));
+        let may = |name, default, least, most| {
+            s.read(name, default, parse::some(parse::duration(ms(least)..=most)))
+        };
+        let answer = may("socket.timeout.ms", from.socket_timeout, 10, ms(300_000));
+        if let Some(shorter) = answer.value.filter(|answer| *answer < request.value) {
+            let message = format!(
+                "`socket.timeout.ms` ({}) is less than `request.timeout.ms` ({}): who takes that \
+                 long would never be heard",
+                show_duration(shorter),
+                show_duration(request.value)
+            );
+            s.contradiction("socket.timeout.ms", &[answer.part(), request.part()], message);
+        }
+        let backoff = read("reconnect.backoff.ms", from.reconnect_backoff, 0, hour);
+        let backoff_max = read("reconnect.backoff.max.ms", from.reconnect_backoff_max, 0, hour);
+        ordered(s, ["reconnect.backoff.ms", "reconnect.backoff.max.ms"], &backoff, &backoff_max);
+        let setup = "socket.connection.setup.timeout.ms";
+        let metadata = read("metadata.max.age.ms", from.metadata_max_age, 100, hour);
+        // Java's word for never is less than nothing, librdkafka's is nothing.
+        let idle = parse::some(parse::duration(Duration::ZERO..=int_max));
+        let idle = s.read("connections.max.idle.ms", from.connections_max_idle, |scalar| {
+            if scalar.text == "-1" { Ok(Some(Duration::ZERO)) } else { idle(scalar) }
+        });
+        Self {
+            answer: answer.value,
+            setup: may(setup, from.connection_setup_timeout, 1_000, int_max).value,
+            idle: idle.value,
+            backoff: backoff.value,
+            backoff_max: backoff_max.value,
+            metadata: metadata.value,
+            keepalive: s.read("socket.keepalive.enable", from.socket_keepalive, parse::flag).value,
         }
     }
 }

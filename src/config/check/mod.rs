@@ -5,6 +5,7 @@ mod input;
 mod kafka;
 mod lines;
 mod names;
+mod outputs;
 mod security;
 mod topic;
 mod value;
@@ -14,6 +15,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::outputs::Outputs;
 use super::include::Included;
 use super::parse;
 use super::raw::Node;
@@ -51,7 +53,7 @@ const LOG_LEVELS: &[(&str, &str)] = &[
     ("debug", "debug"),
     ("trace", "trace"),
 ];
-const PLANNED: &[&str] = &["outputs", "schema_registry", "http"];
+const PLANNED: &[&str] = &["schema_registry", "http"];
 
 /// The settings; not to be used if an error was reported.
 pub(super) fn settings(
@@ -65,17 +67,18 @@ pub(super) fn settings(
     top.has("include");
     let state_dir = PathBuf::from("/var/lib/tailspool");
     let second = Duration::from_secs(1);
-    let kafka = kafka::check(&top, world);
+    let outputs = Outputs::check(&top, world);
     let settings = Settings {
         state_dir: top.read("state_dir", state_dir, parse::directory).value,
         shutdown_grace: period(&top, "shutdown_grace", 10 * second),
         checkpoint_interval: period(&top, "checkpoint_interval", second),
         forget_after: period(&top, "forget_after", 7 * DAY),
-        inputs: inputs(&top, included, &kafka, world),
-        spool: spool(&top, &kafka),
+        inputs: inputs(&top, included, &outputs, world),
+        spool: spool(&top, outputs.kafka()),
         dead_letters: dead_letters(&top),
         log: log(&top),
-        kafka: kafka.settings,
+        outputs: outputs.settings(&top),
+        kafka: outputs.into_kafka(),
     };
     top.close(|key| planned(PLANNED, key));
     settings
@@ -116,7 +119,7 @@ fn optional_period(
 fn inputs(
     top: &Section<'_>,
     included: &Included,
-    kafka: &kafka::Checked,
+    outputs: &Outputs,
     world: &World<'_>,
 ) -> Vec<crate::settings::Input> {
     let own = top.children("inputs");
@@ -135,7 +138,7 @@ fn inputs(
         top.lacks("inputs", "no inputs: there is nothing to ship".into());
     }
     let mut seen = HashMap::new();
-    let check = |section: Section<'_>| input::check(section, kafka, world, &mut seen);
+    let check = |section: Section<'_>| input::check(section, outputs, world, &mut seen);
     sections.into_iter().filter_map(check).collect()
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::World;
 use crate::config::parse::{self, Parsed, Wrong};
-use crate::config::raw::Scalar;
+use crate::config::raw::{Scalar, Value};
 use crate::config::section::Section;
 use crate::settings::Properties;
 
@@ -23,6 +23,13 @@ const MECHANISMS: Words =
 const MECHANISMS_PLANNED: &[&str] = &["GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"];
 const IDENTIFICATIONS: Words = &[("https", "https"), ("none", "none")];
 const FILES: &[&str] = &["ssl.ca.location", "ssl.certificate.location", "ssl.key.location"];
+const PEMS: &[&str] = &["ssl.ca.pem", "ssl.certificate.pem"];
+/// OpenSSL's lists, which end up with colons between their parts.
+const LISTS: &[&str] = &["ssl.cipher.suites", "ssl.curves.list", "ssl.sigalgs.list"];
+const KEY: [&str; 2] = ["ssl.key.pem", "ssl.key.pem_file"];
+const KEY_PASSWORD: [&str; 2] = ["ssl.key.password", "ssl.key.password_file"];
+const VERIFICATION: &str = "enable.ssl.certificate.verification";
+const IDENTIFICATION: &str = "ssl.endpoint.identification.algorithm";
 /// A secret that is longer is some other file.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
@@ -34,11 +41,15 @@ pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
         ("security.protocol", protocol.given.map(|_| protocol.value.to_owned())),
         ("sasl.mechanisms", mechanism.map(str::to_owned)),
         ("sasl.username", text("sasl.username")),
-        ("sasl.password", secret(s, "sasl.password", "sasl.password_file", world)),
-        ("ssl.key.password", secret(s, "ssl.key.password", "ssl.key.password_file", world)),
-        ("ssl.endpoint.identification.algorithm", identification(s)),
+        ("sasl.password", secret(s, ["sasl.password", "sasl.password_file"], world)),
+        ("ssl.key.password", secret(s, KEY_PASSWORD, world)),
+        ("ssl.key.pem", secret(s, KEY, world)),
+        (IDENTIFICATION, identification(s)),
+        (VERIFICATION, verification(s)),
     ];
     found.extend(FILES.iter().map(|name| (*name, text(name))));
+    found.extend(PEMS.iter().map(|name| (*name, s.read(name, None, parse::some(pem)).value)));
+    found.extend(LISTS.iter().map(|name| (*name, list(s, name))));
     if protocol.sound {
         sasl_fits(s, protocol.value, mechanism);
         ssl_fits(s, protocol.value);
@@ -62,15 +73,52 @@ fn mechanism(scalar: &Scalar) -> Parsed<&'static str> {
 }
 
 fn identification(s: &Section<'_>) -> Option<String> {
-    const NAME: &str = "ssl.endpoint.identification.algorithm";
     let choice = parse::choice(IDENTIFICATIONS);
     // Java's word for none is nothing at all.
     let read = |scalar: &Scalar| if scalar.text.is_empty() { Ok("none") } else { choice(scalar) };
-    let how = s.read(NAME, None, parse::some(read));
+    let how = s.read(IDENTIFICATION, None, parse::some(read));
     if let (Some("none"), Some(at)) = (how.value, how.given) {
-        s.warning(at, NAME, "any certificate of a trusted authority can pose as the broker".into());
+        s.warning(
+            at,
+            IDENTIFICATION,
+            "any certificate of a trusted authority can pose as the broker".into(),
+        );
     }
     how.value.map(str::to_owned)
+}
+
+fn verification(s: &Section<'_>) -> Option<String> {
+    let asked = s.read(VERIFICATION, None, parse::some(parse::flag));
+    if let (Some(false), Some(at)) = (asked.value, asked.given) {
+        let message = "no certificate is looked at: anybody between here and the brokers can read \
+                       the lines, and the password";
+        s.warning(at, VERIFICATION, message.into());
+    }
+    asked.value.map(|asked| asked.to_string())
+}
+
+/// Several lines; what is in them librdkafka will say.
+fn pem(scalar: &Scalar) -> Parsed<String> {
+    if scalar.text.trim().is_empty() {
+        return Err(Wrong::new("must not be empty".into()));
+    }
+    Ok(scalar.text.clone())
+}
+
+/// A list, or one text with commas or colons.
+fn list(s: &Section<'_>, name: &'static str) -> Option<String> {
+    let plain = |scalar: &Scalar| {
+        Ok(parse::text(scalar)?
+            .split([',', ' ', ':'])
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(":"))
+    };
+    if let Some(Value::List(_)) = s.find(name).map(|node| &node.value) {
+        let parts = s.list(name, parse::text)?;
+        return (!parts.is_empty()).then(|| parts.join(":"));
+    }
+    s.read(name, None, parse::some(plain)).value
 }
 
 fn sasl_fits(s: &Section<'_>, protocol: &str, mechanism: Option<&str>) {
@@ -98,15 +146,37 @@ fn sasl_fits(s: &Section<'_>, protocol: &str, mechanism: Option<&str>) {
 }
 
 fn ssl_fits(s: &Section<'_>, protocol: &str) {
-    let names = [FILES, &["ssl.key.password", "ssl.key.password_file"]].concat();
+    let own = [IDENTIFICATION, VERIFICATION];
+    let names = [FILES, PEMS, LISTS, &KEY, &KEY_PASSWORD, &own].concat();
     if !protocol.ends_with("SSL") {
         idle(s, &names, "SSL", protocol);
         return;
     }
-    let pair = ["ssl.certificate.location", "ssl.key.location"];
-    for (name, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-        if s.has(name) && !s.has(other) {
+    let ca = ["ssl.ca.location", "ssl.ca.pem"];
+    let certificate = ["ssl.certificate.location", "ssl.certificate.pem"];
+    let key = ["ssl.key.location", KEY[0], KEY[1]];
+    for forms in [&ca[..], &certificate, &key] {
+        only_one(s, forms);
+    }
+    for (these, others) in [(&certificate[..], &key[..]), (&key, &certificate)] {
+        if let Some(name) = these.iter().find(|name| s.has(name))
+            && !others.iter().any(|other| s.has(other))
+        {
+            let other = others.first().copied().unwrap_or_default();
             s.error(s.place_of(name), name, format!("`{name}` needs `{other}`"), None);
+        }
+    }
+}
+
+/// The same may be given in several forms, but only once.
+fn only_one(s: &Section<'_>, forms: &[&'static str]) {
+    let mut given = forms.iter().filter(|name| s.has(name));
+    let Some(first) = given.next() else { return };
+    for second in given {
+        // Of a secret and its file it has been said already.
+        if second.strip_suffix("_file") != Some(*first) {
+            let message = format!("`{first}` and `{second}` are both given");
+            s.error(s.place_of(second), second, message, None);
         }
     }
 }
@@ -124,8 +194,7 @@ fn idle(s: &Section<'_>, names: &[&'static str], wanted: &str, protocol: &str) {
 /// A secret, as it stands or from its file. Nothing of it is ever put into a message.
 fn secret(
     s: &Section<'_>,
-    name: &'static str,
-    file_name: &'static str,
+    [name, file_name]: [&'static str; 2],
     world: &World<'_>,
 ) -> Option<String> {
     let literal = s.read(name, None, |scalar| {

@@ -125,8 +125,32 @@ const IN_KAFKA: &[(&str, &str)] = &[
         "4:3 error: `linger.ms` and `queue.buffering.max.ms` mean the same, first on line 3",
     ),
     (
-        "  metadata.max.age.ms: 60s",
-        "3:3 error: `metadata.max.age.ms` is not supported by this version",
+        "  reconnect.backoff.ms: 3s",
+        "3:25 error: `reconnect.backoff.ms` (3s) is more than `reconnect.backoff.max.ms` (2s)",
+    ),
+    (
+        "  socket.timeout.ms: 20s",
+        "3:22 error: `socket.timeout.ms` (20s) is less than `request.timeout.ms` (30s): who takes that long would never be heard",
+    ),
+    (
+        "  topic.metadata.refresh.interval.ms: 5\n  security.protocol: PLAINTEXT",
+        "3:39 error: `metadata.max.age.ms`: `5` is less than 100ms, the least possible",
+    ),
+    (
+        "  security.protocol: SSL\n  ssl.ca.location: /ca\n  ssl.truststore.certificates: x",
+        "5:32 error: `ssl.ca.location` and `ssl.ca.pem` are both given",
+    ),
+    (
+        "  security.protocol: SSL\n  ssl.certificate.pem: x",
+        "4:24 error: `ssl.certificate.pem` needs `ssl.key.location`",
+    ),
+    (
+        "  security.protocol: SSL\n  enable.ssl.certificate.verification: false",
+        "4:40 warning: no certificate is looked at: anybody between here and the brokers can read the lines, and the password",
+    ),
+    (
+        "  statistics.interval.ms: 1000",
+        "3:3 error: `statistics.interval.ms` is not taken: what it would tell is in the metrics",
     ),
     ("  transactional.id: x", "3:3 error: `transactional.id` is not supported by this version"),
     (

@@ -3,6 +3,7 @@
 mod includes;
 mod labels;
 mod mistakes;
+mod outputs;
 mod places;
 mod reference;
 mod samples;

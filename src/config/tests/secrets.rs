@@ -39,6 +39,8 @@ fn a_canary_is_never_printed() {
         format!("  ssl.key.password: {CANARY}\n  ssl.key.password_file: /nowhere"),
         format!("  client.id: &x {CANARY}\n  sasl.password: *x\n  acks: {CANARY}"),
         format!("  acks: {CANARY}\n  sasl.password: {CANARY}"),
+        format!("  ssl.key.pem: |\n    {CANARY}\n  bogus: 1"),
+        format!("  ssl.keystore.key: {CANARY}\n  ssl.key.location: /nowhere"),
         format!("  # sasl.password: {CANARY}\n  bogus: \u{7}"),
         format!("  sasl.password: {CANARY} \u{7}"),
         format!("  sasl.password : \"a\n{CANARY}"),

@@ -48,6 +48,44 @@ fn librdkafka_names_work_too() {
 }
 
 #[test]
+fn connections_have_kafka_names_and_units() {
+    let kafka = kafka(
+        "  metadata.max.age.ms: 5m\n  connections.max.idle.ms: -1\n  reconnect.backoff.ms: 50\n  \
+         reconnect.backoff.max.ms: 10s\n  socket.keepalive.enable: false\n  \
+         socket.timeout.ms: 60s\n  socket.connection.setup.timeout.ms: 30s",
+    );
+    assert_eq!(kafka.metadata_max_age, Duration::from_mins(5));
+    assert_eq!(kafka.connections_max_idle, Some(Duration::ZERO));
+    assert_eq!(kafka.reconnect_backoff, Duration::from_millis(50));
+    assert_eq!(kafka.reconnect_backoff_max, Duration::from_secs(10));
+    assert!(!kafka.socket_keepalive);
+    assert_eq!(kafka.socket_timeout, Some(Duration::from_mins(1)));
+    assert_eq!(kafka.connection_setup_timeout, Some(Duration::from_secs(30)));
+}
+
+#[test]
+fn papers_may_be_given_as_text_by_either_name() {
+    for names in [
+        ["ssl.ca.pem", "ssl.certificate.pem", "ssl.key.pem"],
+        ["ssl.truststore.certificates", "ssl.keystore.certificate.chain", "ssl.keystore.key"],
+    ] {
+        let given = names.map(|name| format!("  {name}: |\n    {name}\n    two\n")).concat();
+        let security = kafka(&format!(
+            "  security.protocol: SSL\n  ssl.cipher.suites: [A, B]\n  ssl.curves.list: 'X, Y'\n{given}"
+        ))
+        .security;
+        let pem =
+            ["ssl.ca.pem", "ssl.certificate.pem", "ssl.key.pem"].map(|name| security.get(name));
+        assert_eq!(
+            pem,
+            names.map(|name| format!("{name}\ntwo\n")).each_ref().map(|t| Some(t.as_str()))
+        );
+        assert_eq!(security.get("ssl.cipher.suites"), Some("A:B"));
+        assert_eq!(security.get("ssl.curves.list"), Some("X:Y"));
+    }
+}
+
+#[test]
 fn security_goes_through_under_librdkafka_names() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("password");

@@ -30,7 +30,7 @@ fn newer_format_is_not_touched() {
     segment::write_newer(dir.path(), 9);
     let before = fs::read(segment::path(dir.path(), 1)).unwrap();
     let refused = Stepped::try_open(dir.path(), &settings(MIB)).err();
-    assert!(matches!(refused, Some(OpenError::Newer { found: 3, .. })), "{refused:?}");
+    assert!(matches!(refused, Some(OpenError::Newer { found: 4, .. })), "{refused:?}");
     assert!(matches!(list(dir.path()), Err(OpenError::Newer { .. })));
     assert_eq!(fs::read(segment::path(dir.path(), 1)).unwrap(), before);
     assert!(dir.path().join("state").exists());
@@ -104,12 +104,24 @@ fn blocks_of_format_1_may_be_copied_forward() {
 
 #[test]
 fn format_2_is_read_for_ever() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spool-2");
+    holds_two_entries("spool-2", lane(1));
+}
+
+/// Since then a lane may lead to another output than `kafka`.
+#[test]
+fn format_3_is_read_for_ever() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spool-3");
+    let lane = Lane { output: settings::Output::named("audit"), ..lane(1) };
     if std::env::var_os("TAILSPOOL_WRITE_FIXTURES").is_some() {
-        write_fixture(&path);
+        write_fixture(&path, lane.clone());
     }
-    let (_dir, mut stepped) = fixture("spool-2");
-    let id = stepped.spool.lane(lane(1));
+    holds_two_entries("spool-3", lane);
+}
+
+fn holds_two_entries(name: &str, lane: Lane) {
+    let (_dir, mut stepped) = fixture(name);
+    assert_eq!(stepped.recovered.lanes.len(), 1);
+    let id = stepped.spool.lane(lane);
     let (entries, _) = stepped.replay(id);
     let [first, last] = entries.as_slice() else { panic!("{entries:?}") };
     assert_eq!((&*first.label, first.remarks), (&label(), Remarks::default()));
@@ -157,10 +169,10 @@ fn write_times(dir: &Path) {
     fs::copy(segment::path(work.path(), 1), segment::path(dir, 1)).unwrap();
 }
 
-fn write_fixture(dir: &Path) {
+fn write_fixture(dir: &Path, lane: Lane) {
     let work = tempfile::tempdir().unwrap();
     let mut stepped = Stepped::open(work.path(), MIB);
-    let lane = stepped.spool.lane(lane(1));
+    let lane = stepped.spool.lane(lane);
     let block = |start, lines: &[&[u8]]| Arc::into_inner(block(7, start, lines)).unwrap();
     let remarks = Remarks { cut_from: Some(5000), unfinished: true };
     let label = Arc::new(Label::to("logs".into()));

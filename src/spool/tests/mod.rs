@@ -5,6 +5,7 @@ mod disk;
 mod facts;
 mod injury;
 mod model;
+mod outputs;
 
 use std::fs;
 use std::num::NonZeroU32;
@@ -31,7 +32,8 @@ pub(super) fn settings(max_size_bytes: u64) -> settings::Spool {
 
 pub(super) fn lane(number: u32) -> Lane {
     let path = PathBuf::from(format!("/var/log/{number}.log"));
-    Lane { lineage: Lineage { input: "app".into(), path }, topic: "logs".into() }
+    let lineage = Lineage { input: "app".into(), path };
+    Lane { lineage, topic: "logs".into(), output: settings::Output::default() }
 }
 
 /// What all test blocks carry.

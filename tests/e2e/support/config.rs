@@ -9,6 +9,7 @@ type Pairs = Vec<(String, String)>;
 pub(crate) struct Config {
     top: Pairs,
     kafka: Pairs,
+    outputs: Vec<(String, Pairs)>,
     inputs: Vec<Pairs>,
 }
 
@@ -17,6 +18,7 @@ impl Config {
         Self {
             top: vec![pair("state_dir", &state_dir.display())],
             kafka: vec![pair("bootstrap.servers", &format!("[{}]", quoted(bootstrap)))],
+            outputs: Vec::new(),
             inputs: Vec::new(),
         }
     }
@@ -28,6 +30,13 @@ impl Config {
 
     pub(crate) fn kafka(mut self, key: &str, yaml: &str) -> Self {
         self.kafka.push(pair(key, &yaml));
+        self
+    }
+
+    /// A further output, with these keys.
+    pub(crate) fn output(mut self, name: &str, keys: &[(&str, &str)]) -> Self {
+        let keys = keys.iter().map(|(key, yaml)| pair(key, yaml)).collect();
+        self.outputs.push((name.to_owned(), keys));
         self
     }
 
@@ -48,6 +57,13 @@ impl Config {
         block(&mut yaml, "", "", &self.top);
         yaml.push_str("kafka:\n");
         block(&mut yaml, "  ", "  ", &self.kafka);
+        if !self.outputs.is_empty() {
+            yaml.push_str("outputs:\n");
+        }
+        for (name, keys) in &self.outputs {
+            writeln!(yaml, "  {name}:").expect("a string takes all");
+            block(&mut yaml, "    ", "    ", keys);
+        }
         yaml.push_str("inputs:\n");
         for input in &self.inputs {
             block(&mut yaml, "  - ", "    ", input);

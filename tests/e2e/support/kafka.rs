@@ -157,6 +157,16 @@ impl Kafka {
         acl::allow(&admin.expect("a plain client can be made"), principal, topic, operation);
     }
 
+    /// What clients of this name may write, in bytes a second, of each broker.
+    pub(crate) fn limit(&self, client_id: &str, bytes_per_second: u32) {
+        let node = self.brokers.first().expect("a broker");
+        let mut command = node.java(Pace::Frugal);
+        command.args(["kafka.admin.ConfigCommand", "--bootstrap-server", &self.bootstrap()]);
+        command.args(["--alter", "--entity-type", "clients", "--entity-name", client_id]);
+        command.args(["--add-config", &format!("producer_byte_rate={bytes_per_second}")]);
+        assert!(spawn(command).wait().expect("a child ends").success(), "a quota can be set");
+    }
+
     fn addresses(&self, of: impl Fn(&Node) -> &Port) -> String {
         self.brokers.iter().map(|node| of(node).address()).collect::<Vec<_>>().join(",")
     }

@@ -10,7 +10,7 @@ pub(super) struct Key {
     pub(super) change: &'static str,
 }
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     native: &'static str,
     what: &'static str,
@@ -18,187 +18,6 @@ const fn key(
 ) -> Key {
     Key { name, native, what, change }
 }
-
-/// The producer's, without the `kafka.` before them.
-pub(super) const KAFKA: &[Key] = &[
-    key(
-        "bootstrap.servers",
-        "bootstrap.servers",
-        "Where to begin: `host:port`, a list or one text with commas. The others are learnt from them.",
-        "Always given. Name two or three: a daemon that starts while the only one is down finds nobody.",
-    ),
-    key(
-        "client.id",
-        "client.id",
-        "How brokers' logs, metrics and quotas name this client. `{host}` is this machine's name.",
-        "Several daemons are to share a quota.",
-    ),
-    key(
-        "client.dns.lookup",
-        "client.dns.lookup",
-        "`use_all_dns_ips` tries each address of a name; `resolve_canonical_bootstrap_servers_only` asks for the names behind them first.",
-        "Bootstrap goes through an alias, and Kerberos needs the true names.",
-    ),
-    key(
-        "acks",
-        "request.required.acks",
-        "`all`: every replica in sync has a record before it counts. `1`: its leader. `0`: nobody says; it counts as unconfirmed, never as delivered.",
-        "Losing some lines with a broker is fine, and the last milliseconds matter. See `acks.md`.",
-    ),
-    key(
-        "enable.idempotence",
-        "enable.idempotence",
-        "A retry neither repeats nor reorders. `~`: on with `acks: all`, off otherwise, with a warning.",
-        "Brokers do not allow it (before 2.8 it needs a right of its own).",
-    ),
-    key(
-        "max.in.flight.requests.per.connection",
-        "max.in.flight.requests.per.connection",
-        "Requests on their way to one broker; with idempotence at most 5.",
-        "1 for order without idempotence, at the price of throughput.",
-    ),
-    key(
-        "compression.type",
-        "compression.codec",
-        "`none`, `gzip`, `snappy`, `lz4` or `zstd`, of whole batches.",
-        "`lz4` where the host's CPU is scarce; the network and the brokers' disks pay for it.",
-    ),
-    key(
-        "compression.level",
-        "compression.level",
-        "gzip 0 to 9, lz4 and zstd 0 to 12; -1 is the codec's own.",
-        "Disk at the brokers is dearer than CPU here.",
-    ),
-    key(
-        "linger.ms",
-        "queue.buffering.max.ms",
-        "How long a batch waits for company.",
-        "`5` for low latency, at up to twice the CPU on a quiet host.",
-    ),
-    key(
-        "batch.size",
-        "batch.size",
-        "The most bytes in a batch, before compression. Ends at `max.request.size`.",
-        "A topic's `max.message.bytes` is smaller, or a quota is low.",
-    ),
-    key(
-        "buffer.memory",
-        "none; it counts messages and kilobytes without what it adds itself",
-        "The byte budget of everything between file and acknowledgement, librdkafka's overhead included. Used up, reading waits.",
-        "Long round trips: it should hold what is written in a few of them.",
-    ),
-    key(
-        "max.request.size",
-        "message.max.bytes",
-        "The largest record and request. Larger lines are cut (`max_line`).",
-        "Together with the topics' `max.message.bytes`, which it may not exceed.",
-    ),
-    key(
-        "max.block.ms",
-        "none; it never waits",
-        "How long `tailspool send` waits for room. The daemon's readers wait for ever.",
-        "A script would rather fail soon.",
-    ),
-    key(
-        "delivery.timeout.ms",
-        "none; `message.timeout.ms` is kept at 0, because what it gives up may arrive late and out of order",
-        "What is not acknowledged for this long takes the way through the spool. More than `linger.ms` and `request.timeout.ms` together.",
-        "Lines are to be safe on disk sooner, say because their files rotate within minutes.",
-    ),
-    key(
-        "request.timeout.ms",
-        "request.timeout.ms, socket.timeout.ms",
-        "How long a broker may take to answer.",
-        "Slow replicas or long ways.",
-    ),
-    key(
-        "retries",
-        "message.send.max.retries",
-        "How often librdkafka sends a batch again. Then it comes back, and is sent again all the same.",
-        "Never, in effect.",
-    ),
-    key(
-        "retry.backoff.ms",
-        "retry.backoff.ms",
-        "The first pause before a retry; it doubles each time.",
-        "Brokers are to be spared while they recover.",
-    ),
-    key(
-        "retry.backoff.max.ms",
-        "retry.backoff.max.ms",
-        "The longest pause before a retry.",
-        "As above.",
-    ),
-    key(
-        "send.buffer.bytes",
-        "socket.send.buffer.bytes",
-        "The socket's buffer; -1 or 0 leaves it to the operating system, which tunes it.",
-        "Fast and distant brokers: -1.",
-    ),
-    key(
-        "receive.buffer.bytes",
-        "socket.receive.buffer.bytes",
-        "The same for answers.",
-        "As above.",
-    ),
-    key(
-        "allow.auto.create.topics",
-        "allow.auto.create.topics",
-        "Whether a missing topic may be created by writing to it, where brokers are set up to.",
-        "Development. Such a topic has the brokers' defaults for partitions and replicas.",
-    ),
-    key(
-        "security.protocol",
-        "security.protocol",
-        "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`: what the listener speaks.",
-        "Whenever the listener asks for it.",
-    ),
-    key(
-        "sasl.mechanism",
-        "sasl.mechanisms",
-        "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.",
-        "As the listener has it; SCRAM keeps the password to itself.",
-    ),
-    key("sasl.username", "sasl.username", "The name for it.", "Given with SASL."),
-    key(
-        "sasl.password",
-        "sasl.password",
-        "The password for it; never shown.",
-        "Better a file, below.",
-    ),
-    key(
-        "sasl.password_file",
-        "none",
-        "A file that holds it, read at start and reload. A bare name is looked up in systemd's `$CREDENTIALS_DIRECTORY`.",
-        "Given with SASL.",
-    ),
-    key(
-        "ssl.ca.location",
-        "ssl.ca.location",
-        "PEM file of the authorities that vouch for brokers. Without: those that this machine trusts.",
-        "Brokers have certificates of an authority of your own.",
-    ),
-    key(
-        "ssl.certificate.location",
-        "ssl.certificate.location",
-        "PEM file of our certificate and those between it and its authority. Read at start and reload.",
-        "The listener asks clients for one (mTLS).",
-    ),
-    key("ssl.key.location", "ssl.key.location", "PEM file of its key.", "With it."),
-    key(
-        "ssl.key.password",
-        "ssl.key.password",
-        "Unlocks the key; never shown.",
-        "The key is locked.",
-    ),
-    key("ssl.key.password_file", "none", "A file that holds it.", "The same."),
-    key(
-        "ssl.endpoint.identification.algorithm",
-        "ssl.endpoint.identification.algorithm",
-        "`https`: the certificate must name the broker. `none`: any that is trusted will do.",
-        "Never in production.",
-    ),
-];
 
 /// All others.
 pub(super) const OWN: &[Key] = &[
@@ -231,6 +50,12 @@ pub(super) const OWN: &[Key] = &[
         "",
         "More inputs, from other files: see `inputs.md`.",
         "Configuration management writes a file for each application.",
+    ),
+    key(
+        "outputs",
+        "",
+        "Further clusters or profiles, by name, with the keys of `kafka`: see Several clusters in `kafka.md`.",
+        "Some lines go elsewhere, or matter more or less than others.",
     ),
     key(
         "inputs.id",
@@ -385,6 +210,12 @@ pub(super) const OWN: &[Key] = &[
         "",
         "Where lines go; a template of host, input, `fields` and what the path says.",
         "Always given.",
+    ),
+    key(
+        "inputs.output",
+        "",
+        "Which of `outputs`; `kafka` is the one that is always there.",
+        "There are several.",
     ),
     key(
         "inputs.topic_fallback",

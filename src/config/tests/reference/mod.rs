@@ -1,6 +1,7 @@
 //! `docs/configuration.md` is made here, of what is said of each key and of the defaults in
 //! `config/tailspool.yaml`; `make reference` writes it.
 
+mod kafka;
 mod keys;
 
 use std::collections::BTreeSet;
@@ -12,7 +13,8 @@ use super::samples::{FULL, known};
 use crate::config::raw::{Node, NodeId, Value, finish};
 use crate::config::report::Report;
 use crate::config::yaml::Document;
-use keys::{KAFKA, Key, OWN};
+use kafka::KAFKA;
+use keys::{Key, OWN};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
 /// What has no default.
