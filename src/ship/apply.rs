@@ -184,7 +184,10 @@ impl Ship {
         let target = way.target(partition);
         let is_down = self.shares.is_down(&target);
         let is_tried = way.rule.is_any() && self.shares.is_fit(&target);
-        if is_direct && !is_unconfirmed && is_down && !is_tried {
+        // What goes to a cluster that is away stays in memory until it is back. One partition after
+        // the other, it would take all of it, and other clusters would get nothing.
+        let is_away = self.outlets.get(way.outlet).is_away() && self.shares.is_any_down(way.outlet);
+        if is_direct && !is_unconfirmed && (is_away || is_down && !is_tried) {
             self.go_around(at, partition, "others wait there");
         }
         let Some(way) = self.ways.get_mut(at) else { return };

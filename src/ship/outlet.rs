@@ -105,6 +105,11 @@ impl Outlet {
         }
     }
 
+    /// Nobody answers, or lets us in, as far as we know.
+    pub(super) fn is_away(&self) -> bool {
+        !self.is_reachable
+    }
+
     /// A broker has acknowledged something.
     pub(super) fn is_heard(&mut self) {
         if !self.is_reachable {

@@ -85,6 +85,11 @@ impl Shares {
         self.shares.get(target).is_some_and(|share| share.is_down)
     }
 
+    /// Of any partition that an outlet leads to.
+    pub(super) fn is_any_down(&self, outlet: usize) -> bool {
+        self.shares.iter().any(|((to, ..), share)| *to == outlet && share.is_down)
+    }
+
     /// Whether to wait for what others have handed over before giving back more.
     pub(super) fn is_waited_for(&self, target: &Target) -> bool {
         self.shares.get(target).is_some_and(|share| share.is_down && share.in_flight > 0)

@@ -160,12 +160,14 @@ fn a_state_directory_in_use_exits_73_and_says_so() {
     first.stop().assert_code(0);
 }
 
+const VERSION: &str = "\"version\":1,";
+
 /// Makes the checkpoints of a folder newer than any we know; what each file then holds.
 fn make_newer(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut changed = Vec::new();
     for entry in fs::read_dir(folder).expect("the checkpoints' folder").flatten() {
         let text = fs::read_to_string(entry.path()).expect("checkpoints are text");
-        if text.contains("\"version\":1}") {
+        if text.contains(VERSION) {
             let newer: String = text.split_inclusive('\n').map(of_version_999).collect();
             fs::write(entry.path(), &newer).expect("it is ours");
             changed.push((entry.path(), newer.into_bytes()));
@@ -177,7 +179,7 @@ fn make_newer(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 /// A line is a checksum, a blank and JSON (`docs/design.md`).
 fn of_version_999(line: &str) -> String {
     let (_, json) = line.split_once(' ').expect("a checksum comes first");
-    let newer = json.replace("\"version\":1}", "\"version\":999}");
+    let newer = json.replace(VERSION, "\"version\":999,");
     format!("{:08x} {newer}", crc32fast::hash(newer.trim_end().as_bytes()))
 }
 
