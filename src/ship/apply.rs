@@ -270,6 +270,10 @@ impl Ship {
             Landed::Fresh(proof) => self.settle(proof),
             Landed::Spooled(proof) => {
                 self.crew.counters.replayed.add(u64::from(run.count));
+                let entry = proof.get().entry;
+                if let Some(way) = self.ways.get_mut(at).filter(|way| way.rule.is_any()) {
+                    way.spooled.replay.settle(entry);
+                }
                 if let Some(spool) = &mut self.spool {
                     spool.remove(proof);
                 }

@@ -9,6 +9,9 @@ use crate::produce::Cause;
 use crate::record::{Block, RecordId, Slot};
 use crate::settings::LongLine;
 
+/// What a letter takes of memory beside its value, about.
+const LETTER_COST: usize = 512;
+
 impl Ship {
     /// Whether it holds a line of which the operator wants no part sent.
     pub(super) fn buries(&self, block: &Block, at: usize) -> bool {
@@ -55,7 +58,12 @@ impl Ship {
             Err(
                 dead_letter::Refused::Busy(letter, duty)
                 | dead_letter::Refused::Stopped(letter, duty),
-            ) => self.letters.push_back((letter, duty)),
+            ) => {
+                // Its block may be gone from memory by then; while it waits, readers pay for it.
+                let bytes = letter.value.len() + LETTER_COST;
+                self.letters_bytes += bytes;
+                self.letters.push_back((letter, duty, self.budget.take_now(bytes)));
+            }
         }
     }
 
@@ -63,7 +71,11 @@ impl Ship {
         match proof.into_parts() {
             Ok(proof) => self.settle(proof),
             Err(proof) => {
-                let at = self.by_lane.get(&proof.get().entry.lane()).copied();
+                let entry = proof.get().entry;
+                let at = self.by_lane.get(&entry.lane()).copied();
+                if let Some(way) = at.and_then(|at| self.ways.get_mut(at)) {
+                    way.spooled.replay.settle(entry);
+                }
                 if let Some(spool) = &mut self.spool {
                     spool.bury(proof);
                 }
@@ -75,7 +87,9 @@ impl Ship {
     }
 
     pub(super) fn hand_in_letters(&mut self) {
-        for (letter, duty) in std::mem::take(&mut self.letters) {
+        self.letters_bytes = 0;
+        for (letter, duty, permit) in std::mem::take(&mut self.letters) {
+            drop(permit);
             self.hand_in(letter, duty);
         }
     }

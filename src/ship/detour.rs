@@ -121,6 +121,9 @@ impl Ship {
     /// that has its turn in any case; where order is given up, replay may have passed it.
     pub(super) fn go_back(&mut self, at: usize) {
         let Some(way) = self.ways.get_mut(at).filter(|way| way.rule.is_any()) else { return };
+        if way.is_unconfirmed() {
+            return;
+        }
         if way.lane.is_direct() {
             self.detour(at);
         } else {

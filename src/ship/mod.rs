@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Permit};
 use crate::checkpoint::{self, Change};
 use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
@@ -157,7 +157,8 @@ pub struct Ship {
     /// Letters whose writing has not been confirmed.
     burying: usize,
     /// Letters that the writer has no room for yet.
-    letters: VecDeque<(Letter, Duty)>,
+    letters: VecDeque<(Letter, Duty, Permit)>,
+    letters_bytes: usize,
     spool: Option<Spool>,
     when_full: WhenFull,
     stall_after: Duration,
@@ -221,6 +222,7 @@ impl Ship {
             read_all: false,
             burying: 0,
             letters: VecDeque::new(),
+            letters_bytes: 0,
             spool,
             when_full: settings.spool.when_full,
             stall_after: settings.spool.stall_after,

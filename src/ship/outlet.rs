@@ -17,6 +17,10 @@ use crate::produce::{Cause, CreateError, Producer, Report, Trouble};
 use crate::settings::{self, Output, Settings};
 use crate::spool;
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a state of its own, set and left by its own events"
+)]
 pub(super) struct Outlet {
     pub(super) output: Output,
     pub(super) kafka: settings::Kafka,
@@ -30,12 +34,16 @@ pub(super) struct Outlet {
     pub(super) replaying: usize,
     /// The producer takes nothing any more and is replaced once it has given everything back.
     pub(super) is_fatal: bool,
+    /// It was said that no new one can be started.
+    cannot_rebuild: bool,
     is_reachable: bool,
     /// Why a broker does not let us in, as said last.
     refusal: Option<String>,
     throttles: Throttles,
     /// By topic, where any partition will do.
     pub(super) spreads: HashMap<Arc<str>, Spread>,
+    /// Memory held by what counts as sent.
+    pub(super) unconfirmed_bytes: usize,
     /// What was handed over just now is not to wait for more.
     pub(super) hurries: bool,
 }
@@ -54,10 +62,12 @@ impl Outlet {
             replay_budget: Budget::new(replay_bytes_max, || {}),
             replaying: 0,
             is_fatal: false,
+            cannot_rebuild: false,
             is_reachable: true,
             refusal: None,
             throttles: Throttles::default(),
             spreads: HashMap::new(),
+            unconfirmed_bytes: 0,
             hurries: false,
         })
     }
@@ -134,11 +144,14 @@ impl Outlet {
         match Producer::new(&self.kafka) {
             Ok(producer) => {
                 self.producer = Some(producer);
-                self.is_fatal = false;
+                (self.is_fatal, self.cannot_rebuild) = (false, false);
                 Some(())
             }
             Err(error) => {
-                tracing::error!(%error, "cannot start a new producer; trying again");
+                let output = &self.output;
+                if !std::mem::replace(&mut self.cannot_rebuild, true) {
+                    tracing::error!(%output, %error, "cannot start a new producer; trying again");
+                }
                 None
             }
         }

@@ -1,6 +1,6 @@
 //! The way back from the spool: what is given back when, and when a lane is direct again.
 
-use super::Ship;
+use super::{REPLAY_SHARE, Ship};
 use crate::clock;
 use crate::lane::Piece;
 use crate::record::{Anchor, Block, Generation, Mark, Offset, Tally};
@@ -15,6 +15,10 @@ impl Ship {
     /// Asks for the next of a way's backlog, if it may be given back now.
     pub(super) fn replay(&mut self, at: usize) {
         if self.is_stopping || self.is_fatal(at) || self.partitions(at).is_none() {
+            return;
+        }
+        // What is refused of it would only wait in memory for the dead letters to be written.
+        if self.letters_bytes >= self.budget.limit() / REPLAY_SHARE {
             return;
         }
         let now = clock::now();
@@ -56,8 +60,11 @@ impl Ship {
         self.asked -= 1;
         let Some(at) = self.way_of(loaded.id.lane()) else { return };
         let Some(way) = self.ways.get_mut(at) else { return };
-        // If it took the detour again meanwhile, the oldest entry is asked for instead.
-        if way.spooled.replay.answered().is_none() || !way.lane.may_replay() {
+        // If it took the detour again meanwhile, the oldest entry is asked for instead; and if
+        // something of it has settled since it was read, it is asked for again.
+        let settled = std::mem::take(&mut way.spooled.replay.settled);
+        let answered = way.spooled.replay.answered();
+        if answered.is_none() || !way.lane.may_replay() || settled.contains(&loaded.id) {
             return self.replay(at);
         }
         if way.rule.is_any() && self.flight.has(loaded.id) {

@@ -119,6 +119,13 @@ impl Replay {
         self.is_missed |= self.cursor.is_some_and(|cursor| entry < cursor);
     }
 
+    /// Something of an entry has settled.
+    pub(super) fn settle(&mut self, entry: EntryId) {
+        if self.asked.is_some() && self.settled.last() != Some(&entry) {
+            self.settled.push(entry);
+        }
+    }
+
     /// The answer has come; what was asked for it, unless it is of no interest any more.
     pub(super) fn answered(&mut self) -> Option<u64> {
         let asked = self.asked.take();
@@ -141,6 +148,9 @@ pub(super) struct Replay {
     pub(super) is_missed: bool,
     /// Memory held by entries that were given back.
     pub(super) bytes: usize,
+    /// Entries of which something settled while the answer is awaited: what it brings may still
+    /// have that.
+    pub(super) settled: Vec<EntryId>,
 }
 
 impl Way {

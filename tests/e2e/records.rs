@@ -271,3 +271,25 @@ fn a_line_too_long_goes_to_the_dead_letters_if_that_is_wanted() {
     assert_eq!(letter["truncated_from"], 5000);
     assert_eq!(letter["value"].as_str().map(str::len), Some(1000));
 }
+
+/// The dead letters are full: what would go there waits in its file, not in memory.
+#[test]
+fn full_dead_letters_stop_the_reading() {
+    let (mock, site) = (MockCluster::new(1).expect("a mock cluster"), Site::new());
+    mock.create_topic("logs", 1, 1).expect("a mock topic");
+    append(&site.log("a.log"), ("-".repeat(1_999) + "\n").repeat(30_000).as_bytes());
+    let config = site.config(&mock.bootstrap_servers(), "logs");
+    let config = config.of_input("max_line", "1000").of_input("on_long_line", "dead_letter");
+    let config = config.top("dead_letters", "{max_size: 1MiB}").kafka("buffer.memory", "4MiB");
+    let daemon = site.run(&config);
+    let (mut before, mut looks) = (0, 0);
+    wait_until("the reading to stop", GENEROUS, || {
+        let now = daemon.read_bytes();
+        looks = if now == before && now > 1_000_000 { looks + 1 } else { 0 };
+        before = now;
+        looks == 20
+    });
+    // 1 MiB is written, 8 MiB wait to be, and what the buffer holds waits for those.
+    let letters = daemon.said().iter().filter(|line| line.contains("longer than max_line")).count();
+    assert!(letters < 20_000, "{letters} letters in memory");
+}

@@ -61,6 +61,7 @@ pub(super) fn check(
     let excluded = s.list("exclude_paths", parse::glob).unwrap_or_default();
     let max_line_bytes = max_line(&s, kafka, labels.as_ref());
     let lines = lines::check(&s, max_line_bytes);
+    let partition = partition(&s, labels.as_ref());
     let input = Input {
         id: id.clone().unwrap_or_default(),
         paths: paths.clone().unwrap_or_default(),
@@ -86,8 +87,8 @@ pub(super) fn check(
         follow_symlinks: follow_symlinks(&s),
         output,
         labels: labels.clone().unwrap_or_default(),
-        partition: partition(&s, labels.as_ref()),
-        confirm: confirm(&s, kafka),
+        partition,
+        confirm: confirm(&s, kafka, partition),
     };
     s.close(|key| planned(PLANNED, key));
     (id.is_some() && paths.is_some() && labels.is_some()).then_some(input)
@@ -228,14 +229,21 @@ fn partition(s: &Section<'_>, labels: Option<&Labels>) -> Partition {
 }
 
 /// What waits for an acknowledgement needs one to come.
-fn confirm(s: &Section<'_>, kafka: &Checked) -> Confirm {
+fn confirm(s: &Section<'_>, kafka: &Checked, partition: Partition) -> Confirm {
     let confirm = s.read("confirm", Confirm::Async, parse::choice(CONFIRMS));
+    if confirm.value == Confirm::Sync && partition.is_any() {
+        let message = "`confirm: sync` sends one block of a file after the other: not with a \
+                       `partition` that gives up their order";
+        s.error(s.place_of("confirm"), "confirm", message.into(), None);
+    }
     if confirm.value == Confirm::Sync && kafka.settings.acks == Acks::None {
         let message = "`confirm: sync` waits for what `acks: 0` never gives";
         s.error(s.place_of("confirm"), "confirm", message.into(), None);
     }
-    if confirm.value == Confirm::None && s.has("delete_after") {
-        let message = "`delete_after` needs to know what is acknowledged: not with `confirm: none`";
+    let is_told = confirm.value != Confirm::None && kafka.settings.acks != Acks::None;
+    if !is_told && s.has("delete_after") {
+        let message = "`delete_after` needs to know what is acknowledged: neither with `confirm: \
+                       none` nor with `acks: 0`";
         s.error(s.place_of("delete_after"), "delete_after", message.into(), None);
     }
     confirm.value

@@ -162,6 +162,14 @@ impl Daemon {
         self.status("VmRSS:") * 1024
     }
 
+    /// What it has read of files and all else.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        let counts = fs::read_to_string(format!("/proc/{}/io", self.child.id()));
+        let counts = counts.expect("it runs");
+        let read = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+        read.and_then(|read| read.parse().ok()).expect("what was read is counted")
+    }
+
     /// Whether it has this file open.
     pub(crate) fn holds(&self, path: &Path) -> bool {
         let Ok(sought) = fs::metadata(path) else { return false };

@@ -93,7 +93,11 @@ const IN_INPUTS: &[(&str, &str)] = &[
     ("    confirm: asyn", "6:14 error: `confirm`: `asyn` is none of async, sync, none => async"),
     (
         "    confirm: none\n    delete_after: 1h",
-        "7:19 error: `delete_after` needs to know what is acknowledged: not with `confirm: none`",
+        "7:19 error: `delete_after` needs to know what is acknowledged: neither with `confirm: none` nor with `acks: 0`",
+    ),
+    (
+        "    confirm: sync\n    partition: sticky",
+        "6:14 error: `confirm: sync` sends one block of a file after the other: not with a `partition` that gives up their order",
     ),
     (
         "    format: txt",
