@@ -12,6 +12,7 @@ use super::verdict::{Verdict, Written};
 use super::wait::{GENEROUS, poll, wait_for, wait_until};
 
 const ASK: Duration = Duration::from_secs(3);
+const PULLED_AT_ONCE: usize = 10_000;
 const TAKE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Reader {
@@ -47,9 +48,11 @@ impl Reader {
         Self { consumer, topic: topic.to_owned(), next }
     }
 
-    /// Hands over what has come in; an error of the connection is the client's to mend.
+    /// Hands over what has come in, but not for ever while more comes; an error of the connection is
+    /// the client's to mend.
     fn pull(&mut self, mut take: impl FnMut(&BorrowedMessage<'_>)) {
-        while let Some(polled) = self.consumer.poll(TAKE) {
+        for _ in 0..PULLED_AT_ONCE {
+            let Some(polled) = self.consumer.poll(TAKE) else { return };
             if let Ok(message) = polled {
                 self.next.insert(message.partition(), message.offset() + 1);
                 take(&message);
