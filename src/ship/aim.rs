@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::Ship;
 use super::share::Target;
-use super::way::Way;
 use crate::partition::{self, Spread};
 use crate::record::{Block, Slot};
-use crate::settings::{Confirm, Partition};
+use crate::settings::Partition;
 
 impl Ship {
     /// Out of how many partitions a way may choose now. Order holds only if everything that was
@@ -101,12 +100,7 @@ impl Ship {
         // Where nobody gets through, what is read goes around; but what counts as sent waits.
         let goes_around = self.shares.is_down(&target) && !way.is_unconfirmed();
         let is_full = self.shares.hold(target, bytes) && !goes_around;
-        let is_over = way.confirm == Confirm::None && {
-            let held = &mut self.outlets.get_mut(way.outlet).unconfirmed_bytes;
-            *held += bytes;
-            *held >= self.shares.bytes_max()
-        };
-        if way.lane.is_direct() && (is_over || is_full && !self.has_elsewhere(at)) {
+        if is_full && way.lane.is_direct() && !self.has_elsewhere(at) {
             self.close_gate(at);
         }
     }
@@ -114,29 +108,10 @@ impl Ship {
     pub(super) fn free(&mut self, at: usize, partition: Option<i32>, bytes: usize) {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.bytes -= bytes;
-        let (target, outlet, confirm) = (way.target(partition), way.outlet, way.confirm);
+        let target = way.target(partition);
         if self.shares.free(&target, bytes) {
             for at in self.leading_to(&target) {
                 self.open_gate(at);
-            }
-        }
-        if confirm == Confirm::None {
-            self.free_unconfirmed(outlet, bytes);
-        }
-    }
-
-    /// What counts as sent never goes around. So that a cluster that is away does not keep all
-    /// memory from the others, all of an outlet has no more of it than one partition may have.
-    fn free_unconfirmed(&mut self, outlet: usize, bytes: usize) {
-        let held = &mut self.outlets.get_mut(outlet).unconfirmed_bytes;
-        let was_over = *held >= self.shares.bytes_max();
-        *held -= bytes;
-        if was_over && *held < self.shares.bytes_max() {
-            for at in self.ways.numbers() {
-                let waits = |way: &&Way| way.outlet == outlet && way.confirm == Confirm::None;
-                if self.ways.get(at).as_ref().is_some_and(waits) {
-                    self.open_gate(at);
-                }
             }
         }
     }

@@ -42,8 +42,6 @@ pub(super) struct Outlet {
     throttles: Throttles,
     /// By topic, where any partition will do.
     pub(super) spreads: HashMap<Arc<str>, Spread>,
-    /// Memory held by what counts as sent.
-    pub(super) unconfirmed_bytes: usize,
     /// What was handed over just now is not to wait for more.
     pub(super) hurries: bool,
 }
@@ -67,7 +65,6 @@ impl Outlet {
             refusal: None,
             throttles: Throttles::default(),
             spreads: HashMap::new(),
-            unconfirmed_bytes: 0,
             hurries: false,
         })
     }

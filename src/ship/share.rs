@@ -33,10 +33,6 @@ impl Shares {
         Self { shares: HashMap::new(), alone: HashMap::new(), bytes_max }
     }
 
-    pub(super) fn bytes_max(&self) -> usize {
-        self.bytes_max
-    }
-
     /// Counts memory in; true if the share is used up.
     pub(super) fn hold(&mut self, target: Target, bytes: usize) -> bool {
         let share = self.shares.entry(target).or_default();

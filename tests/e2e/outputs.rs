@@ -138,28 +138,6 @@ fn a_cluster_that_is_away_keeps_nothing_from_the_other_over_restarts() {
     daemon.stop().assert_code(0);
 }
 
-/// It never goes to the spool: it waits in memory.
-#[test]
-fn what_counts_as_sent_to_a_cluster_that_is_away_leaves_memory_to_the_other() {
-    let (kafka, other) = (Kafka::single(), Kafka::lone());
-    let mut scene = Scene::set(kafka, &other);
-    let yaml = scene.config().of_input("confirm", "none").to_yaml();
-    scene.site.write_config(&yaml.replace("8MiB", "24MiB"));
-    let mut daemon = scene.site.run_again();
-    scene.write_audits(100);
-    scene.arrived_there();
-
-    other.kill_all();
-    scene.write_audits(3 * AT_ONCE);
-    daemon.hears("that the other is away", |line| line.contains("kafka is not reachable"));
-    scene.write("app.log", 1_000);
-    scene.arrived_here();
-
-    other.heal();
-    scene.arrived_there();
-    daemon.stop().assert_code(0);
-}
-
 /// Not to the cluster that is there: that would be another's lines in another's topic.
 #[test]
 fn what_waits_for_an_output_that_is_gone_waits_until_it_is_back() {
