@@ -5,13 +5,12 @@ usage: benches/records.py [LINES [ROUNDS]]        (1,000,000 lines of 200 bytes,
 Needs target/release/tailspool, the jars that `make test` fetches (target/kafka/lib) and java."""
 import os, resource, shutil, statistics, subprocess, sys, tempfile, time
 
+from broker import QUIET, TAILSPOOL, start_kafka
+
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TAILSPOOL, JARS = f"{ROOT}/target/release/tailspool", f"{ROOT}/target/kafka/lib/*"
 DIR = tempfile.mkdtemp(prefix="tailspool-records-bench-")
 PORT = 29594
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 # What is shipped, and the keys of its input.
 VARIANTS = {
     "nothing": ("app.log", ""),
@@ -31,25 +30,6 @@ def write_logs():
             app.write("app " + "x" * 37 + " " + line)
             # The same length in the file; what is shipped is shorter.
             pod.write("2026-11-21T09:00:00.%09dZ stdout F app " % (i % 1000000000) + line)
-
-
-def start_kafka():
-    data = f"{DIR}/kafka"
-    os.mkdir(data)
-    with open(f"{data}/server.properties", "w") as out:
-        out.write(f"""process.roles=broker,controller
-node.id=0
-controller.quorum.voters=0@127.0.0.1:{PORT + 1}
-listeners=PLAINTEXT://127.0.0.1:{PORT},CONTROLLER://127.0.0.1:{PORT + 1}
-controller.listener.names=CONTROLLER
-log.dirs={data}/data
-num.partitions=1
-offsets.topic.replication.factor=1
-log.retention.bytes=200000000
-""")
-    java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", JARS]
-    subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", f"{data}/server.properties"], check=True, **QUIET)
-    return subprocess.Popen([*java, "kafka.Kafka", f"{data}/server.properties"], **QUIET)
 
 
 def ship(log, keys):
@@ -74,7 +54,7 @@ inputs:
 
 def main():
     write_logs()
-    kafka = start_kafka()
+    kafka = start_kafka(f"{DIR}/kafka", PORT, "log.retention.bytes=200000000")
     try:
         ship(*VARIANTS["nothing"])
         laps = {name: [] for name in VARIANTS}

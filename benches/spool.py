@@ -6,9 +6,9 @@ Needs target/release/tailspool, the jars that `make test` fetches (target/kafka/
 Prints seconds, CPU seconds of the daemon, bytes on disk and peak memory of each part."""
 import os, random, shutil, signal, subprocess, sys, tempfile, time
 
+from broker import TAILSPOOL, start_kafka
+
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TAILSPOOL, JARS = f"{ROOT}/target/release/tailspool", f"{ROOT}/target/kafka/lib/*"
 DIR = tempfile.mkdtemp(prefix="tailspool-spool-bench-")
 PORT = 29592
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -59,25 +59,6 @@ def wait(condition, seconds):
         time.sleep(0.2)
 
 
-def start_kafka():
-    data = f"{DIR}/kafka"
-    os.mkdir(data)
-    with open(f"{data}/server.properties", "w") as out:
-        out.write(f"""process.roles=broker,controller
-node.id=0
-controller.quorum.voters=0@127.0.0.1:{PORT + 1}
-listeners=PLAINTEXT://127.0.0.1:{PORT},CONTROLLER://127.0.0.1:{PORT + 1}
-controller.listener.names=CONTROLLER
-log.dirs={data}/data
-num.partitions=1
-offsets.topic.replication.factor=1
-""")
-    java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", JARS]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", f"{data}/server.properties"], check=True, **quiet)
-    return subprocess.Popen([*java, "kafka.Kafka", f"{data}/server.properties"], **quiet)
-
-
 def delivered():
     ask = ["kcat", "-Q", "-b", f"127.0.0.1:{PORT}", "-t", "spooled:0:-1"]
     out = subprocess.run(ask, capture_output=True, text=True).stdout
@@ -109,7 +90,7 @@ inputs:
     daemon, began = start_daemon(), time.time()
     wait(lambda: "running" in open(f"{DIR}/daemon.log").read(), 120)
     print(f"open   {time.time() - began:6.1f} s  after kill -9")
-    kafka = start_kafka()
+    kafka = start_kafka(f"{DIR}/kafka", PORT)
     try:
         wait(lambda: delivered() > 0, 120)
         began, cpu_before = time.time(), cpu(daemon)

@@ -13,7 +13,7 @@ use crate::config;
 use crate::daemon::{self, Mode};
 use crate::heap;
 use crate::metrics::Counters;
-use crate::produce::try_settings;
+use crate::produce::refusals;
 use crate::settings::Settings;
 
 /// When freed memory is given back: when what a start took is not needed any more, and then now
@@ -137,10 +137,8 @@ impl Signals {
 /// The new settings, if they can work: also those that only the Kafka client can judge.
 fn changed(config: &Path) -> Result<Box<Settings>, String> {
     let settings = config::load(config).map_err(|error| error.to_string())?.settings;
-    for (output, kafka) in settings.all_outputs() {
-        try_settings(kafka).map_err(|error| format!("output {output}: cannot {error}"))?;
-    }
-    Ok(Box::new(settings))
+    let refusal = refusals(&settings).next();
+    refusal.map_or(Ok(Box::new(settings)), Err)
 }
 
 fn exit(arrival: crate::ship::Arrival, mode: Mode) -> Exit {

@@ -45,8 +45,16 @@ pub struct Handed {
     pub stopped: Option<Cause>,
 }
 
+/// What librdkafka does not take of the outputs' settings.
+pub fn refusals(settings: &settings::Settings) -> impl Iterator<Item = String> {
+    settings.all_outputs().filter_map(|(output, kafka)| {
+        let error = try_settings(kafka).err()?;
+        Some(format!("output {output}: cannot {error}"))
+    })
+}
+
 /// Whether librdkafka takes these settings; a client is made, and connects to nobody.
-pub fn try_settings(kafka: &settings::Kafka) -> Result<(), CreateError> {
+pub(super) fn try_settings(kafka: &settings::Kafka) -> Result<(), CreateError> {
     let mut config = properties::of(kafka);
     config.remove("bootstrap.servers");
     let client: BaseProducer<_> = config.create_with_context(Context::new())?;

@@ -21,7 +21,7 @@ mod throttled;
 mod trouble;
 
 pub use cause::{Cause, Verdict};
-pub use client::{CreateError, Handed, Producer, Scout, try_settings};
+pub use client::{CreateError, Handed, Producer, Scout, refusals};
 pub use embedded::{Embedded, EmbeddedError};
 pub use proof::{Delivered, Unconfirmed};
 pub use questions::Unanswered;

@@ -171,7 +171,7 @@ mod tests {
             let pairs = [("security.protocol", "SSL"), (name, value)];
             let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
             let kafka = Kafka { security: Properties(pairs.map(own).into()), ..Kafka::example() };
-            crate::produce::try_settings(&kafka)
+            crate::produce::client::try_settings(&kafka)
         };
         assert!(with("ssl.cipher.suites", "ECDHE-RSA-AES256-GCM-SHA384").is_ok());
         assert!(with("ssl.cipher.suites", "TLS_OF_JAVA").is_err());

@@ -21,9 +21,6 @@ pub(super) const HEADER_LEN_MAX: usize = FIXED_LEN + 4 * 65_535 + TAIL_LEN;
 /// A dead block's tombstone is its header's checksum changed by this: no flipped bit can make it.
 const TOMBSTONE: u32 = 0x5eed_dead;
 
-/// In an extension, of which each part has a name and a length, a byte each: the output.
-const OUTPUT: u8 = 2;
-
 const START_ANCHORED: u32 = 1;
 const END_ANCHORED: u32 = 1 << 1;
 const COPIED: u32 = 1 << 2;
@@ -32,8 +29,9 @@ const PINNED: u32 = 1 << 4;
 const UNFINISHED: u32 = 1 << 5;
 const COLUMNS: u32 = 1 << 6;
 
-/// In an extension, of which each part has a name and a length, a byte each.
+// The parts of an extension, each behind its name and its length, a byte each.
 const READ_MS: u8 = 1;
+const OUTPUT: u8 = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
@@ -89,8 +87,7 @@ impl Header {
     /// When its records were read, about.
     pub(super) fn read_ms(&self) -> i64 {
         let mut reader = Reader(&self.extension);
-        while let Some([name, len]) = reader.array() {
-            let Some(value) = reader.bytes(usize::from(len)) else { break };
+        while let Some((name, value)) = next_part(&mut reader) {
             if let (READ_MS, Ok(ms)) = (name, value.try_into()) {
                 return i64::from_le_bytes(ms);
             }
@@ -230,15 +227,18 @@ impl Header {
     }
 }
 
+/// The name and the value of an extension's next part.
+fn next_part<'a>(reader: &mut Reader<'a>) -> Option<(u8, &'a [u8])> {
+    let [name, len] = reader.array()?;
+    Some((name, reader.bytes(usize::from(len))?))
+}
+
 /// The output, unless that is `kafka`, and all that is not known.
 fn parse_extension(bytes: &[u8]) -> (Option<&[u8]>, Vec<u8>) {
     let (mut reader, mut output, mut unknown) = (Reader(bytes), None, Vec::new());
     loop {
         let rest = reader.0;
-        let part = reader
-            .array::<2>()
-            .and_then(|[name, len]| Some((name, reader.bytes(usize::from(len))?)));
-        match part {
+        match next_part(&mut reader) {
             Some((OUTPUT, name)) => output = Some(name),
             Some(_) => unknown.extend(rest.iter().take(rest.len() - reader.0.len())),
             None => {
@@ -389,6 +389,29 @@ pub(super) mod tests {
             let magic = MAGIC.len().min(bytes.len());
             bytes[..magic].copy_from_slice(&MAGIC[..magic]);
             prop_assert!(Header::parse(&bytes, AT).is_none());
+        }
+
+        /// A checksum only says that the bytes are what somebody wrote.
+        #[test]
+        fn whatever_is_checksummed_is_read_without_harm(
+            fixed in prop::collection::vec(any::<u8>(), FIXED_LEN),
+            behind in prop::collection::vec(0_u8..128, 300),
+            lens in prop::array::uniform4(0_u16..100),
+        ) {
+            let mut bytes = [fixed, behind].concat();
+            bytes[..4].copy_from_slice(&MAGIC);
+            let len = len32(bytes.len() + TAIL_LEN);
+            bytes[4..8].copy_from_slice(&len.to_le_bytes());
+            bytes[FIXED_LEN - 8..FIXED_LEN].copy_from_slice(&lens.map(u16::to_le_bytes).concat());
+            let crc = header_crc(AT, &bytes);
+            bytes.extend(crc.to_le_bytes());
+            bytes.extend([0; 4]);
+            if let Some(parsed) = Header::parse(&bytes, AT) {
+                let header = parsed.header;
+                header.read_ms();
+                let again = Header::parse(&header.to_bytes(AT), AT).map(|again| again.header);
+                prop_assert_eq!(again, Some(header));
+            }
         }
     }
 }

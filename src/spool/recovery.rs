@@ -20,7 +20,7 @@ use super::reserve::Reserve;
 use super::runs::Runs;
 use super::segment::{self, FILE_HEADER_LEN, FileHeader};
 use super::survey::{State, Survey, Tally, survey};
-use super::walk::{Payload, Step, Walk, read_some};
+use super::walk::{Payload, Step, Walk, header_bytes};
 
 /// What a rebuild may rely on, and what it has to mend.
 pub(super) enum Mode {
@@ -288,15 +288,10 @@ fn open_segment(dir: &Path, number: u64, mode: &Mode) -> io::Result<Segment> {
 /// Writes the tombstone into the header of the block at `at`. One that is damaged needs none, and
 /// its length may point into the block behind it.
 pub(super) fn bury(file: &File, at: At) -> io::Result<()> {
-    let mut header = read_some(file, at.position, 512)?;
-    let Some(len) = Header::len_of(&header) else { return Ok(()) };
-    if len > header.len() {
-        header = read_some(file, at.position, len as u64)?;
-    }
-    header.truncate(len);
+    let Some(header) = header_bytes(file, at.position, u64::MAX)? else { return Ok(()) };
     let is_whole = Header::parse(&header, at).is_some();
     match tombstone(&header).filter(|_| is_whole) {
-        Some(grave) => file.write_all_at(&grave, at.position + len as u64 - 4),
+        Some(grave) => file.write_all_at(&grave, at.position + header.len() as u64 - 4),
         None => Ok(()),
     }
 }

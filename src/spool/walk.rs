@@ -82,12 +82,7 @@ impl<'a> Walk<'a> {
 
     /// The header at `position`, if there is one and its block ends in time.
     fn header_at(&self, position: u64) -> io::Result<Option<Parsed>> {
-        let read = |len: u64| read_some(self.file, position, len.min(self.end - position));
-        let mut bytes = read(HEADER_READ_LEN)?;
-        let Some(len) = Header::len_of(&bytes) else { return Ok(None) };
-        if len > bytes.len() {
-            bytes = read(len as u64)?;
-        }
+        let Some(bytes) = header_bytes(self.file, position, self.end)? else { return Ok(None) };
         let parsed = Header::parse(&bytes, At { segment: self.segment, position });
         Ok(parsed.filter(|p| u64::from(p.block_len()) <= self.end - position))
     }
@@ -121,6 +116,18 @@ pub(super) fn read_block(
     let Some(parsed) = walk.header_at(at.position)? else { return Ok(None) };
     let payload = read_payload(file, at.position, &parsed)?;
     Ok(Some((parsed, payload)))
+}
+
+/// What looks like the header at `position`, of a segment that ends at `end`.
+pub(super) fn header_bytes(file: &File, position: u64, end: u64) -> io::Result<Option<Vec<u8>>> {
+    let read = |len: u64| read_some(file, position, len.min(end - position));
+    let mut bytes = read(HEADER_READ_LEN)?;
+    let Some(len) = Header::len_of(&bytes) else { return Ok(None) };
+    if len > bytes.len() {
+        bytes = read(len as u64)?;
+    }
+    bytes.truncate(len);
+    Ok(Some(bytes))
 }
 
 /// The payload of the block at `position`, if its checksum is right.

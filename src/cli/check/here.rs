@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::checkup::{Findings, Target, Verdict};
-use crate::produce::try_settings;
+use crate::produce::refusals;
 use crate::settings::{Input, Output, Settings};
 use crate::template::{Fallback, Labeller};
 use crate::watch::{Found, Watch};
@@ -32,12 +32,9 @@ pub(super) fn state_dir(path: &Path, findings: &mut Findings) {
 
 /// What only the Kafka client can judge: files of keys, ciphers, passwords that unlock them.
 pub(super) fn clients(settings: &Settings, findings: &mut Findings) {
-    for (output, kafka) in settings.all_outputs() {
-        if let Err(error) = try_settings(kafka) {
-            let what = format!("output {output}: cannot {error}");
-            let advice = "see its `security.protocol`, `ssl.*` and `sasl.*`";
-            findings.advise(Verdict::Wrong, what, advice);
-        }
+    for what in refusals(settings) {
+        let advice = "see its `security.protocol`, `ssl.*` and `sasl.*`";
+        findings.advise(Verdict::Wrong, what, advice);
     }
 }
 
