@@ -12,12 +12,16 @@
 )]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a bench prints is its report")]
 
+#[allow(dead_code, reason = "one number is asked for")]
+#[path = "../support/arguments.rs"]
+mod arguments;
 #[allow(dead_code, reason = "it needs a part of what the tests need")]
 #[path = "../../tests/e2e/support/mod.rs"]
 mod support;
 
 use std::time::{Duration, Instant};
 
+use arguments::number;
 use support::kafka::{Kafka, Pace};
 use support::pulse::Marks;
 use support::reader::Reader;
@@ -148,9 +152,4 @@ impl Pauses {
         let still = pause(since, clock::now());
         Self { longest: longest.max(still), lasts: still > time / 2 }
     }
-}
-
-fn number(option: &str, default: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != option).skip(1);
-    arguments.next().map_or(default, |text| text.parse().expect("a number"))
 }

@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use tailspool::clock;
 
-use crate::runner::start;
+use crate::process::start;
 use crate::support::children::end;
 use crate::support::config::Config;
 use crate::support::kafka::{Kafka, Pace};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tailspool::checkpoint::{Saved, read_only};
 use tailspool::clock;
 
-use crate::runner::{cpu, memory_bytes, start};
+use crate::process::{cpu, memory_bytes, start};
 use crate::support::children::end;
 use crate::support::config::Config;
 use crate::support::kafka::{Kafka, Pace};

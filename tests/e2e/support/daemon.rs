@@ -111,6 +111,10 @@ impl Daemon {
         })
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("a child can be asked").is_none()
     }
@@ -164,7 +168,7 @@ impl Daemon {
 
     /// What it has read of files and all else.
     pub(crate) fn read_bytes(&self) -> u64 {
-        let counts = fs::read_to_string(format!("/proc/{}/io", self.child.id()));
+        let counts = fs::read_to_string(format!("/proc/{}/io", self.id()));
         let counts = counts.expect("it runs");
         let read = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
         read.and_then(|read| read.parse().ok()).expect("what was read is counted")
@@ -173,18 +177,17 @@ impl Daemon {
     /// Whether it has this file open.
     pub(crate) fn holds(&self, path: &Path) -> bool {
         let Ok(sought) = fs::metadata(path) else { return false };
-        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
+        let open = fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs");
         let mut open = open.flatten().filter_map(|entry| fs::metadata(entry.path()).ok());
         open.any(|meta| (meta.dev(), meta.ino()) == (sought.dev(), sought.ino()))
     }
 
     pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+        fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs").count()
     }
 
     fn status(&self, key: &str) -> u64 {
-        let status =
-            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
         let line =
             status.lines().find_map(|line| line.strip_prefix(key)).expect("a live process has it");
         line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
@@ -199,7 +202,7 @@ impl Drop for Daemon {
         if thread::panicking() {
             let said = self.said();
             let recent = &said[said.len().saturating_sub(60)..];
-            eprintln!("tailspool {} said:\n{}", self.child.id(), recent.join("\n"));
+            eprintln!("tailspool {} said:\n{}", self.id(), recent.join("\n"));
         }
     }
 }

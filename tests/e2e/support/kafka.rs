@@ -251,25 +251,30 @@ impl Kafka {
         let replicas = i32::try_from(self.brokers.len()).expect("few brokers");
         let mut topic = NewTopic::new(name, count, TopicReplication::Fixed(replicas));
         topic.config.extend_from_slice(configs);
-        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-            .set("bootstrap.servers", self.bootstrap())
-            .create()
-            .expect("a plain admin client can be made");
-        let created = block_on(admin.create_topics([&topic], &AdminOptions::new()));
+        let created = block_on(self.admin().create_topics([&topic], &AdminOptions::new()));
         for result in created.expect("the brokers answer") {
             result.unwrap_or_else(|(name, error)| panic!("cannot create {name}: {error}"));
         }
         wait_for("leaders of the new topic", GENEROUS, || partitions(self.probe(), name));
     }
 
+    #[allow(dead_code, reason = "the benches make many")]
+    pub(crate) fn delete(&self, name: &str) {
+        let deleted = block_on(self.admin().delete_topics(&[name], &AdminOptions::new()));
+        for result in deleted.expect("the brokers answer") {
+            result.unwrap_or_else(|(name, error)| panic!("cannot delete {name}: {error}"));
+        }
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        let admin = ClientConfig::new().set("bootstrap.servers", self.bootstrap()).create();
+        admin.expect("a plain admin client can be made")
+    }
+
     /// The topic of this name has so many partitions from now on.
     pub(crate) fn add_partitions(&self, name: &str, count: usize) {
-        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-            .set("bootstrap.servers", self.bootstrap())
-            .create()
-            .expect("a plain admin client can be made");
         let more = NewPartitions::new(name, count);
-        let added = block_on(admin.create_partitions([&more], &AdminOptions::new()));
+        let added = block_on(self.admin().create_partitions([&more], &AdminOptions::new()));
         for result in added.expect("the brokers answer") {
             result.unwrap_or_else(|(name, error)| panic!("cannot add to {name}: {error}"));
         }

@@ -46,19 +46,34 @@ pub(crate) fn is_noise(file: &str) -> bool {
     file.starts_with("noise")
 }
 
+/// What a line of a log `wideN-...` has, its end included.
+fn width(file: &str) -> Option<usize> {
+    file.strip_prefix("wide")?.split_once('-')?.0.parse().ok()
+}
+
 fn payload(file: &str, number: u64) -> Cow<'static, str> {
     static TEXTS: OnceLock<Vec<String>> = OnceLock::new();
     let texts = TEXTS.get_or_init(|| {
         let mut dice = Dice::with_seed(7);
         (0..POOL).map(|_| text(&mut dice)).collect()
     });
-    let is_noise = is_noise(file);
+    let (is_noise, width) = (is_noise(file), width(file).map(|width| width - file.len() - 13));
     let file = file.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     if is_noise {
         return Cow::Owned(Dice::with_seed(file ^ (number << 20)).noise(NOISE_BYTES));
     }
     let pick = file.wrapping_add(number.wrapping_mul(7919)) % POOL as u64;
-    Cow::Borrowed(&texts[usize::try_from(pick).expect("below POOL")])
+    let pick = usize::try_from(pick).expect("below POOL");
+    let Some(width) = width else { return Cow::Borrowed(&texts[pick]) };
+    let mut text = String::with_capacity(width + NOISE_BYTES);
+    for part in texts.iter().cycle().skip(pick) {
+        if text.len() >= width {
+            break;
+        }
+        text.push_str(part);
+    }
+    text.truncate(width);
+    Cow::Owned(text)
 }
 
 /// Words and numbers as logs have them: compresses about as well.
