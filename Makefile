@@ -1,7 +1,7 @@
 # What can be done here. `make` alone lists it.
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo build release test test-chaos test-soak reference bench lint
+.PHONY: help demo build release test test-chaos test-soak reference bench micro lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,9 +36,13 @@ reference: ## writes docs/configuration.md
 	@scripts/prepare build
 	TAILSPOOL_BLESS=1 $(CARGO) test --locked --lib config::tests::reference
 
-bench: ## race against kcat on a real broker; ARGS="--lines 1000000 --rounds 3"
+bench: ## race against kcat and every peer there is, on a real broker; ARGS="--lines 1000000 --rounds 3"
 	@scripts/prepare test
 	$(CARGO) bench --locked --bench race -- $(ARGS)
+
+micro: ## what the parts of the record path cost, each alone
+	@scripts/prepare build
+	$(CARGO) bench --locked --bench micro -- $(ARGS)
 
 lint: ## formatting and clippy
 	@scripts/prepare lint
