@@ -58,7 +58,7 @@ fn tailspool(heat: &Heat<'_>, log: &str, keys: &[(&str, &str)]) -> Child {
         .kafka("acks", "all")
         .kafka("compression.type", &heat.plan.codec);
     if let Some(level) = &heat.plan.level {
-        config = config.kafka(&format!("compression.{}.level", heat.plan.codec), level);
+        config = config.kafka("compression.level", level);
     }
     config = config.input("race", &logs, &heat.topic);
     for (key, yaml) in keys {

@@ -45,6 +45,10 @@ impl Running {
         }
     }
 
+    pub(crate) fn runs(&self) -> bool {
+        self.0.iter().all(|(child, _)| !is_dead(child.id()))
+    }
+
     /// Ends them, one way or the other; of one that has not been waited for, even if it is dead, the
     /// CPU time is known.
     pub(crate) fn end(mut self) -> Used {
