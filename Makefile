@@ -1,7 +1,7 @@
 # What can be done here. `make` alone lists it.
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo build release test test-chaos test-soak reference bench micro lint
+.PHONY: help demo build release test test-chaos test-soak test-memory reference bench micro lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ test-chaos: ## crashes, outages, rotations, containers in full: 20,000 walks of 
 test-soak: ## the same for TAILSPOOL_SOAK_MINUTES (20), watching memory and descriptors
 	@scripts/prepare test
 	$(CARGO) test --locked --test e2e -- soak:: --ignored --nocapture --test-threads=1
+
+test-memory: ## what calls librdkafka by itself, and the daemon that does, under valgrind
+	@scripts/prepare memory
+	$(CARGO) test --locked --config "target.'cfg(unix)'.runner = 'valgrind -q --error-exitcode=99'" --lib produce:: -- --test-threads=1
+	$(CARGO) build --locked
+	TAILSPOOL_BIN=$(CURDIR)/scripts/memcheck $(CARGO) test --locked --test e2e -- confirm:: headers ways::spread
 
 reference: ## writes docs/configuration.md
 	@scripts/prepare build
