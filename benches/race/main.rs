@@ -14,7 +14,7 @@
 //! - `--carried`: what a key, headers, a container's format, multiline, a filter, JSON cost tailspool;
 //! - `--outage`: into the spool while Kafka is away, kill -9, open, and out of it again;
 //! - `--steady [--rate 10000] [--rest 60]`: a writer of so many lines a second, in bursts of 100;
-//! - `--begin`: from the start of the program to the first record, against kcat with idempotence;
+//! - `--begin`: from the start of the program to the first record, against bare librdkafka;
 //! - `--idle N [--rest 60]`: what N idle files and one busy cost, for as many seconds each;
 //! - `--latency [--idle N]`: from append to consumed, against bare librdkafka in the same process.
 #![allow(
