@@ -22,6 +22,8 @@ pub(super) struct Load {
     left: u32,
     /// Some of it is to be given back by the spool.
     pub(super) is_left_behind: bool,
+    /// Records that have had another time than their own.
+    retimed: Runs,
     cargo: Cargo,
 }
 
@@ -126,7 +128,8 @@ impl Flight {
             Slot(u32::try_from(self.loads.len() - 1).unwrap_or(u32::MAX))
         });
         if let Some(place) = self.loads.get_mut(slot.0 as usize) {
-            *place = Some(Load { way, partition, seq, left, is_left_behind: false, cargo });
+            let (is_left_behind, retimed) = (false, Runs::default());
+            *place = Some(Load { way, partition, seq, left, is_left_behind, retimed, cargo });
         }
         (slot, seq)
     }
@@ -182,12 +185,14 @@ impl Flight {
         }
     }
 
-    /// Gives records a new time. False if they had it before, about, or are not in memory.
+    /// Gives records a new time. False if all were given one before, whatever it was, or had this
+    /// one, about, or are not in memory.
     pub(super) fn retime(&mut self, run: Run, ms: i64) -> bool {
-        match &mut self.load_mut(run.slot).cargo {
+        let (load, numbers) = (self.load_mut(run.slot), run.first..run.first + run.count);
+        match &mut load.cargo {
             Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => {
                 let count = block.len();
-                block.times.replace(run.first..run.first + run.count, count, ms)
+                load.retimed.insert(numbers.clone()) > 0 && block.times.replace(numbers, count, ms)
             }
             Cargo::Copied { .. } | Cargo::Unconfirmed { .. } => false,
         }
@@ -334,5 +339,38 @@ impl Load {
             Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => block.permit.bytes(),
             Cargo::Copied { held, .. } | Cargo::Unconfirmed { held } => held.bytes(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::ledger::Ledgers;
+    use crate::record::Mark;
+    use crate::record::tests::{block, mark};
+
+    /// A block of three records on its way.
+    fn under_way() -> (Flight, Slot) {
+        let block = block(mark(0, 0), mark(30, 0), &[10, 20, 30]);
+        let mut ledgers = Ledgers::default();
+        ledgers.resume(block.source, Mark::START);
+        let records = NonZeroU32::new(block.len()).unwrap();
+        let ticket = ledgers.open(block.source, block.start, block.end, records);
+        let mut flight = Flight::default();
+        let (slot, _) = flight.board(0, None, block, ticket);
+        (flight, slot)
+    }
+
+    /// Where answers took longer than times may differ, it went again and again.
+    #[test]
+    fn a_record_gets_another_time_once() {
+        let (mut flight, slot) = under_way();
+        let run = |first, count| Run { slot, first, count };
+        assert!(flight.retime(run(0, 2), 100_000));
+        assert!(!flight.retime(run(1, 1), 200_000));
+        assert!(flight.retime(run(0, 3), 200_000), "the third had none yet");
+        assert!(!flight.retime(run(0, 3), 300_000));
     }
 }
