@@ -8,6 +8,7 @@ use crate::ledger::Ticket;
 use crate::produce::Cause;
 use crate::record::{Block, RecordId, Slot};
 use crate::settings::LongLine;
+use crate::spool::Share;
 
 /// What a letter takes of memory beside its value, about.
 const LETTER_COST: usize = 512;
@@ -46,6 +47,9 @@ impl Ship {
         let (lineage, end, bytes) = (&way.lineage, letter.end, letter.value.len());
         tracing::warn!(%lineage, %end, bytes, %cause, "record goes to the dead letters");
         let duty = self.flight.take(slot, record, 1);
+        if let Duty::Spooled(share) = &duty {
+            self.dying.insert((share.entry, share.first));
+        }
         self.burying += 1;
         self.hand_in(letter, duty);
         self.release(slot);
@@ -71,7 +75,8 @@ impl Ship {
         match proof.into_parts() {
             Ok(proof) => self.settle(proof),
             Err(proof) => {
-                let entry = proof.get().entry;
+                let Share { entry, first, .. } = *proof.get();
+                self.dying.remove(&(entry, first));
                 let at = self.by_lane.get(&entry.lane()).copied();
                 if let Some(way) = at.and_then(|at| self.ways.get_mut(at)) {
                     way.spooled.replay.settle(entry);

@@ -19,7 +19,7 @@ mod unconfirmed;
 mod way;
 mod ways;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ use crate::metrics::Counters;
 use crate::produce::{Cause, CreateError};
 use crate::record::{Generation, Lineage, Mark, Offset, SourceId};
 use crate::settings::{self, Confirm, Settings, WhenFull};
-use crate::spool::{self, Spool};
+use crate::spool::{self, EntryId, Spool};
 use crate::tail;
 pub use flight::Duty;
 use flight::Flight;
@@ -156,6 +156,8 @@ pub struct Ship {
     read_all: bool,
     /// Letters whose writing has not been confirmed.
     burying: usize,
+    /// Their records, of those that the spool has: it is not to give them back meanwhile.
+    dying: BTreeSet<(EntryId, u32)>,
     /// Letters that the writer has no room for yet.
     letters: VecDeque<(Letter, Duty, Permit)>,
     letters_bytes: usize,
@@ -221,6 +223,7 @@ impl Ship {
             are_numbers_awaited: false,
             read_all: false,
             burying: 0,
+            dying: BTreeSet::new(),
             letters: VecDeque::new(),
             letters_bytes: 0,
             spool,

@@ -127,7 +127,12 @@ impl Ship {
             read_at: clock::now(),
             permit,
         };
-        let wanted = loaded.removed.others(block.len());
+        let dying = self.dying.range((loaded.id, 0)..=(loaded.id, u32::MAX));
+        let mut settled = loaded.removed;
+        for (_, record) in dying {
+            settled.insert(*record..*record + 1);
+        }
+        let wanted = settled.others(block.len());
         let Some(way) = self.ways.get_mut(at) else { return };
         way.lane.drain();
         way.spooled.replay.cursor = Some(loaded.id);
@@ -157,9 +162,9 @@ impl Ship {
         let asked = way.spooled.replay.answered();
         let is_all = asked == Some(way.spooled.puts) && way.spooled.unstored == 0;
         if is_all && way.lane.may_replay() && way.spooled.replay.is_missed {
-            // What is on its way, or being buried, would be given back a second time.
+            // What is on its way would be given back a second time.
             let is_idle = way.lane.is_empty() && way.spooled.replay.bytes == 0;
-            if (is_idle || way.rule.is_any()) && self.burying == 0 {
+            if is_idle || way.rule.is_any() {
                 way.spooled.replay.start_over();
                 self.replay(at);
             }

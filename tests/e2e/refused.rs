@@ -8,7 +8,7 @@ use crate::support::lines::{line, lines};
 use crate::support::reader::Reader;
 use crate::support::site::{Site, append};
 use crate::support::verdict::{Verdict, Written};
-use crate::support::wait::{GENEROUS, wait_for};
+use crate::support::wait::{GENEROUS, wait_for, wait_until};
 
 const TAKES: &[(&str, &str)] = &[("max.message.bytes", "20000")];
 const BIG: usize = 50_000;
@@ -76,4 +76,45 @@ fn a_record_that_compression_makes_fit_arrives() {
     let found = Reader::from_beginning(&kafka.bootstrap(), &topic).payloads(3, GENEROUS);
     assert!(found == ["before", even.as_str(), "after"].map(|text| text.as_bytes().to_vec()));
     daemon.stop().assert_code(0);
+}
+
+/// The spool has it until its letter is written, and begins with its oldest entry after each outage.
+#[test]
+fn a_record_that_waits_to_be_a_dead_letter_is_not_given_back_by_the_spool() {
+    let kafka = Kafka::lone();
+    let (site, topic) = (Site::new(), kafka.topic("waiting", 1, TAKES));
+    let config = site
+        .config(&kafka.bootstrap(), &topic)
+        .kafka("compression.type", "none")
+        .kafka("request.timeout.ms", "1s")
+        .kafka("delivery.timeout.ms", "2s");
+    let (log, kept) = (site.log("a.log"), site.kept());
+    append(&log, lines("a.log", 0..10).as_bytes());
+    let mut daemon = site.run(&config);
+    wait_until("lines to be safe", GENEROUS, || kept.has_looked() && kept.owed() == 0);
+    // Nobody can write to it.
+    let letters = site.state().join("dead-letters/dead-letters.jsonl");
+    fs::create_dir_all(&letters).expect("it is ours");
+
+    let large = "x".repeat(BIG);
+    for text in [format!("{large}\n{}", lines("a.log", 10..20)), lines("a.log", 20..30)] {
+        kafka.kill_all();
+        let said = daemon.said().len();
+        append(&log, text.as_bytes());
+        daemon.hears_after(said, "of the outage", |line| line.contains("lines go to the spool"));
+        kafka.heal();
+        daemon.hears_after(said, "of its end", |line| line.contains("directly again"));
+    }
+    append(&log, lines("a.log", 30..40).as_bytes());
+    let written = Written::from([("a.log".to_owned(), 40)]);
+    let mut verdict = Verdict::default();
+    Reader::from_beginning(&kafka.bootstrap(), &topic).judge(&mut verdict, &written, GENEROUS);
+    assert!(verdict.has_all(&written), "{verdict}");
+
+    fs::remove_dir(&letters).expect("it is ours");
+    wait_until("the dead letter to be written", GENEROUS, || letters.is_file());
+    let finished = daemon.stop();
+    finished.assert_code(0);
+    let buried = finished.err.lines().filter(|line| line.contains("goes to the dead letters"));
+    assert_eq!(buried.count(), 1, "{}", finished.err);
 }

@@ -172,7 +172,7 @@ fn everything_at_once_costs_order_only() {
 }
 
 /// Each mistake, where it shows, and how.
-const DEADLY: [(Mistake, Climate, Flaw); 41] = [
+const DEADLY: [(Mistake, Climate, Flaw); 42] = [
     (Mistake::SettleStaged, Climate::Wild, Flaw::Lost),
     (Mistake::ReplayPastReader, Climate::PowerCuts, Flaw::InvertedWithFiles),
     (Mistake::GoneHoldsReplay, Climate::Wild, Flaw::Stuck),
@@ -213,6 +213,7 @@ const DEADLY: [(Mistake, Climate, Flaw); 41] = [
     (Mistake::MiddleIsPlace, Climate::Wild, Flaw::InvertedWithFiles),
     (Mistake::MovesInFlight, Climate::Moving, Flaw::Inverted),
     (Mistake::SentOnItsWay, Climate::Spread, Flaw::Inexcusable),
+    (Mistake::DyingGivenBack, Climate::Poisoned, Flaw::BuriedTwice),
     (Mistake::LeftBehindForgotten, Climate::Spread, Flaw::Stuck),
 ];
 

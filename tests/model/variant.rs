@@ -116,6 +116,8 @@ pub(crate) enum Mistake {
     MovesInFlight,
     /// Where order is given up, an entry is given back of which something is in flight.
     SentOnItsWay,
+    /// What is on its way to the dead letters is given back a second time.
+    DyingGivenBack,
     /// Where order is given up, what comes back after replay has passed it is forgotten.
     LeftBehindForgotten,
 }

@@ -170,10 +170,11 @@ impl World {
         self.tell(|| format!("load {entry:?}"));
         self.ways[lane].loaded = Some(key);
         let mut lines = entry.lines;
-        lines.retain(|line| {
-            let is_its = |duty: &Duty| matches!(duty, Duty::Entry(of) if *of == key);
-            !self.letters.iter().any(|letter| letter.line == *line && is_its(&letter.duty))
-        });
+        let is_its = |duty: &Duty| matches!(duty, Duty::Entry(of) if *of == key);
+        let is_dying = |line: &Line| {
+            self.letters.iter().any(|letter| letter.line == *line && is_its(&letter.duty))
+        };
+        lines.retain(|line| self.makes(Mistake::DyingGivenBack) || !is_dying(line));
         if !lines.is_empty() {
             self.counts.replayed += 1;
             let piece = self.flight.board_replayed(lane, lines, key);
@@ -205,7 +206,7 @@ impl World {
         let has_all = !self.ways[lane].is_missed || self.makes(Mistake::MissedForgotten);
         let is_unordered = self.climate == Climate::Spread;
         let is_idle = is_unordered || self.flight.of(lane).next().is_none();
-        if !has_all && is_idle && self.letters.is_empty() {
+        if !has_all && is_idle {
             self.ways[lane].loaded = None;
             self.ways[lane].is_missed = false;
         }
