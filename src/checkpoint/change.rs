@@ -54,6 +54,8 @@ pub enum Change {
     /// What the spool held of a source is damaged: it goes back to what was acknowledged, for the
     /// next start to read it again. No [`Change::Moved`] of it may follow in this run.
     FellBack { lineage: Lineage, generation: Generation },
+    /// No number of a lineage below `next` is free, whether or not its sources are known.
+    Counted { lineage: Lineage, next: Generation },
     /// A source is not wanted any more. Its number is not used again.
     Forget { lineage: Lineage, generation: Generation },
 }
@@ -111,6 +113,19 @@ impl Restored {
     /// The same, of a lineage whose last source has this number.
     pub fn next_after(&self, lineage: &Lineage, last: Generation) -> Generation {
         self.next.get(lineage).copied().unwrap_or_else(|| last.after())
+    }
+
+    /// No number of a lineage below `next` is free, as others know. Returns whether that is new.
+    pub fn count_to(&mut self, lineage: &Lineage, next: Generation) -> bool {
+        if self.next_generation(lineage) >= next {
+            return false;
+        }
+        if self.sources.binary_search_by_key(&lineage, |saved| &*saved.lineage).is_ok() {
+            self.next.insert(lineage.clone(), next);
+        } else {
+            self.floor = next;
+        }
+        true
     }
 
     /// Where a lineage of which nothing is known begins to count.

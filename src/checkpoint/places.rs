@@ -212,9 +212,17 @@ impl Places {
 
     /// No number below `next` is free any more. Comes after the lineage's sources; should none of
     /// them have been readable, the floor remembers.
-    fn count_to(&mut self, lineage: &Lineage, next: Generation) {
+    pub(super) fn count_to(&mut self, lineage: &Lineage, next: Generation) {
         let counted = self.lineages.get_mut(lineage).map_or(&mut self.floor, |l| &mut l.next);
         *counted = next.max(*counted);
+    }
+
+    /// What says so.
+    pub(super) fn count(&self, lineage: &Lineage) -> Line {
+        match self.lineages.get(lineage) {
+            Some(files) => Line::Lineage { lineage: lineage.clone(), next: files.next },
+            None => Line::Floor { next: self.floor },
+        }
     }
 
     /// Drops a source; its number stays used.

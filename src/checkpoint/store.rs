@@ -35,6 +35,8 @@ pub struct Settled {
 enum Subject {
     Source(Arc<Lineage>, Generation),
     Look(String),
+    /// The number of its next file.
+    Count(Arc<Lineage>),
 }
 
 /// The checkpoints of one state directory, whose [`Lock`](crate::state_dir::Lock) is held by
@@ -121,6 +123,10 @@ impl Checkpoints {
                     }
                 }
                 Change::FellBack { lineage, generation } => self.send_back(lineage, generation),
+                Change::Counted { lineage, next } => {
+                    self.places.count_to(&lineage, next);
+                    self.unsaved.insert(Subject::Count(lineage.into()));
+                }
                 Change::Forget { lineage, generation } => {
                     self.places.forget(&lineage, generation);
                     self.unsaved.insert(Subject::Source(lineage.into(), generation));
@@ -259,6 +265,7 @@ fn line(places: &Places, about: &Subject) -> Option<Line> {
             let at_ms = *places.looks().get(input)?;
             Some(Line::Look { input: input.clone(), at_ms })
         }
+        Subject::Count(lineage) => Some(places.count(lineage)),
     }
 }
 

@@ -3,6 +3,7 @@
 mod outbox;
 mod reader;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -82,7 +83,8 @@ pub async fn run(
     // What is kept holds lines of logs: nobody else's business.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = Lock::acquire(&settings.state_dir)?;
-    let (mut checkpoints, kept) = Checkpoints::open(&settings.state_dir, settings.forget_after)?;
+    let (mut checkpoints, mut kept) =
+        Checkpoints::open(&settings.state_dir, settings.forget_after)?;
     let born_ms = kept.born_ms;
     let (notes, told) = mpsc::channel(NOTES_MAX);
     let waker = Waker::default();
@@ -91,6 +93,7 @@ pub async fn run(
     let recovered = spool.as_ref().map(|(_, recovered)| recovered);
     fall_back(&mut checkpoints, &kept, recovered)?;
     let acknowledged = acknowledged(&kept, recovered);
+    let counted = count(&mut kept, recovered);
     let restored = restored(kept, recovered);
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
     let (letters, checkpoints) = writers(settings, checkpoints, notes.clone())?;
@@ -100,6 +103,7 @@ pub async fn run(
         dead_letters: letters,
         spool,
         acknowledged,
+        counted,
         budget: budget.clone(),
         wake: Arc::new(move || waking.wake()),
         counters,
@@ -213,7 +217,6 @@ fn restored(mut kept: checkpoint::Restored, spool: Option<&spool::Recovered>) ->
     let mut lineages: Vec<Known> = Vec::new();
     // By lineage, and handed on piece by piece: with many files this is much.
     let sources = std::mem::take(&mut kept.sources);
-    let next = |lineage: &Lineage, last: Generation| next_generation(&kept, spool, lineage, last);
     for saved in sources {
         let source = KnownSource {
             generation: saved.generation,
@@ -224,11 +227,11 @@ fn restored(mut kept: checkpoint::Restored, spool: Option<&spool::Recovered>) ->
         };
         match lineages.last_mut().filter(|known| known.lineage == saved.lineage) {
             Some(known) => {
-                known.next_generation = next(&saved.lineage, saved.generation);
+                known.next_generation = kept.next_after(&saved.lineage, saved.generation);
                 known.sources.push(source);
             }
             None => lineages.push(Known {
-                next_generation: next(&saved.lineage, saved.generation),
+                next_generation: kept.next_after(&saved.lineage, saved.generation),
                 lineage: saved.lineage,
                 sources: vec![source],
             }),
@@ -305,17 +308,24 @@ fn fall_back(
     Ok(())
 }
 
-/// A number that neither the checkpoints nor the spool have seen.
-fn next_generation(
-    kept: &checkpoint::Restored,
+/// What the spool knows of numbers that were given out, and the checkpoints do not: the last run
+/// ended before it saved them.
+fn count(
+    kept: &mut checkpoint::Restored,
     spool: Option<&spool::Recovered>,
-    lineage: &Lineage,
-    last: Generation,
-) -> Generation {
-    let of_lineage = |backlog: &&spool::Backlog| backlog.lane.lineage == *lineage;
-    let backlogs = spool.into_iter().flat_map(|spool| &spool.lanes).filter(of_lineage);
-    let spooled = backlogs.flat_map(|backlog| &backlog.sources).map(|s| s.generation.next()).max();
-    kept.next_after(lineage, last).max(spooled.unwrap_or(Generation::FIRST))
+) -> HashMap<Lineage, Generation> {
+    let mut counted = HashMap::new();
+    for backlog in spool.into_iter().flat_map(|spool| &spool.lanes) {
+        let lineage = &backlog.lane.lineage;
+        // By generation.
+        let Some(next) = backlog.sources.last().map(|last| last.generation.after()) else {
+            continue;
+        };
+        if kept.count_to(lineage, next) {
+            counted.insert(lineage.clone(), next);
+        }
+    }
+    counted
 }
 
 /// This machine's name, as partitions and client ids carry it.

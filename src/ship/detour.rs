@@ -16,6 +16,7 @@ use crate::spool::{self, Event, Put, Spool};
 impl Ship {
     /// Takes in what earlier runs left in the spool: each lane with a backlog starts in detour.
     pub(super) fn recover(&mut self, recovered: &spool::Recovered) {
+        let (counted, save) = (std::mem::take(&mut self.crew.counted), self.saving + 1);
         for backlog in &recovered.lanes {
             let lineage = Arc::new(backlog.lane.lineage.clone());
             let input = self.inputs.iter().find(|input| *input.id == *lineage.input);
@@ -30,10 +31,14 @@ impl Ship {
             }
             way.spooled.lane = Some(backlog.id);
             way.spooled.records = backlog.records;
+            way.numbered = counted.contains_key(&*lineage).then_some(save);
             self.by_lane.insert(backlog.id, at);
             self.left.entry(lineage).or_default().push(at);
             self.ways.occupy(at);
         }
+        self.are_numbers_awaited = !counted.is_empty();
+        let counted = counted.into_iter();
+        self.changes.extend(counted.map(|(lineage, next)| Change::Counted { lineage, next }));
         self.count_stranded();
         for outlet in self.outlets.iter().filter(|outlet| outlet.producer.is_none()) {
             let output = &outlet.output;

@@ -101,6 +101,9 @@ pub struct Crew {
     pub spool: Option<(Spool, spool::Recovered)>,
     /// What of earlier runs' sources is acknowledged, where the spool holds more of them.
     pub acknowledged: Acknowledged,
+    /// The next numbers of lineages of which only the spool knows the last ones. Nothing of these
+    /// is sent before they are saved, or another file's records could be taken for theirs.
+    pub counted: HashMap<Lineage, Generation>,
     /// What the readers pay from.
     pub budget: Budget,
     /// Wakes the readers after their gates were opened.

@@ -89,6 +89,46 @@ fn another_file_of_that_name_has_other_ids_even_after_a_crash() {
     assert_eq!(others.len(), 3, "{ids:?}");
 }
 
+/// The last run was killed before it had saved that there is such a file.
+#[test]
+fn a_number_that_only_the_spool_knows_is_not_given_again() {
+    let (mock, site) = (mock(), Site::new());
+    let servers = mock.bootstrap_servers();
+    let config = site
+        .config(&servers, "logs")
+        .of_input("record_id", "key")
+        .top("checkpoint_interval", "10m")
+        .kafka("linger.ms", "5")
+        .kafka("request.timeout.ms", "1s")
+        .kafka("delivery.timeout.ms", "2s");
+    site.write_config(&config.to_yaml());
+    site.tailspool(&["run", "--once"]).assert_code(0);
+    let (log, kept) = (site.log("a.log"), site.kept());
+    let checkpoints = site.state().join("checkpoints/checkpoints.log");
+    let saved = fs::read(&checkpoints).expect("it was run");
+    mock.broker_down(-1).expect("a mock broker");
+    append(&log, b"one\n");
+    let daemon = site.run_again();
+    wait_until("the line to be spooled", GENEROUS, || kept.spooled() == 1);
+    daemon.kill();
+    fs::write(&checkpoints, saved).expect("it is ours");
+    fs::remove_file(&log).expect("it is ours");
+
+    mock.broker_up(-1).expect("a mock broker");
+    let mut reader = Reader::from_beginning(&servers, "logs");
+    let daemon = site.run_again();
+    let mut found = reader.records(1, GENEROUS);
+    wait_until("the spool to be empty", GENEROUS, || kept.spooled() == 0);
+    daemon.kill();
+    append(&log, b"two\n");
+    let daemon = site.run_again();
+    found.extend(reader.records(1, GENEROUS));
+    daemon.kill();
+    let ids: Vec<_> = found.iter().map(|record| (text(record), id(record))).collect();
+    assert_eq!([&*ids[0].0, &*ids[1].0], ["one", "two"]);
+    assert_ne!(ids[0].1, ids[1].1);
+}
+
 #[test]
 fn a_consumer_that_drops_repeats_has_each_line_once_after_crashes() {
     let kafka = Kafka::single();

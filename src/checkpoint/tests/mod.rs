@@ -286,6 +286,29 @@ fn numbers_outlive_their_files() {
 }
 
 #[test]
+fn numbers_that_others_know_are_not_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut checkpoints, mut restored) = open(&dir);
+    checkpoints.save([known(source(1, 1), "/a")]).unwrap();
+    let names = ["/a", "/b", "/c"].map(lineage);
+    let next = |restored: &Restored| names.each_ref().map(|name| restored.next_generation(name).0);
+    for (name, next) in [(&names[0], Generation(5)), (&names[1], Generation(6))] {
+        assert!(restored.count_to(name, next));
+        assert!(!restored.count_to(name, next));
+        checkpoints.save([Change::Counted { lineage: name.clone(), next }]).unwrap();
+    }
+    drop(checkpoints);
+    // Of "/a" nothing had been restored.
+    assert_eq!(next(&restored), [6, 6, 6]);
+    let mut restored = open(&dir).1;
+    assert_eq!(next(&restored), [5, 6, 6]);
+    assert!(
+        restored.count_to(&names[0], Generation(6)) && !restored.count_to(&names[1], Generation(6))
+    );
+    assert_eq!(next(&restored), [6, 6, 6]);
+}
+
+#[test]
 fn the_writer_saves_what_it_was_sent() {
     let dir = tempfile::tempdir().unwrap();
     let (reports, reported) = mpsc::channel();

@@ -12,6 +12,7 @@ enum Step {
     Moved { source: SourceId, accepted: u64, acknowledged: u64 },
     Gone { source: SourceId, at_ms: u64 },
     Looked { input: String, at_ms: u64 },
+    Counted { source: SourceId },
     Forget { source: SourceId },
     Save,
     SaveFails,
@@ -36,6 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (a_source(), 0..9_u64)
             .prop_map(move |(source, n)| Step::Gone { source, at_ms: recent + n }),
         1 => ("[ab]", any::<u64>()).prop_map(|(input, at_ms)| Step::Looked { input, at_ms }),
+        1 => a_source().prop_map(|source| Step::Counted { source }),
         1 => a_source().prop_map(|source| Step::Forget { source }),
         5 => Just(Step::Save),
         1 => Just(Step::SaveFails),
@@ -98,6 +100,11 @@ impl Model {
             Step::Looked { input, at_ms } => {
                 self.looks.insert(input.clone(), at_ms);
                 Some(Change::Looked { input, at_ms })
+            }
+            Step::Counted { source } => {
+                self.use_number(source);
+                let next = source.generation.next();
+                Some(Change::Counted { lineage: lineage(&path(source)), next })
             }
             Step::Forget { source } => {
                 self.sources.remove(&source);
@@ -167,6 +174,7 @@ fn run(steps: &[Step]) {
             | Step::Moved { .. }
             | Step::Gone { .. }
             | Step::Looked { .. }
+            | Step::Counted { .. }
             | Step::Forget { .. }
             | Step::SaveFails => {}
         }
