@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
 use rdkafka::error::KafkaError;
@@ -179,10 +180,10 @@ impl Producer {
         handed
     }
 
-    /// Waits until there may be reports. Cancelling it loses nothing.
-    pub async fn readable(&self) {
-        match self.wake.readable().await {
-            Ok(mut ready) => {
+    /// Ready when there may be reports; until then the task is woken by them.
+    pub fn poll_readable(&self, task: &mut task::Context<'_>) -> Poll<()> {
+        match ready!(self.wake.poll_read_ready(task)) {
+            Ok(mut readable) => {
                 let mut count = [0; 8];
                 // Emptied before the queue is, so that what comes in between wakes again.
                 if let Err(error) = rustix::io::read(&self.wake, &mut count)
@@ -190,11 +191,12 @@ impl Producer {
                 {
                     tracing::error!(%error, "cannot read the Kafka client's wake-up descriptor");
                 }
-                ready.clear_ready();
+                readable.clear_ready();
+                Poll::Ready(())
             }
             Err(error) => {
                 tracing::error!(%error, "cannot wait for the Kafka client");
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                Poll::Pending
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The outputs that lines lead to: of each its producer, and what is known of its cluster.
 
 use std::collections::HashMap;
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -209,10 +209,9 @@ impl Outlets {
 
     /// Waits until one of the producers may have something to tell. Cancelling it loses nothing.
     pub(super) async fn readable(&self) {
-        let producers = self.all.iter().filter_map(|outlet| outlet.producer.as_ref());
-        let mut waits: Vec<_> = producers.map(|producer| Box::pin(producer.readable())).collect();
-        poll_fn(|context| {
-            let is_ready = waits.iter_mut().any(|wait| wait.as_mut().poll(context).is_ready());
+        poll_fn(|task| {
+            let mut producers = self.all.iter().filter_map(|outlet| outlet.producer.as_ref());
+            let is_ready = producers.any(|producer| producer.poll_readable(task).is_ready());
             if is_ready { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
