@@ -48,7 +48,10 @@ impl Ship {
 
     /// Records that wait for an output that is not there.
     pub(super) fn count_stranded(&self) {
-        let ways = self.ways.iter().filter(|way| self.outlets.get(way.outlet).producer.is_none());
+        let is_led = |outlet: usize| self.outlets.get(outlet).producer.is_some();
+        // There may be very many ways, and hardly ever such an output.
+        let are_all_led = self.outlets.iter().all(|outlet| outlet.producer.is_some());
+        let ways = self.ways.iter().filter(|way| !are_all_led && !is_led(way.outlet));
         self.crew.counters.stranded.set(ways.map(|way| way.spooled.records).sum());
     }
 
