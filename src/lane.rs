@@ -90,8 +90,8 @@ struct UnderWay {
 
 impl Lane {
     /// A lane with a backlog starts in detour: the backlog is older than what is read next.
-    pub fn with_backlog() -> Self {
-        Self { mode: Mode::Detour, ..Self::default() }
+    pub fn begin_with_backlog(&mut self) {
+        self.mode = Mode::Detour;
     }
 
     /// Its records may arrive in any order.

@@ -7,7 +7,6 @@ use std::time::Instant;
 use super::flight::Spilled;
 use super::{FULL_WITHIN, Ship};
 use crate::checkpoint::Change;
-use crate::lane::Lane;
 use crate::ledger::Ticket;
 use crate::record::{Block, Generation, Mark, Slot, SourceId};
 use crate::settings::{Confirm, Partition, WhenFull};
@@ -25,10 +24,7 @@ impl Ship {
             let outlet = self.outlets.number(&backlog.lane.output);
             let at = self.way(&lineage, &backlog.lane.topic, outlet, rule, confirm);
             let Some(way) = self.ways.get_mut(at) else { continue };
-            way.lane = Lane::with_backlog();
-            if way.rule.is_any() {
-                way.lane.give_up_order();
-            }
+            way.lane.begin_with_backlog();
             way.spooled.lane = Some(backlog.id);
             way.spooled.records = backlog.records;
             way.numbered = counted.contains_key(&*lineage).then_some(save);

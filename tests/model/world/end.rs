@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use tailspool::lane::Lane;
 use tailspool::ledger::Ledgers;
 use tailspool::record::{Ahead, Mark, SourceId};
 
@@ -155,12 +154,12 @@ impl World {
         self.orphans.extend(wire);
         for (at, way) in self.ways.iter_mut().enumerate() {
             let has_backlog = at < LANES && spool.after(at, None).next().is_some();
-            let lane = if has_backlog { Lane::with_backlog() } else { Lane::default() };
-            *way = Way { lane, ..Way::default() };
+            *way = Way::default();
             if self.climate == Climate::Spread {
                 way.lane.give_up_order();
             }
             if has_backlog {
+                way.lane.begin_with_backlog();
                 let floor = |source| {
                     let saved = &self.saved[place_of(source)];
                     self.resumed[place_of(source)].map(|_| saved.acknowledged)
