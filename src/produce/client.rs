@@ -263,10 +263,10 @@ fn headers(block: &Block, are_added: bool) -> Option<OwnedHeaders> {
 
 /// With what the record that ends there is known by.
 fn identified(headers: OwnedHeaders, name: SourceName, end: Offset) -> OwnedHeaders {
-    let (source, offset) = (name.to_string(), end.to_string());
-    headers
-        .insert(Header { key: RecordId::SOURCE_HEADER, value: Some(&source) })
-        .insert(Header { key: RecordId::OFFSET_HEADER, value: Some(&offset) })
+    let insert = |headers: OwnedHeaders, (key, value): (&str, String)| {
+        headers.insert(Header { key, value: Some(&value) })
+    };
+    name.headers(end).into_iter().fold(headers, insert)
 }
 
 /// The keys of consecutive records that say which they are.
@@ -278,11 +278,10 @@ struct Ids {
 
 impl Ids {
     fn of(name: SourceName, block: &Block, numbers: Range<u32>) -> Self {
-        let (first, source) = (numbers.start, name.to_string());
+        let (first, prefix) = (numbers.start, name.key_prefix());
         let (mut text, mut ends) = (String::new(), vec![0]);
         for number in numbers {
-            text.push_str(&source);
-            text.push(':');
+            text.push_str(&prefix);
             text.push_str(&block.place_of(number).to_string());
             ends.push(text.len());
         }

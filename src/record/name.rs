@@ -56,7 +56,17 @@ impl SourceName {
 
     /// The key of the record that ends there.
     pub fn key(self, end: Offset) -> String {
-        format!("{self}:{end}")
+        self.key_prefix() + &end.to_string()
+    }
+
+    /// What the keys of all its records begin with; the rest is where they end.
+    pub fn key_prefix(self) -> String {
+        format!("{self}:")
+    }
+
+    /// The headers of the record that ends there.
+    pub fn headers(self, end: Offset) -> [(&'static str, String); 2] {
+        [(RecordId::SOURCE_HEADER, self.to_string()), (RecordId::OFFSET_HEADER, end.to_string())]
     }
 }
 

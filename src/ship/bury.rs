@@ -111,8 +111,7 @@ impl Ship {
         let id = block.label.record_id.zip(name);
         let mut headers = block.label.headers.clone();
         if let Some((RecordId::Headers, name)) = id {
-            headers.push((RecordId::SOURCE_HEADER.into(), name.to_string().into()));
-            headers.push((RecordId::OFFSET_HEADER.into(), end.to_string().into()));
+            headers.extend(name.headers(end).map(|(name, value)| (name.into(), value.into())));
         }
         let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end).into());
         Letter {
