@@ -2,6 +2,7 @@
 
 use super::text::{push_field, push_object};
 use super::{Constant, Told};
+use crate::record::NS_PER_MS;
 use crate::template::Field;
 use crate::time_text;
 
@@ -12,8 +13,6 @@ const BEAT_VERSION: &str = "8.17.0";
 const ECS_VERSION: &str = "8.0.0";
 /// Who made them.
 const BUILD: &str = concat!("tailspool ", env!("CARGO_PKG_VERSION"));
-
-const NS_PER_MS: i64 = 1_000_000;
 
 /// From the path of the file on: what is the same for all records of a lineage.
 pub(super) fn constant(told: &Constant<'_>) -> Vec<u8> {

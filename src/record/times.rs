@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// Lines tell their times to the nanosecond.
+pub const NS_PER_MS: i64 = 1_000_000;
+
 /// The times of a block's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Times {

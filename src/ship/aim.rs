@@ -4,7 +4,6 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use super::Ship;
-use super::share::Target;
 use crate::partition::{self, Spread};
 use crate::record::{Block, Slot};
 use crate::settings::Partition;
@@ -23,13 +22,14 @@ impl Ship {
         }
         if way.count != known {
             way.count = known;
-            // Nobody need wait for where it was to go before.
-            way.partition = match (way.rule, known) {
+            way.home = match (way.rule, known) {
                 (Partition::File, Some(count)) => {
                     Some(partition::of_lineage(&self.realm.host, &way.lineage, count))
                 }
                 (rule, _) => rule.pinned(),
             };
+            // Nobody need wait for where it was to go before.
+            way.partition = way.home;
             self.open_gate(at);
         }
         known
@@ -40,8 +40,7 @@ impl Ship {
         let count = self.partitions(at)?;
         let way = self.ways.get(at)?;
         match way.rule {
-            Partition::Number(number) => Some(number),
-            Partition::File => Some(partition::of_lineage(&self.realm.host, &way.lineage, count)),
+            Partition::Number(_) | Partition::File => way.home,
             // Without one it is as if it were empty; the configuration sees to it that there is.
             Partition::Key => {
                 Some(partition::of_key(block.label.key.as_deref().unwrap_or_default(), count))
@@ -110,7 +109,7 @@ impl Ship {
         way.bytes -= bytes;
         let target = way.target(partition);
         if self.shares.free(&target, bytes) {
-            for at in self.leading_to(&target) {
+            for at in self.ways.leading_to(&target) {
                 self.open_gate(at);
             }
         }
@@ -121,10 +120,6 @@ impl Ship {
         let Some(way) = self.ways.get(at).filter(|way| way.rule.is_any()) else { return false };
         let count = way.count.and_then(|count| i32::try_from(count).ok()).unwrap_or_default();
         (0..count).any(|number| self.shares.is_fit(&way.target(Some(number))))
-    }
-
-    pub(super) fn leading_to(&self, target: &Target) -> Vec<usize> {
-        self.ways.leading_to(target)
     }
 
     fn close_gate(&self, at: usize) {

@@ -91,7 +91,7 @@ impl Ship {
             self.detour(at);
         }
         // Gates that lead to where nobody gets through are not closed any more.
-        let opened = if is_first { self.leading_to(&target) } else { vec![at] };
+        let opened = if is_first { self.ways.leading_to(&target) } else { vec![at] };
         for at in opened {
             self.open_gate(at);
         }

@@ -82,7 +82,7 @@ impl Ship {
             return;
         }
         if let Some(target) = self.shares.join(at) {
-            for other in self.leading_to(&target) {
+            for other in self.ways.leading_to(&target) {
                 self.pump(other);
             }
         }

@@ -30,6 +30,8 @@ pub(super) struct Way {
     /// Out of how many partitions. Taken in at the first send, and again only when nothing is in
     /// flight.
     pub(super) count: Option<u32>,
+    /// Where all of it goes, if that is one: decided when the number of partitions was taken in.
+    pub(super) home: Option<i32>,
     /// Where its last block was led.
     pub(super) partition: Option<i32>,
     pub(super) lane: Lane,
@@ -163,6 +165,7 @@ impl Way {
             rule: Partition::File,
             confirm: Confirm::Async,
             count: None,
+            home: None,
             partition: None,
             lane: Lane::default(),
             gate: Arc::default(),

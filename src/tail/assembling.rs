@@ -9,9 +9,9 @@ use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::encode::Encoder;
 use crate::process::{Assembly, Flush, Made, Out, Place, Recipe};
-use crate::record::{Anchor, Block, Label, Mark, Offset, Remarks, Slice, Stream, Tally, Times};
-
-const NS_PER_MS: i64 = 1_000_000;
+use crate::record::{
+    Anchor, Block, Label, Mark, NS_PER_MS, Offset, Remarks, Slice, Stream, Tally, Times,
+};
 
 /// Bytes of the file, and where they begin in it.
 type Window<'a> = Option<(Offset, &'a [u8])>;
