@@ -88,6 +88,15 @@ pub struct Counters {
     pub throttle: ThrottleTimes,
 }
 
+impl Counters {
+    /// A run of the daemon begins, the first or one after a reload. Counters go on; what comes and
+    /// goes may be of an output that is no more.
+    pub fn begin_run(&self) {
+        self.stranded.set(0);
+        self.throttle.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// Records dropped because the operator asked for it, by what it was that he asked for.
 #[derive(Debug, Default)]
 pub struct DroppedRecords {
@@ -103,4 +112,21 @@ pub struct LostBytes {
     pub truncated: Counter,
     pub deleted: Counter,
     pub damaged: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_and_goes_does_not_outlive_a_run() {
+        let counters = Counters::default();
+        counters.delivered.add(1);
+        counters.stranded.set(2);
+        counters.throttle.set("audit", "b:1", Duration::from_secs(3));
+        counters.begin_run();
+        assert_eq!(counters.delivered.get(), 1);
+        assert_eq!(counters.stranded.get(), 0);
+        assert_eq!(counters.throttle.get("audit", "b:1"), None);
+    }
 }

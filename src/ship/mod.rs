@@ -200,6 +200,7 @@ impl Ship {
         mut crew: Crew,
         notes: mpsc::Sender<Note>,
     ) -> Result<Self, CreateError> {
+        crew.counters.begin_run();
         let (spool, recovered) = crew.spool.take().unzip();
         let mut ship = Self {
             outlets: Outlets::new(settings, recovered.as_ref())?,
