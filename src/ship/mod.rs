@@ -188,6 +188,8 @@ pub struct Ship {
     /// Questions to the spool that are not answered.
     asked: usize,
     is_stopping: bool,
+    /// What is handed over now would be lost with the producers, or repeat.
+    is_arriving: bool,
     /// A thread that we cannot do without has died.
     is_broken: bool,
 }
@@ -245,6 +247,7 @@ impl Ship {
             deadlines_at: clock::now(),
             asked: 0,
             is_stopping: false,
+            is_arriving: false,
             is_broken: false,
         };
         if let Some(recovered) = recovered {
@@ -289,6 +292,7 @@ impl Ship {
             }
             self.outlets.hurry();
         }
+        self.is_arriving = true;
         self.give_up(&mut notes).await;
         self.arrive(notes).await
     }

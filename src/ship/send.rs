@@ -13,7 +13,7 @@ use crate::settings::Confirm;
 impl Ship {
     /// Hands over what may be handed over of one way.
     pub(super) fn pump(&mut self, at: usize) {
-        while !self.is_fatal(at)
+        while !(self.is_arriving || self.is_fatal(at))
             && let Some(piece) = self.next_piece(at)
             && let Some(partition) = self.aim(at, piece.slot)
             && let Some(target) = self.ways.get(at).map(|way| way.target(Some(partition)))
