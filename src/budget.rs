@@ -3,6 +3,8 @@
 //! A reader asks without waiting and goes on with other work when there is nothing left; whoever
 //! gives back wakes it.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,37 +16,105 @@ struct Inner {
     used: AtomicUsize,
     limit: usize,
     freed: Box<dyn Fn() + Send + Sync>,
+    /// What it is a part of: what is taken from it is taken there, too.
+    whole: Option<Budget>,
 }
 
 impl Budget {
     /// `freed` is called, from whichever thread gives back, each time bytes become free.
     pub fn new(limit: usize, freed: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { used: AtomicUsize::new(0), limit, freed: Box::new(freed) }))
+        let (used, freed) = (AtomicUsize::new(0), Box::new(freed));
+        Self(Arc::new(Inner { used, limit, freed, whole: None }))
     }
 
-    /// Takes `bytes`, if they are left. More than the whole limit is given when nothing is in
-    /// use, so that one large record cannot stop the daemon.
+    /// One of several parts: none holds more than it leaves free for the others.
+    fn part(&self) -> Self {
+        let (used, limit, whole) = (AtomicUsize::new(0), self.0.limit, Some(self.clone()));
+        Self(Arc::new(Inner { used, limit, freed: Box::new(|| {}), whole }))
+    }
+
+    /// Takes `bytes`, if they are left. More than that is given when nothing is in use, so that
+    /// one large record cannot stop the daemon: a part of which nothing is in use gets all that the
+    /// whole has left.
+    ///
+    /// Of a part one thread takes at a time.
     pub fn try_take(&self, bytes: usize) -> Option<Permit> {
+        if self.0.whole.is_some() && self.used() > 0 && bytes > self.left() {
+            return None;
+        }
+        let Inner { used, limit, .. } = &*self.0.whole.as_ref().unwrap_or(self).0;
         let fits = |used: usize| {
             let sum = used.checked_add(bytes)?;
-            (used == 0 || sum <= self.0.limit).then_some(sum)
+            (used == 0 || sum <= *limit).then_some(sum)
         };
-        self.0.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).ok()?;
+        used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).ok()?;
+        if self.0.whole.is_some() {
+            self.0.used.fetch_add(bytes, Ordering::AcqRel);
+        }
         Some(Permit { budget: self.clone(), bytes })
     }
 
     /// Takes `bytes` come what may, for those who looked at [`Budget::used`] before.
     pub fn take_now(&self, bytes: usize) -> Permit {
-        self.0.used.fetch_add(bytes, Ordering::AcqRel);
+        self.add(bytes);
         Permit { budget: self.clone(), bytes }
+    }
+
+    fn add(&self, bytes: usize) {
+        for budget in self.0.whole.iter().chain([self]) {
+            budget.0.used.fetch_add(bytes, Ordering::AcqRel);
+        }
+    }
+
+    fn give_back(&self, bytes: usize) {
+        for budget in self.0.whole.iter().chain([self]) {
+            budget.0.used.fetch_sub(bytes, Ordering::AcqRel);
+        }
+        (self.0.whole.as_ref().unwrap_or(self).0.freed)();
     }
 
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Acquire)
     }
 
+    /// How much may be taken now.
+    pub fn left(&self) -> usize {
+        match &self.0.whole {
+            None => self.0.limit.saturating_sub(self.used()),
+            // What it takes is not left for the others.
+            Some(whole) => whole.left().saturating_sub(self.used()) / 2,
+        }
+    }
+
     pub fn limit(&self) -> usize {
         self.0.limit
+    }
+}
+
+/// A budget, and the parts of it that several have.
+#[derive(Clone)]
+pub struct Budgets<K> {
+    whole: Budget,
+    parts: HashMap<K, Budget>,
+}
+
+impl<K: Eq + Hash> Budgets<K> {
+    /// Who is alone has all of it.
+    pub fn new(whole: Budget, keys: impl IntoIterator<Item = K>) -> Self {
+        let mut parts: HashMap<K, Budget> =
+            keys.into_iter().map(|key| (key, whole.part())).collect();
+        if parts.len() == 1 {
+            parts.clear();
+        }
+        Self { whole, parts }
+    }
+
+    pub fn whole(&self) -> &Budget {
+        &self.whole
+    }
+
+    pub fn of(&self, key: &K) -> &Budget {
+        self.parts.get(key).unwrap_or(&self.whole)
     }
 }
 
@@ -71,7 +141,7 @@ impl Permit {
     /// one block's error is all that the budget can be exceeded by.
     pub fn resize(&mut self, bytes: usize) {
         if let Some(more) = bytes.checked_sub(self.bytes) {
-            self.budget.0.used.fetch_add(more, Ordering::AcqRel);
+            self.budget.add(more);
             self.bytes = bytes;
         } else {
             drop(self.split(self.bytes - bytes));
@@ -88,8 +158,7 @@ impl std::fmt::Debug for Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.budget.0.used.fetch_sub(self.bytes, Ordering::AcqRel);
-            (self.budget.0.freed)();
+            self.budget.give_back(self.bytes);
         }
     }
 }
@@ -117,5 +186,43 @@ mod tests {
         assert!(budget.try_take(1).is_none());
         drop(large);
         assert!(budget.try_take(1).is_some());
+    }
+
+    #[test]
+    fn no_part_holds_more_than_it_leaves_to_the_others() {
+        let whole = Budget::new(100, || {});
+        let budgets = Budgets::new(whole.clone(), ["a", "b", "c"]);
+        let [a, b] = ["a", "b"].map(|key| budgets.of(&key));
+        let mut held = a.try_take(40).unwrap();
+        assert_eq!((a.left(), b.left()), (10, 30));
+        assert!(a.try_take(11).is_none());
+        let rest = a.try_take(10).unwrap();
+        assert!(a.try_take(1).is_none());
+        let other = b.try_take(20).unwrap();
+        assert_eq!((whole.used(), whole.left(), b.left()), (70, 30, 5));
+        drop((rest, other));
+        held.resize(90);
+        assert_eq!((whole.used(), a.used(), b.used()), (90, 90, 0));
+        drop(held);
+        assert_eq!((whole.used(), a.used()), (0, 0));
+    }
+
+    #[test]
+    fn one_too_large_for_a_part_has_what_is_left_of_the_whole() {
+        let budgets = Budgets::new(Budget::new(100, || {}), ["a", "b"]);
+        let [a, b] = ["a", "b"].map(|key| budgets.of(&key));
+        let held = a.try_take(30).unwrap();
+        assert!(b.try_take(71).is_none());
+        drop(b.try_take(70).unwrap());
+        drop(held);
+        assert!(b.try_take(500).is_some());
+    }
+
+    #[test]
+    fn who_is_alone_has_all() {
+        let budgets = Budgets::new(Budget::new(100, || {}), ["a", "a"]);
+        let held = budgets.of(&"a").try_take(60).unwrap();
+        assert!(budgets.of(&"a").try_take(40).is_some());
+        assert_eq!(held.bytes(), 60);
     }
 }

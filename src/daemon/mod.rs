@@ -13,7 +13,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Budgets};
 use crate::checkpoint::{self, Checkpoints};
 use crate::dead_letter;
 use crate::metrics::Counters;
@@ -96,6 +96,8 @@ pub async fn run(
     let counted = count(&mut kept, recovered);
     let restored = restored(kept, recovered);
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
+    let outputs = settings.inputs.iter().map(|input| input.output.clone());
+    let budgets = Budgets::new(budget, outputs);
     let (letters, checkpoints) = writers(settings, checkpoints, notes.clone())?;
     let waking = waker.clone();
     let crew = Crew {
@@ -104,7 +106,7 @@ pub async fn run(
         spool,
         acknowledged,
         counted,
-        budget: budget.clone(),
+        budgets: budgets.clone(),
         wake: Arc::new(move || waking.wake()),
         counters,
     };
@@ -113,7 +115,7 @@ pub async fn run(
     let (events, read) = mpsc::channel(BATCHES_MAX);
     let ending = if mode.once { Ending::AtEnd } else { Ending::Follow };
     let reader =
-        Reader::start(&settings.inputs, restored, budget, ending, files_max, waker, events)?;
+        Reader::start(&settings.inputs, restored, budgets, ending, files_max, waker, events)?;
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     tracing::info!(inputs = settings.inputs.len(), "running");
     let stop_reading = reader.stopper();

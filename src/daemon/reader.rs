@@ -14,9 +14,9 @@ use std::{io, panic};
 use tokio::sync::mpsc;
 
 use super::outbox::Outbox;
-use crate::budget::Budget;
+use crate::budget::Budgets;
 use crate::clock;
-use crate::settings::Input;
+use crate::settings::{Input, Output};
 use crate::tail::{self, Ending, Look, Restored, Tail, Turn};
 use crate::watch::{Compressed, Found, GlobError, Mode, Watch};
 
@@ -70,7 +70,7 @@ impl Reader {
     pub(super) fn start(
         inputs: &[Input],
         restored: Restored,
-        budget: Budget,
+        budgets: Budgets<Output>,
         ending: Ending,
         files_max: usize,
         waker: Waker,
@@ -86,7 +86,7 @@ impl Reader {
             let outbox = Outbox::new(events);
             let told = outbox.clone();
             let emit = move |event| told.put(event);
-            let mut tail = Tail::new(&inputs, restored, budget, ending, emit);
+            let mut tail = Tail::new(&inputs, restored, &budgets, ending, emit);
             tail.open_at_most(files_max);
             let heard = outbox.clone();
             let is_stopped = move || stopped.load(Ordering::Acquire) || !heard.is_heard();

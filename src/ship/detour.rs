@@ -62,7 +62,6 @@ impl Ship {
             let known = oldest.entry((load.way, load.partition)).or_insert(block.read_at);
             *known = block.read_at.min(*known);
         }
-        let is_full = self.budget.used() + FULL_WITHIN >= self.budget.limit();
         for ((at, partition), read_at) in oldest {
             let Some(way) = self.ways.get(at).filter(|way| !way.is_unconfirmed()) else { continue };
             let outlet = self.outlets.get(way.outlet);
@@ -71,7 +70,8 @@ impl Ship {
             let since = throttled.map_or(read_at, |until| until.max(read_at));
             let stalls = now.saturating_duration_since(way.moved_at.max(since)) >= self.stall_after;
             let is_late = now.saturating_duration_since(since) >= outlet.kafka.delivery_timeout;
-            if is_late || (stalls && (is_full || way.gate.is_closed())) {
+            let is_full = || self.crew.budgets.of(&outlet.output).left() <= FULL_WITHIN;
+            if is_late || (stalls && (way.gate.is_closed() || is_full())) {
                 let why = if is_late { "delivery.timeout.ms" } else { "stall_after" };
                 self.go_around(at, partition, why);
             }

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::budget::{Budget, Permit};
+use crate::budget::{Budget, Budgets, Permit};
 use crate::checkpoint::{self, Change};
 use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
@@ -34,7 +34,7 @@ use crate::ledger::{Frontier, Ledgers};
 use crate::metrics::Counters;
 use crate::produce::{Cause, CreateError};
 use crate::record::{Generation, Lineage, Mark, Offset, SourceId};
-use crate::settings::{self, Confirm, Settings, WhenFull};
+use crate::settings::{self, Confirm, Output, Settings, WhenFull};
 use crate::spool::{self, EntryId, Spool};
 use crate::tail;
 pub use flight::Duty;
@@ -105,7 +105,7 @@ pub struct Crew {
     /// is sent before they are saved, or another file's records could be taken for theirs.
     pub counted: HashMap<Lineage, Generation>,
     /// What the readers pay from.
-    pub budget: Budget,
+    pub budgets: Budgets<Output>,
     /// Wakes the readers after their gates were opened.
     pub wake: Arc<dyn Fn() + Send + Sync>,
     pub counters: Arc<Counters>,
@@ -209,7 +209,7 @@ impl Ship {
             inputs: settings.inputs.clone(),
             realm,
             checkpoint_interval: settings.checkpoint_interval,
-            budget: crew.budget.clone(),
+            budget: crew.budgets.whole().clone(),
             crew,
             notes,
             ways: Ways::default(),

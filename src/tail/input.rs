@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::limit::Limit;
 use super::manner::Manners;
+use crate::budget::Budget;
 use crate::clock;
 use crate::record::{self, Label};
 use crate::settings;
@@ -19,6 +20,8 @@ pub(super) struct Input {
     pub(super) labeller: Labeller,
     /// Said once that there are more topics than there may be.
     pub(super) has_too_many_topics: bool,
+    /// What its lines are paid from.
+    pub(super) budget: Budget,
     pub(super) looked: Looked,
     /// The first look of this run is not complete yet.
     pub(super) is_first_look: bool,

@@ -33,6 +33,7 @@ mod source;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod unpack;
 mod unpacking;
 mod whereabouts;
@@ -58,12 +59,13 @@ use reading::Read;
 use reconcile::{From, Outcome, Since};
 use source::Source;
 pub use source::is_absence;
+use turns::Hungry;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Budgets};
 use crate::clock;
 use crate::frame::Rule;
 use crate::record::{self, Generation, Identity, Mark};
-use crate::settings::{self, StartAt};
+use crate::settings::{self, Output, StartAt};
 use crate::template::Labeller;
 
 /// How long a file that cannot be read holds up those that came after it.
@@ -143,8 +145,10 @@ pub struct Tail<F> {
     known: Past,
     owners: Owners,
     ready: VecDeque<usize>,
+    hungry: Hungry,
     floor: Generation,
-    budget: Budget,
+    /// The most that lines may take that are not whole.
+    pending_max: usize,
     ending: Ending,
     /// At least what lines take that are not whole, of all files.
     pending: usize,
@@ -158,7 +162,7 @@ impl<F: FnMut(Event)> Tail<F> {
     pub fn new(
         inputs: &[settings::Input],
         restored: Restored,
-        budget: Budget,
+        budgets: &Budgets<Output>,
         ending: Ending,
         emit: F,
     ) -> Self {
@@ -170,6 +174,7 @@ impl<F: FnMut(Event)> Tail<F> {
             has_too_many_topics: false,
             looked: Looked { ms: restored.looked_ms.get(&settings.id).copied(), at: None },
             is_first_look: true,
+            budget: budgets.of(&settings.output).clone(),
             settings: settings.clone(),
         };
         let known = owner::past(restored.lineages);
@@ -181,7 +186,8 @@ impl<F: FnMut(Event)> Tail<F> {
             owners: Owners::of_earlier_run(inputs, &known),
             known,
             ready: VecDeque::new(),
-            budget,
+            hungry: Hungry::default(),
+            pending_max: budgets.whole().limit() / PENDING_SHARE,
             ending,
             pending: 0,
             is_finishing: false,
@@ -303,7 +309,8 @@ impl<F: FnMut(Event)> Tail<F> {
         };
         for (source, _) in &mut outcome.ended {
             self.owners.remove(lineage.input, &source.identity, at);
-            let blocks = source.last_words(&self.budget);
+            let input = self.inputs.get(lineage.input);
+            let blocks = input.map(|input| source.last_words(&input.budget)).unwrap_or_default();
             blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
         }
         for source in lineage.sources.iter().filter(|source| outcome.seen.contains(&source.id)) {
@@ -323,42 +330,6 @@ impl<F: FnMut(Event)> Tail<F> {
         self.lineages.rouse(at);
     }
 
-    /// Reads one block of the lineage whose turn it is; each that has something to read gets one
-    /// before any gets a second.
-    pub fn turn(&mut self, siblings: impl Fn(usize, &Path) -> Vec<PathBuf>) -> Turn {
-        for _ in 0..self.ready.len() {
-            let Some(at) = self.ready.pop_front() else { break };
-            let Some(lineage) = self.lineages.get(at) else { continue };
-            // Known without asking the file system again, as long as others have their turns.
-            let waits = lineage.has_unread() && self.is_limited(lineage.input);
-            if waits || lineage.gate.is_closed() {
-                self.ready.push_back(at);
-                continue;
-            }
-            let next = self.next(at);
-            if self.is_over_limit(at, &next) || self.is_over_unpacking(at, &next) {
-                self.ready.push_back(at);
-                continue;
-            }
-            match self.advance(at, &next, &siblings) {
-                Turn::Worked => {
-                    self.ready.push_back(at);
-                    return Turn::Worked;
-                }
-                Turn::Starved => {
-                    self.ready.push_front(at);
-                    return Turn::Starved;
-                }
-                Turn::Idle => {
-                    if let Some(lineage) = self.lineages.get_mut(at) {
-                        lineage.is_ready = false;
-                    }
-                }
-            }
-        }
-        if self.ready.is_empty() { Turn::Idle } else { Turn::Starved }
-    }
-
     fn patience(&self, input: usize) -> Patience {
         if self.is_finishing {
             let none = Duration::ZERO;
@@ -370,7 +341,7 @@ impl<F: FnMut(Event)> Tail<F> {
         Patience {
             partial: partial.unwrap_or(Duration::MAX),
             event: multiline.map_or(Duration::MAX, |multiline| multiline.timeout),
-            may_wake: self.pending <= self.budget.limit() / PENDING_SHARE,
+            may_wake: self.pending <= self.pending_max,
             failing: FAILING_HOLDS,
         }
     }
@@ -443,7 +414,7 @@ impl<F: FnMut(Event)> Tail<F> {
         let waited = source.pending_bytes();
         let read = source.open().and_then(|()| {
             let rule = input.manners.apply(source, lineage.encoder.as_ref());
-            read(source, rule, &self.budget)
+            read(source, rule, &input.budget)
         });
         self.pending = (self.pending + source.pending_bytes()).saturating_sub(waited);
         let step = match read {

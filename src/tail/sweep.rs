@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::lineage::{Again, Lineage, Next};
 use super::source::Source;
-use super::{Ending, Event, PENDING_SHARE, Step, Tail};
+use super::{Ending, Event, Step, Tail};
 use crate::record;
 
 impl<F: FnMut(Event)> Tail<F> {
@@ -62,7 +62,7 @@ impl<F: FnMut(Event)> Tail<F> {
     /// Where lines that are not whole take too much, those of other files are forgotten, unless
     /// they are about to be shipped.
     pub(super) fn bound_pending(&mut self, at: usize) {
-        let limit = self.budget.limit() / PENDING_SHARE;
+        let limit = self.pending_max;
         if self.pending <= limit {
             return;
         }

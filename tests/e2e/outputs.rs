@@ -138,6 +138,37 @@ fn a_cluster_that_is_away_keeps_nothing_from_the_other_over_restarts() {
     daemon.stop().assert_code(0);
 }
 
+/// What counts as sent never goes to the spool: it fills what memory there is for its output.
+#[test]
+fn what_counts_as_sent_to_a_cluster_that_is_away_leaves_memory_to_the_other() {
+    let (kafka, other) = (Kafka::single(), Kafka::lone());
+    let mut scene = Scene::set(kafka, &other);
+    let daemon = scene.site.run(&scene.config().of_input("confirm", "none"));
+    scene.write("app.log", 100);
+    scene.write_audits(100);
+    scene.arrived_here();
+    scene.arrived_there();
+
+    other.kill_all();
+    let kept = scene.site.kept();
+    let mut written = 0;
+    for name in (0..3 * FILES).map(|number| format!("audit{number}.log")) {
+        scene.write(&name, AT_ONCE);
+        written += lines(&name, 0..AT_ONCE).len() as u64;
+    }
+    wait_until("some of it to count as sent", GENEROUS, || kept.owed() + (1 << 19) < written);
+    for _ in 0..5 {
+        scene.write("app.log", 5_000);
+        scene.arrived_here();
+    }
+    assert!(kept.owed() > 1 << 20, "the rest waits in its files");
+    other.heal();
+    scene.arrived_there();
+    let finished = daemon.stop();
+    finished.assert_code(0);
+    assert!(!finished.err.contains("lines go to the spool"), "{}", finished.err);
+}
+
 /// Not to the cluster that is there: that would be another's lines in another's topic.
 #[test]
 fn what_waits_for_an_output_that_is_gone_waits_until_it_is_back() {

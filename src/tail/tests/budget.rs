@@ -1,8 +1,14 @@
 //! Nothing is read that there is no memory for, and one lineage does not starve the others.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use super::bench::{Bench, input};
-use crate::budget::Budget;
-use crate::tail::{Ending, Turn};
+use crate::budget::{Budget, Budgets};
+use crate::record::Generation;
+use crate::settings::{Input, Output};
+use crate::tail::{Ending, Event, Look, Restored, Tail, Turn};
 
 fn bench_with(limit: usize) -> Bench {
     let mut bench = Bench::with(input(), Ending::Follow);
@@ -110,4 +116,65 @@ fn files_at_rest_do_not_stay_open_without_bound() {
     bench.append("7.log", "y\n");
     bench.ship();
     assert_eq!(bench.texts_of("7.log"), ["x", "y"]);
+}
+
+/// All that is read of one output stays in memory: its cluster is away.
+#[test]
+fn who_waits_for_memory_keeps_no_other_output_waiting() {
+    const FILES: usize = 20;
+    const BYTES: usize = 300_000;
+    let dir = tempfile::tempdir().unwrap();
+    let audit = Input { id: "audit".into(), output: Output::named("audit"), ..input() };
+    let inputs = [input(), audit];
+    let outputs = inputs.iter().map(|input| input.output.clone());
+    let budgets = Budgets::new(Budget::new(4 << 20, || {}), outputs);
+    let blocks = Rc::new(RefCell::new(Vec::new()));
+    let heard = blocks.clone();
+    let emit = move |event| {
+        if let Event::Block(block) = event {
+            heard.borrow_mut().push(block);
+        }
+    };
+    let restored =
+        Restored { lineages: Vec::new(), looked_ms: HashMap::new(), floor: Generation::FIRST };
+    let mut tail = Tail::new(&inputs, restored, &budgets, Ending::Follow, emit);
+    let write = |tail: &mut Tail<_>, input: usize, name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let look = Look { input, path: &path, real: None, thorough: true, listed_ms: None };
+        tail.look(look, Vec::new);
+    };
+    let turns = |tail: &mut Tail<_>| loop {
+        let turn = tail.turn(|_, _| Vec::new());
+        if turn != Turn::Worked {
+            return turn;
+        }
+    };
+    for number in 0..FILES {
+        let line = format!("{}\n", "x".repeat(99));
+        write(&mut tail, 1, &format!("audit{number}.log"), &line.repeat(BYTES / 100));
+    }
+    assert_eq!(turns(&mut tail), Turn::Starved);
+    let away = std::mem::take(&mut *blocks.borrow_mut());
+    assert!(!away.is_empty() && budgets.whole().left() >= 2 << 20);
+    for round in 0..3 {
+        write(&mut tail, 0, &format!("app{round}.log"), "a line\n");
+        assert_eq!(turns(&mut tail), Turn::Starved);
+        assert_eq!(
+            blocks.take().iter().map(|block| block.record(0)).collect::<Vec<_>>(),
+            [b"a line"]
+        );
+    }
+    // It is back.
+    let bytes =
+        |blocks: &[crate::record::Block]| blocks.iter().map(|b| b.bytes.len()).sum::<usize>();
+    let mut read = bytes(&away);
+    drop(away);
+    while turns(&mut tail) == Turn::Starved {
+        let more = blocks.take();
+        assert!(!more.is_empty(), "what was given back is used");
+        read += bytes(&more);
+    }
+    read += bytes(&blocks.take());
+    assert_eq!(read, FILES * BYTES);
 }

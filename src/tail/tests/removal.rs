@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::super::{Acknowledged, Ending, Event, Look, Restored, Tail, Turn};
 use super::bench::{Bench, input};
 use super::packer::{Packer, pack};
-use crate::budget::Budget;
+use crate::budget::{Budget, Budgets};
 use crate::clock;
 use crate::record::{Generation, Offset};
 use crate::settings::Input;
@@ -178,7 +178,8 @@ fn a_file_that_another_input_owes_stays() {
     let inputs = [deleting(), Input { id: "other".into(), ..input() }];
     let restored =
         Restored { lineages: Vec::new(), looked_ms: HashMap::new(), floor: Generation::FIRST };
-    let mut tail = Tail::new(&inputs, restored, Budget::new(1 << 20, || {}), Ending::Follow, emit);
+    let budgets = Budgets::new(Budget::new(1 << 20, || {}), []);
+    let mut tail = Tail::new(&inputs, restored, &budgets, Ending::Follow, emit);
     // For the one it is rotated away from `app.log`, for the other it has the name.
     let look = |tail: &mut Tail<_>, input: usize, name: &str, siblings: Vec<_>| {
         let look = Look { input, path: &path(name), real: None, thorough: true, listed_ms: None };

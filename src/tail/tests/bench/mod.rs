@@ -23,7 +23,7 @@ use super::super::{
     Turn,
 };
 use super::packer::patient;
-use crate::budget::Budget;
+use crate::budget::{Budget, Budgets};
 use crate::clock;
 use crate::record::{Block, Generation, Identity, Label, Lineage, Mark, Remarks, SourceId};
 use crate::settings::{Format, Input};

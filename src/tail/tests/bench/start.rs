@@ -32,7 +32,13 @@ pub(super) fn tail(
     };
     let heard = heard.clone();
     let emit: Emit = Box::new(move |event| heard.borrow_mut().hear(event));
-    Tail::new(std::slice::from_ref(input), restored, budget.clone(), ending, emit)
+    Tail::new(
+        std::slice::from_ref(input),
+        restored,
+        &Budgets::new(budget.clone(), []),
+        ending,
+        emit,
+    )
 }
 
 /// The state of a daemon to which Kafka had acknowledged less than it had read.
