@@ -8,6 +8,7 @@ use crate::support::lines::lines;
 use crate::support::reader::Reader;
 use crate::support::site::{Site, append};
 use crate::support::verdict::{Verdict, Written};
+use crate::support::wait::GENEROUS;
 
 const FILES: usize = 3;
 const LINES: u64 = 2_000;
@@ -73,4 +74,39 @@ fn a_quota_that_outlasts_connections_is_waited_for_too() {
     kafka.limit("quota-hasty", BYTES_PER_SECOND);
     let config = impatient(&site, kafka, &topic, "quota-hasty");
     waits(kafka, &site, &topic, &config);
+}
+
+/// What it has read stays in memory for as long as the quota lasts, of more files than fit there.
+#[test]
+fn an_output_that_a_quota_holds_back_leaves_memory_to_the_other() {
+    let kafka = Kafka::single();
+    let (site, topic, held) =
+        (Site::new(), kafka.topic("free", 1, &[]), kafka.topic("held", 6, &[]));
+    kafka.limit("quota-held", BYTES_PER_SECOND);
+    let config = site
+        .config(&kafka.bootstrap(), &topic)
+        .top("shutdown_grace", "4s")
+        .kafka("compression.type", "none")
+        .kafka("buffer.memory", "8MiB")
+        .kafka("linger.ms", "20")
+        .output("held", &[("client.id", "quota-held"), ("socket.timeout.ms", "2m")])
+        .input("held", &site.log("*.held"), &held)
+        .of_input("output", "held");
+    for file in 0..24 {
+        let name = format!("{file}.held");
+        append(&site.log(&name), lines(&name, 0..3 * LINES).as_bytes());
+    }
+    let mut daemon = site.run(&config);
+    daemon.hears("who is throttled", |line| {
+        line.contains("kafka throttles this client") && line.contains("output=held")
+    });
+    for count in (1..=3).map(|round| round * LINES) {
+        append(&site.log("a.log"), lines("a.log", count - LINES..count).as_bytes());
+        let written = Written::from([("a.log".to_owned(), count)]);
+        let mut verdict = Verdict::default();
+        let mut reader = Reader::from_beginning(&kafka.bootstrap(), &topic);
+        reader.judge(&mut verdict, &written, GENEROUS);
+        verdict.assert_complete_and_in_order(&written);
+    }
+    daemon.stop().assert_code(0);
 }
