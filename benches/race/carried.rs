@@ -2,28 +2,39 @@
 //! input.
 
 use crate::course::{Course, Plan};
-use crate::entrant::{Entrant, Proof};
+use crate::entrant::{Entrant, Proof, Setup};
 use crate::score::surplus;
 
+type Keys = &'static [(&'static str, &'static str)];
+
 const POD: &str = "pod.log";
+const CARRIED: [(&str, Keys); 7] = [
+    ("nothing", &[]),
+    ("a key of its file", &[("key", "'{file.name}'")]),
+    ("`record_id: key`", &[("record_id", "key")]),
+    ("a header", &[("headers", "{env: prod}")]),
+    ("`record_id: headers`", &[("record_id", "headers")]),
+    ("`multiline: {preset: java}`", &[("multiline", "{preset: java}")]),
+    ("a filter of one pattern", &[("exclude_lines", "['never ever$']")]),
+];
+/// Their records are not the lines themselves.
+const DOCUMENTS: [(&str, Keys); 2] =
+    [("`value: json`", &[("value", "json")]), ("`value: ecs`", &[("value", "ecs")])];
 
 pub(crate) fn run(plan: Plan, rounds: u64) {
     let course = Course::lay(plan);
     let stamp = |number| format!("2026-11-21T09:00:00.{:09}Z stdout F ", number % 1_000_000_000);
     course.add(POD, &stamp);
-    let (lines, documents) = (Proof::InOrder, Proof::Counted);
-    let with = Entrant::tailspool_with;
-    let entrants = [
-        with("nothing", "app*.log", &[], lines),
-        with("a key of its file", "app*.log", &[("key", "'{file.name}'")], lines),
-        with("`record_id: key`", "app*.log", &[("record_id", "key")], lines),
-        with("a header", "app*.log", &[("headers", "{env: prod}")], lines),
-        with("`record_id: headers`", "app*.log", &[("record_id", "headers")], lines),
-        with("`format: cri`", POD, &[("format", "cri")], lines),
-        with("`multiline: {preset: java}`", "app*.log", &[("multiline", "{preset: java}")], lines),
-        with("a filter of one pattern", "app*.log", &[("exclude_lines", "['never ever$']")], lines),
-        with("`value: json`", "app*.log", &[("value", "json")], documents),
-        with("`value: ecs`", "app*.log", &[("value", "ecs")], documents),
-    ];
+    let lines = Setup { logs: "app*.log", ..Setup::PLAIN };
+    let mut entrants = Vec::new();
+    for (name, input) in CARRIED {
+        entrants.push(Entrant::tailspool(name, Setup { input, ..lines }));
+    }
+    for (name, input) in DOCUMENTS {
+        let setup = Setup { input, proof: Proof::Counted, ..lines };
+        entrants.push(Entrant::tailspool(name, setup));
+    }
+    let container = Setup { logs: POD, input: &[("format", "cri")], ..Setup::PLAIN };
+    entrants.push(Entrant::tailspool("`format: cri`", container));
     surplus(course.plan.lines, &entrants, &course.race(&entrants, rounds));
 }

@@ -29,39 +29,47 @@ pub(crate) enum Proof {
     Counted,
 }
 
+/// What of tailspool's configuration is not as it comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    /// A glob of logs.
+    pub(crate) logs: &'static str,
+    pub(crate) kafka: &'static [(&'static str, &'static str)],
+    pub(crate) input: &'static [(&'static str, &'static str)],
+    pub(crate) proof: Proof,
+}
+
+impl Setup {
+    pub(crate) const PLAIN: Self =
+        Self { logs: "*.log", kafka: &[], input: &[], proof: Proof::InOrder };
+}
+
 impl Entrant {
     /// A peer, started by `start`.
     pub(crate) fn peer(name: &str, start: fn(&Heat<'_>) -> Vec<Child>) -> Self {
         Self { name: name.to_owned(), proof: Proof::Told, start: Rc::new(start) }
     }
 
-    /// tailspool as it comes.
-    pub(crate) fn tailspool(name: &str) -> Self {
-        Self::tailspool_with(name, "", &[], Proof::InOrder)
-    }
-
-    /// tailspool that reads one log, or all, with these keys of its input.
-    pub(crate) fn tailspool_with(
-        name: &str,
-        log: &'static str,
-        keys: &'static [(&str, &str)],
-        proof: Proof,
-    ) -> Self {
-        let start = move |heat: &Heat<'_>| vec![tailspool(heat, log, keys)];
-        Self { name: name.to_owned(), proof, start: Rc::new(start) }
+    pub(crate) fn tailspool(name: &str, setup: Setup) -> Self {
+        let start = move |heat: &Heat<'_>| vec![tailspool(heat, setup)];
+        Self { name: name.to_owned(), proof: setup.proof, start: Rc::new(start) }
     }
 }
 
-fn tailspool(heat: &Heat<'_>, log: &str, keys: &[(&str, &str)]) -> Child {
-    let logs = heat.log_dir.join(if log.is_empty() { "*.log" } else { log });
-    let mut config = Config::new(&heat.dir.join("state"), &heat.bootstrap)
-        .kafka("acks", "all")
-        .kafka("compression.type", &heat.plan.codec);
+fn tailspool(heat: &Heat<'_>, setup: Setup) -> Child {
+    let mut config = Config::new(&heat.dir.join("state"), &heat.bootstrap).kafka("acks", "all");
+    let is_set = |name| setup.kafka.iter().any(|(key, _)| *key == name);
+    if !is_set("compression.type") {
+        config = config.kafka("compression.type", &heat.plan.codec);
+    }
     if let Some(level) = &heat.plan.level {
         config = config.kafka("compression.level", level);
     }
-    config = config.input("race", &logs, &heat.topic);
-    for (key, yaml) in keys {
+    for (key, yaml) in setup.kafka {
+        config = config.kafka(key, yaml);
+    }
+    config = config.input("race", &heat.log_dir.join(setup.logs), &heat.topic);
+    for (key, yaml) in setup.input {
         config = config.of_input(key, yaml);
     }
     let path = heat.write("tailspool.yaml", &config.to_yaml());

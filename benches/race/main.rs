@@ -12,6 +12,7 @@
 //!
 //! Instead of that:
 //! - `--carried`: what a key, headers, a container's format, multiline, a filter, JSON cost tailspool;
+//! - `--tuned`: what `compression.type`, `buffer.memory` and `linger.ms` change;
 //! - `--outage`: into the spool while Kafka is away, kill -9, open, and out of it again;
 //! - `--steady [--rate 10000] [--rest 60]`: a writer of so many lines a second, in bursts of 100;
 //! - `--begin`: from the start of the program to the first record, against bare librdkafka;
@@ -41,12 +42,13 @@ mod steady;
 #[allow(dead_code, reason = "the race needs a part of what the tests need")]
 #[path = "../../tests/e2e/support/mod.rs"]
 mod support;
+mod tuned;
 
 use std::time::Duration;
 
 use arguments::{is_asked, number};
 use course::{Course, Plan};
-use entrant::Entrant;
+use entrant::{Entrant, Setup};
 
 fn main() {
     let (idle, rounds) = (number("--idle", 0), number("--rounds", 3));
@@ -61,11 +63,14 @@ fn main() {
         outage::run(Plan::asked(1), rounds);
     } else if is_asked("--carried") {
         carried::run(Plan::asked(1), rounds);
+    } else if is_asked("--tuned") {
+        tuned::run(Plan::asked(1), rounds);
     } else if idle > 0 {
         many::run(idle, rest);
     } else {
         let course = Course::lay(Plan::asked(4));
-        let entrants = [vec![Entrant::tailspool("tailspool")], peers::asked()].concat();
+        let entrants =
+            [vec![Entrant::tailspool("tailspool", Setup::PLAIN)], peers::asked()].concat();
         score::report(course.plan.lines, &entrants, &course.race(&entrants, rounds));
     }
 }

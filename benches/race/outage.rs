@@ -6,7 +6,7 @@ use std::time::Duration;
 use tailspool::clock;
 
 use crate::course::{Course, Plan};
-use crate::entrant::Entrant;
+use crate::entrant::{Entrant, Setup};
 use crate::process::cpu;
 use crate::score::surplus;
 use crate::support::daemon::Daemon;
@@ -17,7 +17,7 @@ const PART_MAX: Duration = Duration::from_mins(15);
 
 pub(crate) fn run(plan: Plan, rounds: u64) {
     let course = Course::lay(plan);
-    let straight = [Entrant::tailspool("straight to Kafka")];
+    let straight = [Entrant::tailspool("straight to Kafka", Setup::PLAIN)];
     surplus(course.plan.lines, &straight, &course.race(&straight, rounds));
     let (site, lines) = (&course.site, course.total());
     let topic = course.kafka.topic("outage", course.plan.partitions, &[]);
