@@ -13,6 +13,7 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("rdkafka::", &["produce/"]),
     ("rdkafka_sys", &["produce/native.rs", "produce/questions.rs"]),
     ("openssl::", &["produce/reach.rs"]),
+    ("ureq::", &["produce/login.rs"]),
     ("sled::", &["spool/index.rs"]),
     ("serde_yaml::", &["config/yaml.rs"]),
     ("notify::", &["watch/"]),

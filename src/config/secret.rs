@@ -4,16 +4,17 @@
 /// Whether a key holds a secret, or is a mistyped one that does.
 pub(super) fn is_secret(key: &str) -> bool {
     // These hold the path of a secret, or a name.
-    if key.ends_with("_file") || key.ends_with(".location") {
+    if [".location", "_file", ".client.id"].iter().any(|end| key.ends_with(end)) {
         return false;
     }
     let key = key.to_ascii_lowercase();
+    let near = strsim::damerau_levenshtein;
     let words =
         ["pass", "secret", "token", "jaas", "cred", "pwd", "private", ".pem", "keystore.key"];
     words.iter().any(|word| key.contains(word))
-        || key
-            .split(['.', '_', '-'])
-            .any(|part| part.len() > 4 && strsim::damerau_levenshtein(part, "password") <= 3)
+        || key.split(['.', '_', '-']).any(|part| {
+            part.len() > 4 && (near("password", part) <= 3 || near("secret", part) <= 1)
+        })
 }
 
 /// The bytes of a text that may belong to a secret. In order.
@@ -134,7 +135,8 @@ mod tests {
         for key in ["sasl.password", "sasl.pasword", "sasl.passwrod", "ssl.key.password", "paswd"] {
             assert!(is_secret(key), "{key}");
         }
-        for key in ["sasl.password_file", "sasl.username", "ssl.key.location", "topic", "paths"] {
+        let client = "sasl.oauthbearer.client.credentials.client.id";
+        for key in ["sasl.password_file", "sasl.username", "ssl.key.location", "topic", client] {
             assert!(!is_secret(key), "{key}");
         }
     }

@@ -17,8 +17,9 @@ use tokio::io::unix::AsyncFd;
 
 use super::cause::code;
 use super::context::{Context, opaque};
+use super::login::{self, Login};
 use super::native::{self, Batch, Outgoing, Queue, Topic};
-use super::{Cause, Report, Throttled, Trouble, Unconfirmed, properties};
+use super::{Cause, LoginError, Report, Throttled, Trouble, Unconfirmed, properties};
 use crate::clock;
 use crate::ledger::Ticket;
 use crate::record::{Block, Offset, RecordId, Slot, SourceName};
@@ -33,6 +34,8 @@ pub enum CreateError {
     Wake(#[from] std::io::Error),
     #[error("wait for the Kafka client's reports: it has no queue")]
     NoQueue,
+    #[error(transparent)]
+    Login(#[from] LoginError),
 }
 
 /// How far a hand-over came.
@@ -60,7 +63,7 @@ pub(super) fn try_settings(kafka: &settings::Kafka) -> Result<(), CreateError> {
     config.remove("bootstrap.servers");
     let client: BaseProducer<_> = config.create_with_context(Context::new())?;
     drop(client);
-    Ok(())
+    Ok(login::try_settings(kafka)?)
 }
 
 /// Records in one call into librdkafka; what it costs is spread thin well before.
@@ -77,6 +80,7 @@ pub struct Producer {
     batch: Batch,
     /// Somebody is about to tell librdkafka that it is not to wait.
     hurries: Arc<AtomicBool>,
+    login: Option<Login>,
     client: Arc<BaseProducer<Context>>,
 }
 
@@ -92,8 +96,9 @@ impl Producer {
         let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
         let queue = Queue::new(&client, fd.map_err(std::io::Error::from)?);
         let wake = queue.ok_or(CreateError::NoQueue)?.watched()?;
+        let login = Login::start(&client, kafka)?;
         let (topics, hurries) = (HashMap::new(), Arc::default());
-        Ok(Self { topics, wake, batch: Batch::default(), hurries, client })
+        Ok(Self { topics, wake, batch: Batch::default(), hurries, login, client })
     }
 
     /// Hands over the records of `block` with these numbers, in order. They say that their source
@@ -206,7 +211,13 @@ impl Producer {
         while !self.wake.get_ref().is_empty() {
             self.client.poll(Duration::ZERO);
         }
-        self.client.context().take()
+        let (reports, troubles) = self.client.context().take();
+        if troubles.iter().any(Trouble::is_about_token)
+            && let Some(login) = &self.login
+        {
+            login.renew();
+        }
+        (reports, troubles)
     }
 
     /// What was handed over goes now, whatever `linger.ms` says; not if librdkafka's threads are too

@@ -7,6 +7,7 @@ mod cause;
 mod client;
 mod context;
 mod embedded;
+mod login;
 mod native;
 mod proof;
 mod properties;
@@ -18,11 +19,13 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod throttled;
+mod token;
 mod trouble;
 
 pub use cause::{Cause, Verdict};
 pub use client::{CreateError, Handed, Producer, Scout, refusals};
 pub use embedded::{Embedded, EmbeddedError};
+pub use login::LoginError;
 pub use proof::{Delivered, Unconfirmed};
 pub use questions::Unanswered;
 pub use reach::{Certificate, Contact, ReachError, certificates_in, certificates_of, reach};

@@ -3,24 +3,26 @@
 //! Handing over a block's lines in one call costs half of handing them over one by one
 //! (`docs/benchmarks.md`), and a queue that writes to a descriptor when it fills lets the owner
 //! of delivery state wait for reports and for everything else at once. A flush that serves no reports
-//! may be left to another thread.
+//! may be left to another thread. A token may come from another thread, and with extensions.
 
 #![allow(unsafe_code, reason = "calls into librdkafka; each block says what it relies on")]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, c_char};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka_sys as sys;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::context::Context;
+use super::token::Token;
+use crate::clock;
 
 /// A topic of one producer, which it keeps alive.
 pub(super) struct Topic {
@@ -121,6 +123,54 @@ pub(super) fn flush(producer: &BaseProducer<Context>, time: Duration) {
     // SAFETY: the client is alive. The binding has librdkafka report by events, so that this only
     // waits (`rd_kafka_flush`).
     unsafe { sys::rd_kafka_flush(producer.client().native_ptr(), ms) };
+}
+
+/// Gives a client the token that it shows to brokers from now on, at once to those that wait for
+/// one.
+pub(super) fn set_token<C: ProducerContext>(
+    client: &BaseProducer<C>,
+    token: &Token,
+    extensions: &[(String, String)],
+) -> Result<(), String> {
+    let owned = |text: &str| CString::new(text).map_err(|error| error.to_string());
+    let (text, principal) = (owned(&token.text)?, token.principal.as_deref().map(owned));
+    // Only for its own log.
+    let principal = principal.and_then(Result::ok).unwrap_or_else(|| c"tailspool".into());
+    let pairs = extensions.iter().flat_map(|(name, value)| [name, value]);
+    let pairs: Vec<CString> = pairs.map(|part| owned(part)).collect::<Result<_, _>>()?;
+    let mut pairs: Vec<*const c_char> = pairs.iter().map(|part| part.as_ptr()).collect();
+    let ends_ms = clock::unix_ms()
+        .saturating_add_unsigned(u64::try_from(token.lifetime.as_millis()).unwrap_or(u64::MAX));
+    let mut wrong = [0; 512];
+    // SAFETY: the client is alive; the texts are C strings and, like the list of pointers to them,
+    // outlive the call, which copies them; `wrong` has the length that is given.
+    unsafe {
+        let code = sys::rd_kafka_oauthbearer_set_token(
+            client.client().native_ptr(),
+            text.as_ptr(),
+            ends_ms,
+            principal.as_ptr(),
+            pairs.as_mut_ptr(),
+            pairs.len(),
+            wrong.as_mut_ptr(),
+            wrong.len(),
+        );
+        if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Ok(());
+        }
+        // It has ended what it wrote with a zero.
+        Err(CStr::from_ptr(wrong.as_ptr()).to_string_lossy().into_owned())
+    }
+}
+
+/// Has the client say why it has no token, if that is another reason than before.
+pub(super) fn set_token_failure<C: ProducerContext>(client: &BaseProducer<C>, reason: &str) {
+    let reason = CString::new(reason.replace('\0', "")).unwrap_or_default();
+    // SAFETY: the client is alive, and the text is copied. It fails only for a client that needs no
+    // token.
+    unsafe {
+        sys::rd_kafka_oauthbearer_set_token_failure(client.client().native_ptr(), reason.as_ptr());
+    }
 }
 
 /// The producer's queue of events, writing to a descriptor when it fills.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+use super::login;
 use crate::settings::{Acks, Compression, Kafka};
 
 /// What librdkafka keeps beside a record's payload, in bytes (`docs/design.md`, Memory).
@@ -18,7 +19,7 @@ pub(super) fn of(kafka: &Kafka) -> ClientConfig {
     connection(&mut config, kafka);
     delivery(&mut config, kafka);
     batching(&mut config, kafka);
-    for (name, value) in &kafka.security.0 {
+    for (name, value) in kafka.security.0.iter().filter(|(name, _)| !login::is_own(name)) {
         config.set(name, value);
     }
     config

@@ -1,7 +1,7 @@
 //! Sends records one by one, for a command whose records each have a key and headers of their
 //! own. They come back by their number.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -14,6 +14,7 @@ use rdkafka::producer::{
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::cause::code;
+use super::login::Login;
 use super::{Cause, CreateError, Trouble, properties};
 use crate::settings;
 
@@ -34,14 +35,16 @@ pub struct Sent<'a> {
 pub type Returned = (usize, Result<(), Cause>);
 
 pub struct Sender {
-    client: BaseProducer<Inbox>,
+    client: Arc<BaseProducer<Inbox>>,
+    _login: Option<Login>,
 }
 
 impl Sender {
     pub fn new(kafka: &settings::Kafka) -> Result<Self, CreateError> {
         let mut config = properties::of(kafka);
         config.set("partitioner", "murmur2_random");
-        Ok(Self { client: config.create_with_context(Inbox::default())? })
+        let client = Arc::new(config.create_with_context(Inbox::default())?);
+        Ok(Self { _login: Login::start(&client, kafka)?, client })
     }
 
     /// Returns false if there is no room for it now.

@@ -1,7 +1,7 @@
 //! Asks a cluster about itself. Nothing is created or changed; a record is written to a topic if
 //! that is asked for.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -10,6 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _,
 use rdkafka::{ClientContext, Message as _, Timestamp};
 
 use super::cause::code;
+use super::login::Login;
 use super::questions::{Questions, Unanswered, Whose};
 use super::{Cause, CreateError, Trouble, properties};
 use crate::clock;
@@ -26,7 +27,8 @@ pub struct Written {
 }
 
 pub struct Survey {
-    client: BaseProducer<Ear>,
+    client: Arc<BaseProducer<Ear>>,
+    _login: Option<Login>,
     deadline: Instant,
 }
 
@@ -36,8 +38,9 @@ impl Survey {
         let mut config = properties::of(kafka);
         // Which requests a broker takes is told to nobody but the log.
         config.set_log_level(RDKafkaLogLevel::Debug).set("debug", "feature");
-        let client = config.create_with_context(Ear::default())?;
-        Ok(Self { client, deadline: clock::now() + timeout })
+        let client = Arc::new(config.create_with_context(Ear::default())?);
+        let login = Login::start(&client, kafka)?;
+        Ok(Self { client, _login: login, deadline: clock::now() + timeout })
     }
 
     pub fn cluster(&self) -> Result<Cluster, Unanswered> {
@@ -112,9 +115,10 @@ struct Heard {
 pub(super) struct Ear(Mutex<Heard>);
 
 impl Ear {
-    /// Every broker that is known has failed us.
+    /// Every broker that is known has failed us, or we have nothing to show to any.
     pub(super) fn is_hopeless(&self) -> bool {
-        self.heard().troubles.iter().any(Trouble::is_unreachable)
+        let ends_it = |trouble: &Trouble| trouble.is_unreachable() || trouble.lacks_token();
+        self.heard().troubles.iter().any(ends_it)
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {

@@ -18,6 +18,25 @@ const AUTHORITY: &str = "see whether `kafka.ssl.ca.location` has who signed the 
 const CERTIFICATE: &str = "the broker takes only clients with a certificate that it trusts: see \
                            `kafka.ssl.certificate.location` and `kafka.ssl.key.location`";
 const CREDENTIALS: &str = "see `kafka.sasl.username` and `kafka.sasl.password`";
+/// How librdkafka begins what [`super::login`] has it say.
+const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token: ";
+const REFUSED_TOKEN: &str = "the issuer gave a token that the broker does not take: compare issuer, \
+                             audience, scope and keys with its `sasl.oauthbearer.*`; see \
+                             `kafka.sasl.oauthbearer.scope`";
+const ISSUER_AUTHORITY: &str = "see whether `kafka.https.ca.location` has who signed the issuer's \
+                                certificate, and whether that is valid and names this host";
+const ISSUER_CREDENTIALS: &str = "see `kafka.sasl.oauthbearer.client.credentials.client.id` and \
+                                  `…client.secret`, and `…scope`";
+const ISSUER: &str = "see whether `kafka.sasl.oauthbearer.token.endpoint.url` leads to an issuer \
+                      that is well, or to a file with a token";
+/// The same of what is said about getting a token.
+const SIGNS_OF_ISSUERS: &[(&str, &str)] = &[
+    ("certificate verify failed", ISSUER_AUTHORITY),
+    ("answers 400", ISSUER_CREDENTIALS),
+    ("answers 401", ISSUER_CREDENTIALS),
+    ("answers 403", ISSUER_CREDENTIALS),
+    ("", ISSUER),
+];
 const MECHANISM: &str = "see which of `kafka.sasl.mechanism` the listener takes";
 
 /// Parts of what OpenSSL, librdkafka and brokers say when two sides do not fit, and what to look
@@ -34,6 +53,8 @@ const SIGNS: &[(&str, &str)] = &[
     ("verify that security.protocol is correctly configured", LISTENER),
     ("connecting to a SSL listener", LISTENER),
     ("SSL handshake failed", LISTENER),
+    // What a broker answers to a token (RFC 7628, 3.2.2).
+    ("SASL authentication error: {\"status\":", REFUSED_TOKEN),
     ("invalid credentials", CREDENTIALS),
     ("Invalid username or password", CREDENTIALS),
     ("mechanism", MECHANISM),
@@ -61,15 +82,35 @@ impl Trouble {
         ) || self.sign().is_some()
     }
 
+    /// The same whichever broker it is about, and however often it was said.
+    pub fn gist(&self) -> &str {
+        let reason = self.reason.split(" (after ").next().unwrap_or_default();
+        match reason.split_once(": ") {
+            Some((broker, rest)) if broker.contains('/') && !broker.contains(' ') => rest,
+            _ => reason,
+        }
+    }
+
     /// Which settings to look at.
     pub fn advice(&self) -> &'static str {
         self.sign()
             .unwrap_or("compare `kafka.security.protocol`, `sasl.*` and `ssl.*` with the listener")
     }
 
+    /// There is no token to show to a broker.
+    pub fn lacks_token(&self) -> bool {
+        self.reason.starts_with(NO_TOKEN)
+    }
+
+    /// A broker was shown a token and does not take it.
+    pub fn is_about_token(&self) -> bool {
+        self.sign() == Some(REFUSED_TOKEN)
+    }
+
     fn sign(&self) -> Option<&'static str> {
+        let signs = if self.lacks_token() { SIGNS_OF_ISSUERS } else { SIGNS };
         let said = |part: &str| self.reason.contains(part);
-        SIGNS.iter().find(|(part, _)| said(part)).map(|(_, advice)| *advice)
+        signs.iter().find(|(part, _)| said(part)).map(|(_, advice)| *advice)
     }
 }
 
@@ -77,11 +118,37 @@ impl Trouble {
 mod tests {
     use super::*;
 
+    fn trouble(reason: &str) -> Trouble {
+        Trouble { code: Code::BrokerTransportFailure, reason: reason.into() }
+    }
+
+    #[test]
+    fn the_gist_is_the_same_for_all_brokers() {
+        for reason in [
+            "sasl_ssl://k1:9094/bootstrap: SASL authentication error: no (after 3ms in state AUTH)",
+            "k2:9092/2: SASL authentication error: no (after 1ms in state X, 4 identical error(s))",
+            "SASL authentication error: no",
+        ] {
+            assert_eq!(trouble(reason).gist(), "SASL authentication error: no");
+        }
+        let whole = "Failed to acquire SASL OAUTHBEARER token: https://issuer/token answers 503";
+        assert_eq!(trouble(whole).gist(), whole);
+    }
+
     #[test]
     fn what_two_sides_disagree_about_is_named() {
-        let trouble =
-            |reason: &str| Trouble { code: Code::BrokerTransportFailure, reason: reason.into() };
+        let no_token = |why: &str| format!("{NO_TOKEN}https://issuer/token{why}");
+        let issuer = [
+            (no_token(": no answer: native-tls: certificate verify failed"), ISSUER_AUTHORITY),
+            (no_token(" answers 401: invalid_client"), ISSUER_CREDENTIALS),
+            (no_token(": no answer: io: Connection refused (os error 111)"), ISSUER),
+        ];
+        for (reason, advice) in issuer {
+            assert!(trouble(&reason).is_refusal() && trouble(&reason).lacks_token(), "{reason}");
+            assert_eq!(trouble(&reason).advice(), advice, "{reason}");
+        }
         let cases = [
+            ("k1:9094/1: SASL authentication error: {\"status\":\"invalid_token\"}", REFUSED_TOKEN),
             (
                 "error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42",
                 CERTIFICATE,

@@ -37,7 +37,7 @@ pub(super) struct Outlet {
     /// It was said that no new one can be started.
     cannot_rebuild: bool,
     is_reachable: bool,
-    /// Why a broker does not let us in, as said last.
+    /// Why brokers do not let us in, as said last.
     refusal: Option<String>,
     throttles: Throttles,
     /// By topic, where any partition will do.
@@ -96,7 +96,7 @@ impl Outlet {
     }
 
     fn trouble(&mut self, trouble: &Trouble) {
-        let (output, is_new) = (&self.output, self.refusal.as_ref() != Some(&trouble.reason));
+        let (output, is_new) = (&self.output, self.refusal.as_deref() != Some(trouble.gist()));
         if trouble.is_unreachable() && self.is_reachable {
             self.is_reachable = false;
             let servers = self.kafka.bootstrap_servers.join(",");
@@ -104,7 +104,7 @@ impl Outlet {
         } else if trouble.is_refusal() && is_new {
             let (reason, advice) = (&trouble.reason, trouble.advice());
             tracing::error!(%output, reason, advice, "kafka does not let us in; lines wait");
-            self.refusal = Some(trouble.reason.clone());
+            self.refusal = Some(trouble.gist().to_owned());
             self.is_reachable = false;
         } else {
             let (code, reason) = (trouble.code, &trouble.reason);

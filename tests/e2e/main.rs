@@ -21,6 +21,7 @@ mod logrotate;
 mod many;
 mod mock;
 mod names;
+mod oauth;
 mod outage;
 mod outputs;
 mod packed;

@@ -5,6 +5,7 @@ mod input;
 mod kafka;
 mod lines;
 mod names;
+mod oauth;
 mod outputs;
 mod security;
 mod topic;

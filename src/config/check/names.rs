@@ -16,12 +16,27 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("socket.receive.buffer.bytes", "receive.buffer.bytes"),
     ("topic.metadata.refresh.interval.ms", "metadata.max.age.ms"),
     ("sasl.mechanisms", "sasl.mechanism"),
+    ("sasl.oauthbearer.client.id", "sasl.oauthbearer.client.credentials.client.id"),
+    ("sasl.oauthbearer.client.secret", "sasl.oauthbearer.client.credentials.client.secret"),
+    (
+        "sasl.oauthbearer.client.secret_file",
+        "sasl.oauthbearer.client.credentials.client.secret_file",
+    ),
     ("ssl.truststore.certificates", "ssl.ca.pem"),
     ("ssl.keystore.certificate.chain", "ssl.certificate.pem"),
     ("ssl.keystore.key", "ssl.key.pem"),
 ];
 
 const PLANNED: &[&str] = &["transactional.id", "transaction.interval", "transaction.timeout.ms"];
+
+/// The same; a name that ends in a dot stands for all that begin with it.
+const LATER: &[&str] = &[
+    "sasl.kerberos.",
+    "sasl.oauthbearer.assertion.",
+    "sasl.oauthbearer.grant.type",
+    "sasl.oauthbearer.header.urlencode",
+    "sasl.oauthbearer.metadata.authentication.type",
+];
 
 /// What to use instead. A name that ends in a dot stands for all that begin with it.
 const EQUALS: &[(&str, &str)] = &[
@@ -59,18 +74,30 @@ const EQUALS: &[(&str, &str)] = &[
     ("security.providers", "there are no Java classes here"),
     ("ssl.protocol", "OpenSSL's configuration decides"),
     ("ssl.enabled.protocols", "OpenSSL's configuration decides"),
-    ("sasl.jaas.config", "use `sasl.username` and `sasl.password` or `sasl.password_file`"),
+    (
+        "sasl.jaas.config",
+        "use `sasl.username` and `sasl.password` or `sasl.password_file`; for OAUTHBEARER \
+         `sasl.oauthbearer.*`",
+    ),
     ("sasl.client.callback.handler.class", "there are no Java classes here"),
-    ("sasl.login.", "there are no Java classes here"),
+    ("sasl.login.class", "there are no Java classes here"),
+    ("sasl.login.callback.handler.class", "there are no Java classes here"),
+    ("sasl.oauthbearer.config", "use `sasl.oauthbearer.token.endpoint.url`"),
+    ("sasl.oauthbearer.jwt.", "there are no Java classes here"),
+    ("sasl.oauthbearer.jwks.", "brokers check tokens"),
+    ("sasl.oauthbearer.expected.", "brokers check tokens"),
+    ("sasl.oauthbearer.clock.skew.seconds", "brokers check tokens"),
+    ("sasl.oauthbearer.scope.claim.name", "brokers check tokens"),
+    ("sasl.oauthbearer.sub.claim.name", "brokers check tokens"),
+    ("sasl.login.", "a token is renewed at 80 % of its time, and asked for again within 10 s"),
 ];
 
 /// Why a key is not taken although Kafka or librdkafka has it.
 pub(super) fn refusal(key: &str) -> Option<String> {
-    let later = |prefix: &str| key.starts_with(prefix);
-    if later("sasl.kerberos.") || later("sasl.oauthbearer.") {
+    let fits = |name: &str| key == name || (name.ends_with('.') && key.starts_with(name));
+    if LATER.iter().any(|name| fits(name)) {
         return Some(format!("`{key}` is not supported by this version"));
     }
-    let fits = |name: &str| key == name || (name.ends_with('.') && key.starts_with(name));
     let equal = EQUALS.iter().find(|(name, _)| fits(name));
     equal
         .map(|(_, instead)| format!("`{key}` is not taken: {instead}"))

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::World;
+use super::{World, oauth};
 use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::{Scalar, Value};
 use crate::config::section::Section;
@@ -18,9 +18,14 @@ const PROTOCOLS: Words = &[
     ("SASL_PLAINTEXT", "SASL_PLAINTEXT"),
     ("SASL_SSL", "SASL_SSL"),
 ];
-const MECHANISMS: Words =
-    &[("PLAIN", "PLAIN"), ("SCRAM-SHA-256", "SCRAM-SHA-256"), ("SCRAM-SHA-512", "SCRAM-SHA-512")];
-const MECHANISMS_PLANNED: &[&str] = &["GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"];
+const MECHANISMS: Words = &[
+    ("PLAIN", "PLAIN"),
+    ("SCRAM-SHA-256", "SCRAM-SHA-256"),
+    ("SCRAM-SHA-512", "SCRAM-SHA-512"),
+    (oauth::MECHANISM, oauth::MECHANISM),
+];
+const MECHANISMS_PLANNED: &[&str] = &["GSSAPI", "AWS_MSK_IAM"];
+const PASSWORD: [&str; 3] = ["sasl.username", "sasl.password", "sasl.password_file"];
 const IDENTIFICATIONS: Words = &[("https", "https"), ("none", "none")];
 const FILES: &[&str] = &["ssl.ca.location", "ssl.certificate.location", "ssl.key.location"];
 const PEMS: &[&str] = &["ssl.ca.pem", "ssl.certificate.pem"];
@@ -50,10 +55,13 @@ pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
     found.extend(FILES.iter().map(|name| (*name, text(name))));
     found.extend(PEMS.iter().map(|name| (*name, s.read(name, None, parse::some(pem)).value)));
     found.extend(LISTS.iter().map(|name| (*name, list(s, name))));
+    let tokens = oauth::check(s, world);
     if protocol.sound {
-        sasl_fits(s, protocol.value, mechanism);
+        let url = tokens.first().and_then(|(_, url)| url.as_deref());
+        sasl_fits(s, protocol.value, mechanism, url);
         ssl_fits(s, protocol.value);
     }
+    found.extend(tokens);
     let given = found.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Properties(given.collect())
 }
@@ -98,7 +106,7 @@ fn verification(s: &Section<'_>) -> Option<String> {
 }
 
 /// Several lines; what is in them librdkafka will say.
-fn pem(scalar: &Scalar) -> Parsed<String> {
+pub(super) fn pem(scalar: &Scalar) -> Parsed<String> {
     if scalar.text.trim().is_empty() {
         return Err(Wrong::new("must not be empty".into()));
     }
@@ -121,22 +129,30 @@ fn list(s: &Section<'_>, name: &'static str) -> Option<String> {
     s.read(name, None, parse::some(plain)).value
 }
 
-fn sasl_fits(s: &Section<'_>, protocol: &str, mechanism: Option<&str>) {
-    let names = ["sasl.mechanism", "sasl.username", "sasl.password", "sasl.password_file"];
+fn sasl_fits(s: &Section<'_>, protocol: &str, mechanism: Option<&str>, url: Option<&str>) {
+    let with_protocol = format!("`security.protocol: {protocol}`");
     if !protocol.starts_with("SASL_") {
-        idle(s, &names, "SASL_SSL", protocol);
+        let names = [&["sasl.mechanism"], &PASSWORD[..], &oauth::names()].concat();
+        idle(s, &names, &with_protocol, "SASL_SSL");
         return;
+    }
+    if mechanism == Some(oauth::MECHANISM) {
+        let with = format!("`sasl.mechanism: {}`", oauth::MECHANISM);
+        idle(s, &PASSWORD, &with, "SCRAM or PLAIN");
+        oauth::fits(s, protocol, url);
+        return;
+    }
+    if let Some(mechanism) = mechanism {
+        idle(s, &oauth::names(), &format!("`sasl.mechanism: {mechanism}`"), oauth::MECHANISM);
     }
     for name in ["sasl.mechanism", "sasl.username"] {
         if !s.has(name) {
-            let message = format!("`security.protocol: {protocol}` needs `{name}`");
+            let message = format!("{with_protocol} needs `{name}`");
             s.error(s.place_of("security.protocol"), name, message, None);
         }
     }
     if !s.has("sasl.password") && !s.has("sasl.password_file") {
-        let message = format!(
-            "`security.protocol: {protocol}` needs `sasl.password` or `sasl.password_file`"
-        );
+        let message = format!("{with_protocol} needs `sasl.password` or `sasl.password_file`");
         s.error(s.place_of("security.protocol"), "sasl.password", message, None);
     }
     if protocol == "SASL_PLAINTEXT" && mechanism == Some("PLAIN") {
@@ -149,7 +165,7 @@ fn ssl_fits(s: &Section<'_>, protocol: &str) {
     let own = [IDENTIFICATION, VERIFICATION];
     let names = [FILES, PEMS, LISTS, &KEY, &KEY_PASSWORD, &own].concat();
     if !protocol.ends_with("SSL") {
-        idle(s, &names, "SSL", protocol);
+        idle(s, &names, &format!("`security.protocol: {protocol}`"), "SSL");
         return;
     }
     let ca = ["ssl.ca.location", "ssl.ca.pem"];
@@ -169,7 +185,7 @@ fn ssl_fits(s: &Section<'_>, protocol: &str) {
 }
 
 /// The same may be given in several forms, but only once.
-fn only_one(s: &Section<'_>, forms: &[&'static str]) {
+pub(super) fn only_one(s: &Section<'_>, forms: &[&'static str]) {
     let mut given = forms.iter().filter(|name| s.has(name));
     let Some(first) = given.next() else { return };
     for second in given {
@@ -181,18 +197,16 @@ fn only_one(s: &Section<'_>, forms: &[&'static str]) {
     }
 }
 
-/// Keys that do nothing were meant to do something.
-fn idle(s: &Section<'_>, names: &[&'static str], wanted: &str, protocol: &str) {
+/// Keys that do nothing `with` what is there were meant to do something.
+pub(super) fn idle(s: &Section<'_>, names: &[&'static str], with: &str, wanted: &str) {
     for name in names.iter().filter(|name| s.has(name)) {
-        let message = format!(
-            "`{name}` has no effect with `security.protocol: {protocol}`; {wanted} uses it"
-        );
+        let message = format!("`{name}` has no effect with {with}; {wanted} uses it");
         s.warning(s.place_of(name), name, message);
     }
 }
 
 /// A secret, as it stands or from its file. Nothing of it is ever put into a message.
-fn secret(
+pub(super) fn secret(
     s: &Section<'_>,
     [name, file_name]: [&'static str; 2],
     world: &World<'_>,

@@ -16,6 +16,8 @@ fn printed(text: &str) -> String {
 #[test]
 fn a_canary_is_never_printed() {
     let sasl = "  security.protocol: SASL_SSL\n  sasl.mechanism: PLAIN\n  sasl.username: u\n";
+    let tokens = "  security.protocol: SASL_SSL\n  sasl.mechanism: OAUTHBEARER\n  \
+                  sasl.oauthbearer.token.endpoint.url";
     for lines in [
         format!("{sasl}  sasl.password: {CANARY}"),
         format!("  sasl.password: {CANARY}"),
@@ -41,6 +43,11 @@ fn a_canary_is_never_printed() {
         format!("  acks: {CANARY}\n  sasl.password: {CANARY}"),
         format!("  ssl.key.pem: |\n    {CANARY}\n  bogus: 1"),
         format!("  ssl.keystore.key: {CANARY}\n  ssl.key.location: /nowhere"),
+        format!("  sasl.oauthbearer.client.secret: {CANARY}"),
+        format!("  sasl.oauthbearer.client.credentials.client.secret: {CANARY}\n  acks: {CANARY}"),
+        format!("  sasl.oauthbearer.client.secert: {CANARY}"),
+        format!("{tokens}: https://me:{CANARY}@issuer/token"),
+        format!("{tokens}: https://issuer/token\n  sasl.oauthbearer.client.secret: {CANARY}"),
         format!("  # sasl.password: {CANARY}\n  bogus: \u{7}"),
         format!("  sasl.password: {CANARY} \u{7}"),
         format!("  sasl.password : \"a\n{CANARY}"),

@@ -111,6 +111,42 @@ fn security_goes_through_under_librdkafka_names() {
 }
 
 #[test]
+fn where_tokens_come_from_is_given_by_names_of_java_or_librdkafka() {
+    for client in ["sasl.oauthbearer.client", "sasl.oauthbearer.client.credentials.client"] {
+        let kafka = kafka(&format!(
+            "  security.protocol: SASL_SSL\n  sasl.mechanism: OAUTHBEARER\n  \
+             sasl.oauthbearer.method: oidc\n  \
+             sasl.oauthbearer.token.endpoint.url: https://issuer:8443/a/b?c\n  \
+             {client}.id: tailspool\n  {client}.secret: ' ${{PASSWORD}}'\n  \
+             sasl.oauthbearer.scope: produce logs\n  \
+             sasl.oauthbearer.extensions: 'team=shop, site=a b'\n  https.ca.location: /ca.pem"
+        ));
+        let pairs: Vec<_> = kafka.security.0.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(
+            pairs,
+            [
+                "https.ca.location=/ca.pem",
+                "sasl.mechanisms=OAUTHBEARER",
+                "sasl.oauthbearer.client.credentials.client.id=tailspool",
+                "sasl.oauthbearer.client.credentials.client.secret= canary-from-env",
+                "sasl.oauthbearer.extensions=team=shop,site=a b",
+                "sasl.oauthbearer.scope=produce logs",
+                "sasl.oauthbearer.token.endpoint.url=https://issuer:8443/a/b?c",
+                "security.protocol=SASL_SSL",
+            ]
+        );
+    }
+    for url in ["file:/run/token", "file:///run/token"] {
+        let kafka = kafka(&format!(
+            "  security.protocol: SASL_SSL\n  sasl.mechanism: OAUTHBEARER\n  \
+             sasl.oauthbearer.token.endpoint.url: {url}"
+        ));
+        let found = kafka.security.get("sasl.oauthbearer.token.endpoint.url");
+        assert_eq!(found, Some("file:/run/token"));
+    }
+}
+
+#[test]
 fn passwords_are_taken_as_they_are_written() {
     for (written, meant) in [
         ("0x1F", "0x1F"),

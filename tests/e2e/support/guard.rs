@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -12,6 +13,7 @@ use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509Name, X509NameBuilder};
 
 use super::config::Config;
+use super::mint::{self, Mint};
 
 /// Known to every listener that asks for a name; may do only what lists allow.
 pub(crate) const USER: &str = "writer";
@@ -21,6 +23,7 @@ pub(crate) const PASSWORD: &str = "canary-of-the-writer";
 pub(crate) struct Guard {
     dir: PathBuf,
     signer: Signer,
+    mint: Arc<Mint>,
 }
 
 /// A certificate and its key, in PEM files.
@@ -45,7 +48,8 @@ const SOON: Validity = Validity(-1, 5);
 impl Guard {
     pub(crate) fn new(dir: &Path) -> Self {
         fs::create_dir_all(dir).expect("target is writable");
-        let guard = Self { dir: dir.to_owned(), signer: Signer::new("tests' authority") };
+        let (signer, mint) = (Signer::new("tests' authority"), Arc::new(Mint::new(dir)));
+        let guard = Self { dir: dir.to_owned(), signer, mint };
         let pem = guard.signer.certificate.to_pem().expect("a certificate is text");
         fs::write(guard.authority(), pem).expect("target is writable");
         let broker = guard.sign(&guard.signer, "broker", VALID);
@@ -57,6 +61,10 @@ impl Guard {
 
     pub(crate) fn authority(&self) -> PathBuf {
         self.dir.join("authority.pem")
+    }
+
+    pub(crate) fn mint(&self) -> Arc<Mint> {
+        Arc::clone(&self.mint)
     }
 
     /// Signed by the authority, for `User:CN=NAME`.
@@ -85,7 +93,7 @@ impl Guard {
              ssl.truststore.type=PEM\n\
              ssl.truststore.location={}\n\
              listener.name.ssl.ssl.client.auth=required\n\
-             sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
+             sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER\n\
              listener.name.sasl_ssl.plain.sasl.jaas.config=\
              org.apache.kafka.common.security.plain.PlainLoginModule required \
              user_{USER}=\"{PASSWORD}\";\n\
@@ -94,10 +102,16 @@ impl Guard {
              listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
              org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
              authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-             super.users=User:ANONYMOUS\n",
+             super.users=User:ANONYMOUS\n{}",
             self.dir.join("broker.store.pem").display(),
             self.authority().display(),
+            mint::properties(&self.dir),
         )
+    }
+
+    /// What the Java of a node gets, whose folder is beside ours.
+    pub(crate) fn java_options(node: &Path) -> [String; 2] {
+        mint::java_options(&node.with_file_name("guard"))
     }
 
     /// What a controller is formatted with.
@@ -123,6 +137,29 @@ impl Guard {
             .kafka("sasl.mechanism", mechanism)
             .kafka("sasl.username", USER)
             .kafka("sasl.password_file", &password.display().to_string())
+    }
+
+    /// A configuration with tokens from a file.
+    pub(crate) fn with_tokens(&self, config: Config, url: &str) -> Config {
+        config
+            .kafka("security.protocol", "SASL_SSL")
+            .kafka("ssl.ca.location", &self.authority().display().to_string())
+            .kafka("sasl.mechanism", "OAUTHBEARER")
+            .kafka("sasl.oauthbearer.token.endpoint.url", url)
+    }
+
+    /// With a file that holds the client's secret.
+    pub(crate) fn with_client(
+        &self,
+        config: Config,
+        url: &str,
+        client: &str,
+        secret: &Path,
+    ) -> Config {
+        self.with_tokens(config, url)
+            .kafka("sasl.oauthbearer.client.id", client)
+            .kafka("sasl.oauthbearer.client.secret_file", &secret.display().to_string())
+            .kafka("sasl.oauthbearer.scope", "produce logs")
     }
 
     fn sign(&self, signer: &Signer, name: &str, validity: Validity) -> Papers {

@@ -441,7 +441,7 @@ impl Node {
         let said = said.expect("target is writable");
         let mut command = guarded("java", Power::AsWeAre);
         command.args(pace.options()).arg("-cp").arg(jars::lib().join("*"));
-        command.current_dir(&self.dir).stdin(Stdio::null());
+        command.args(Guard::java_options(&self.dir)).current_dir(&self.dir).stdin(Stdio::null());
         command.stdout(said.try_clone().expect("a file can be shared")).stderr(said);
         command
     }

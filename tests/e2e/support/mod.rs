@@ -9,11 +9,13 @@ pub(crate) mod dice;
 #[path = "../../../src/tail/tests/walk/ground.rs"]
 pub(crate) mod ground;
 pub(crate) mod guard;
+pub(crate) mod issuer;
 pub(crate) mod jars;
 pub(crate) mod kafka;
 pub(crate) mod kept;
 pub(crate) mod kubelet;
 pub(crate) mod lines;
+pub(crate) mod mint;
 pub(crate) mod ports;
 pub(crate) mod pulse;
 pub(crate) mod reader;

@@ -157,7 +157,7 @@ const IN_KAFKA: &[(&str, &str)] = &[
     ),
     (
         "  sasl.jaas.config: x",
-        "3:3 error: `sasl.jaas.config` is not taken: use `sasl.username` and `sasl.password` or `sasl.password_file`",
+        "3:3 error: `sasl.jaas.config` is not taken: use `sasl.username` and `sasl.password` or `sasl.password_file`; for OAUTHBEARER `sasl.oauthbearer.*`",
     ),
     (
         "  partitioner.class: x",

@@ -1,6 +1,7 @@
 //! Mistakes, and what is said about each.
 
 mod kafka;
+mod oauth;
 
 use super::{lines, with_input, with_top};
 
