@@ -1,11 +1,13 @@
 //! `tailspool check`, one planted mistake at a time.
 
 use std::fs;
+use std::path::PathBuf;
 
 use rdkafka_sys::rd_kafka_AclOperation_t as Acl;
 
+use crate::support::children::{Power, guarded, spawn};
 use crate::support::config::Config;
-use crate::support::daemon::Finished;
+use crate::support::daemon::{Daemon, Finished};
 use crate::support::guard::{PASSWORD, USER};
 use crate::support::kafka::Kafka;
 use crate::support::ports::Port;
@@ -245,6 +247,46 @@ fn check_writes_a_record_only_if_asked() {
     let first = site.tailspool(&["check", "--produce"]);
     first.assert_code(0);
     finds(&first, &["✓ topic", "written to partition 0, offset 0"]);
+}
+
+/// What has the program's clock go wrong by so many seconds; librdkafka's asks another function.
+fn skewed_clock(site: &Site, seconds: i32) -> PathBuf {
+    const SOURCE: &str = "
+        #include <sys/syscall.h>
+        #include <time.h>
+        #include <unistd.h>
+        int clock_gettime(clockid_t id, struct timespec *now) {
+            int result = syscall(SYS_clock_gettime, id, now);
+            if (result == 0 && id == CLOCK_REALTIME) now->tv_sec += SKEW;
+            return result;
+        }
+        ";
+    let source = site.root().join("clock.c");
+    fs::write(&source, SOURCE).unwrap();
+    let library = site.root().join(format!("clock{seconds}.so"));
+    let mut compiler = guarded("cc", Power::AsWeAre);
+    compiler.args(["-D_GNU_SOURCE", "-shared", "-fPIC", &format!("-DSKEW=({seconds})"), "-o"]);
+    compiler.arg(&library).arg(&source);
+    assert!(spawn(compiler).wait().unwrap().success(), "a clock can be compiled");
+    library
+}
+
+#[test]
+fn check_finds_a_clock_that_is_not_the_brokers() {
+    let kafka = Kafka::single();
+    let stamped = &[("message.timestamp.type", "LogAppendTime")];
+    let (site, topic) = (site(), kafka.topic("stamped", 1, stamped));
+    site.write_config(&site.config(&kafka.bootstrap(), &topic).to_yaml());
+    let arguments = site.with_config(&["check", "--produce"]);
+    for (seconds, which) in [(1000, "s ahead of the brokers'"), (-1000, "s behind the brokers'")] {
+        let preload = format!("LD_PRELOAD={}", skewed_clock(&site, seconds).display());
+        let checked = Daemon::start_under(&["env", &preload], &arguments).finish(GENEROUS);
+        checked.assert_code(0);
+        finds(&checked, &["! this machine's clock is", which]);
+    }
+    let checked = Daemon::start(&arguments).finish(GENEROUS);
+    checked.assert_code(0);
+    assert!(!checked.out.contains("machine's clock"), "{}", checked.out);
 }
 
 #[test]
