@@ -249,6 +249,8 @@ fn check_comes_in_with_a_token_and_finds_why_there_is_none() {
         assert!(!checked.out.contains("canary"), "{}", checked.out);
     };
     check(&config, 0, &["✓ cluster"]);
+    let over = kafka.guard().expired("issuers-authority").certificate.display().to_string();
+    check(&config.clone().kafka("https.ca.location", &over), 65, &["✗", "issuers-authority"]);
     issuer.manner().forges = true;
     check(&config, 65, &["✗", "a token that the broker does not take"]);
     stage.secret("not it");

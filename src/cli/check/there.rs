@@ -172,9 +172,11 @@ fn certificates(id: i32, host: &str, contact: Contact, kafka: &Kafka, findings: 
 
 fn own_certificate(kafka: &Kafka, findings: &mut Findings) {
     let given = |name| kafka.security.get(name).map(|value| (name, value));
-    let files = ["ssl.certificate.location", "ssl.ca.location"].into_iter().filter_map(given);
+    let files = ["ssl.certificate.location", "ssl.ca.location", "https.ca.location"];
+    let files = files.into_iter().filter_map(given);
     let files = files.map(|(_, path)| (path, certificates_in(Path::new(path))));
-    let texts = ["ssl.certificate.pem", "ssl.ca.pem"].into_iter().filter_map(given);
+    let texts = ["ssl.certificate.pem", "ssl.ca.pem", "https.ca.pem"];
+    let texts = texts.into_iter().filter_map(given);
     let texts = texts.map(|(name, pem)| (name, certificates_of(pem.as_bytes())));
     for (whose, found) in files.chain(texts) {
         match found {
