@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rdkafka::producer::Producer as _;
+
 use super::*;
 use crate::budget::Budget;
 use crate::clock;
@@ -84,4 +86,25 @@ fn a_record_with_remarks_that_is_too_large_is_refused_by_itself() {
     let remarks = Remarks { cut_from: Some(9000), unfinished: false };
     let handed = producer().send(0, Slot(0), &block(1, &[0], plain(), remarks), None, 0..1);
     assert_eq!((handed.done, handed.refused.len(), handed.stopped), (1, 1, None));
+}
+
+#[test]
+fn a_client_takes_tokens_and_says_once_why_there_is_none() {
+    let mut config = rdkafka::ClientConfig::new();
+    config.set("security.protocol", "SASL_PLAINTEXT").set("sasl.mechanisms", "OAUTHBEARER");
+    let client: rdkafka::producer::BaseProducer<_> =
+        config.create_with_context(context::Context::new()).unwrap();
+    let hour = std::time::Duration::from_hours(1);
+    let token = token::Token { text: "opaque".into(), principal: None, lifetime: hour };
+    let named = |name: &str| vec![(name.to_owned(), "a b".to_owned()); 2];
+    assert_eq!(native::set_token(&client, &token, &named("team")), Ok(()));
+    assert!(native::set_token(&client, &token, &named("te-am")).is_err());
+    for _ in 0..2 {
+        native::set_token_failure(&client, "the issuer \0is away");
+    }
+    // One event each; some are others.
+    (0..100).for_each(|_| client.poll(std::time::Duration::ZERO));
+    let (_, troubles) = client.context().take();
+    assert_eq!(troubles.len(), 1, "{troubles:?}");
+    assert!(troubles.iter().all(|t| t.lacks_token() && t.reason.ends_with("the issuer is away")));
 }
