@@ -15,6 +15,8 @@ use crate::settings::LongLine;
 
 /// The most bytes of one read, and so of one block that is not a single long line.
 pub(super) const READ_MAX: usize = 256 * 1024;
+/// Reads do not get smaller than 4 KiB.
+const HALVINGS_MAX: u8 = 6;
 /// How much of a long line is searched for its end in one turn.
 pub(super) const SEARCH_MAX: usize = 4 * 1024 * 1024;
 /// What any record costs beside its bytes: librdkafka's share, and our slice and its proof.
@@ -50,6 +52,13 @@ struct Lines {
 /// it can be paid before they are counted.
 fn records_max(bytes: usize) -> usize {
     64 + bytes / 32
+}
+
+/// How often a read is halved and still holds so many bytes. What stands behind a line that is cut
+/// is read again: it is to be little.
+fn halvings(bytes: usize) -> u8 {
+    let fits = |halvings: &u8| READ_MAX >> halvings >= bytes;
+    (1..=HALVINGS_MAX).rev().find(fits).unwrap_or(0)
 }
 
 impl Source {
@@ -98,7 +107,8 @@ impl Source {
     }
 
     fn read_lines(&mut self, rule: &Rule, budget: &Budget) -> io::Result<Read> {
-        let want = usize::try_from(self.unread()).unwrap_or(READ_MAX).min(READ_MAX);
+        let most = READ_MAX >> self.halvings;
+        let want = usize::try_from(self.unread()).unwrap_or(most).min(most);
         // What each carries may cost far more than it does itself.
         let most = (records_max(want) * RECORD_COST / self.record_cost()).max(1);
         let Some(permit) = budget.try_take(2 * want + most * self.record_cost()) else {
@@ -111,6 +121,10 @@ impl Source {
         let mut records = Vec::new();
         let framed = frame::lines(&bytes, rule, most, &mut records);
         hole::up_to_hole(&bytes, rule, &mut records);
+        self.halvings = match framed.stop {
+            Stop::Long { whole, .. } => halvings(whole),
+            Stop::End => self.halvings.saturating_sub(1),
+        };
         if records.is_empty() {
             return match framed.stop {
                 Stop::Long { length, whole } => self.cut(rule, length as u64, whole as u64, permit),

@@ -73,6 +73,8 @@ pub(super) struct Source {
     /// There is no newline between `at` and here.
     pub(super) searched: u64,
     pub(super) hole: Hole,
+    /// How often its reads are halved, as long as it has lines that are cut.
+    pub(super) halvings: u8,
     /// The size when last looked at.
     pub(super) size: u64,
     pub(super) modified: (i64, i64),
@@ -115,6 +117,7 @@ impl Source {
             assembly: None,
             is_rewound: false,
             searched: at.offset.0,
+            halvings: 0,
             hole: Hole::None,
             size: at.offset.0,
             modified: (0, 0),

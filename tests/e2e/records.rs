@@ -272,6 +272,24 @@ fn a_line_too_long_goes_to_the_dead_letters_if_that_is_wanted() {
     assert_eq!(letter["value"].as_str().map(str::len), Some(1000));
 }
 
+/// Each is a block of its own; what was read behind it is not read again and again.
+#[test]
+fn lines_that_are_cut_are_not_read_many_times() {
+    const LINES: usize = 1000;
+    let mock = MockCluster::new(1).expect("a mock cluster");
+    mock.create_topic("logs", 1, 1).expect("a mock topic");
+    for between in [0, 10] {
+        let site = Site::new();
+        let lines = format!("{}{}\n", "short\n".repeat(between), "x".repeat(15_000)).repeat(LINES);
+        append(&site.log("app.log"), lines.as_bytes());
+        let config = site.config(&mock.bootstrap_servers(), "logs").of_input("max_line", "10KiB");
+        let daemon = site.run(&config);
+        wait_until("all of it to be acknowledged", GENEROUS, || site.kept().owed() == 0);
+        let times = daemon.read_bytes() / lines.len() as u64;
+        assert!(times < 5, "read {times} times, {between} between");
+    }
+}
+
 /// The dead letters are full: what would go there waits in its file, not in memory.
 #[test]
 fn full_dead_letters_stop_the_reading() {
