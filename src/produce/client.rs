@@ -28,7 +28,7 @@ use crate::settings;
 /// A producer could not be made. What a configuration check would have found comes up here last.
 #[derive(Debug, Error)]
 pub enum CreateError {
-    #[error("start the Kafka client: {0}")]
+    #[error("start the Kafka client{hint}: {0}", hint = hint(.0))]
     Client(#[from] KafkaError),
     #[error("wait for the Kafka client's reports: {0}")]
     Wake(#[from] std::io::Error),
@@ -36,6 +36,20 @@ pub enum CreateError {
     NoQueue,
     #[error(transparent)]
     Login(#[from] LoginError),
+}
+
+/// Parts of what librdkafka says of files, and what is likely to be behind it.
+const HINTS: &[(&str, &str)] = &[
+    ("key values mismatch", " (the key is of another certificate)"),
+    ("ssl.key.", " (the key is no PEM, or locked: see `ssl.key.password`)"),
+    ("ssl.ca.", " (authorities are not there, or no PEM)"),
+    ("ssl.certificate.", " (the certificate is not there, or no PEM)"),
+];
+
+/// OpenSSL names the part of it that failed, which tells nobody anything.
+fn hint(error: &KafkaError) -> &'static str {
+    let text = error.to_string();
+    HINTS.iter().find(|(part, _)| text.contains(part)).map_or("", |(_, hint)| hint)
 }
 
 /// How far a hand-over came.

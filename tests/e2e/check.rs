@@ -8,7 +8,7 @@ use rdkafka_sys::rd_kafka_AclOperation_t as Acl;
 use crate::support::children::{Power, guarded, spawn};
 use crate::support::config::Config;
 use crate::support::daemon::{Daemon, Finished};
-use crate::support::guard::{PASSWORD, USER};
+use crate::support::guard::{Guard, PASSWORD, Papers, USER};
 use crate::support::kafka::Kafka;
 use crate::support::ports::Port;
 use crate::support::site::{Site, append};
@@ -129,6 +129,32 @@ fn check_finds_certificates_that_have_expired_or_soon_will() {
     let checked = check(&site, &guard.with_papers(site.config(&kafka.tls(), &topic), &expired));
     checked.assert_code(65);
     finds(&checked, &["✗", "check-expired", "expired on"]);
+}
+
+#[test]
+fn check_finds_what_is_wrong_with_certificates_without_a_cluster() {
+    let site = site();
+    let guard = Guard::new(&site.root().join("guard"));
+    let (ours, over) = (guard.papers("ours"), guard.expired("over"));
+    let with = |papers: &Papers| guard.with_papers(site.config("localhost:9093", "any"), papers);
+    let check = |yaml: &str| {
+        site.write_config(yaml);
+        site.tailspool(&["check", "--offline"])
+    };
+    let checked = check(&with(&ours).to_yaml());
+    checked.assert_code(0);
+    finds(&checked, &["✓", "certificate ours: valid until"]);
+    let checked = check(&with(&over).to_yaml());
+    checked.assert_code(65);
+    finds(&checked, &["✗", "certificate over: expired on"]);
+    let mixed = Papers { certificate: ours.certificate.clone(), key: over.key };
+    let checked = check(&with(&mixed).to_yaml());
+    checked.assert_code(65);
+    finds(&checked, &["✗", "the key is of another certificate"]);
+    let authority = guard.authority().display().to_string();
+    let checked = check(&with(&ours).to_yaml().replace(&authority, "/not/there.pem"));
+    checked.assert_code(65);
+    finds(&checked, &["✗ /not/there.pem: No such file"]);
 }
 
 #[test]

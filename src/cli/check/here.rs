@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use super::papers;
 use crate::checkup::{Findings, Target, Verdict};
 use crate::produce::refusals;
 use crate::settings::{Input, Output, Settings};
@@ -30,11 +31,21 @@ pub(super) fn state_dir(path: &Path, findings: &mut Findings) {
     }
 }
 
-/// What only the Kafka client can judge: files of keys, ciphers, passwords that unlock them.
+/// What only the Kafka client can judge: files of keys, ciphers, passwords that unlock them; and
+/// until when certificates hold.
 pub(super) fn clients(settings: &Settings, findings: &mut Findings) {
     for what in refusals(settings) {
         let advice = "see its `security.protocol`, `ssl.*` and `sasl.*`";
         findings.advise(Verdict::Wrong, what, advice);
+    }
+    for (output, kafka) in settings.all_outputs() {
+        if settings.outputs.is_empty() {
+            papers::own(kafka, findings);
+        } else {
+            let mut found = Findings::default();
+            papers::own(kafka, &mut found);
+            findings.of_output(&output, found);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `tailspool check`: what would go wrong, before it does.
 
 mod here;
+mod papers;
 mod there;
 
 use std::io::{self, Write};

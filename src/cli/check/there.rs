@@ -1,23 +1,19 @@
 //! What the cluster has to say.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use super::super::CheckArgs;
 use super::here::Targets;
+use super::papers::expiry;
 use crate::checkup::{self, Findings, Target, Verdict};
 use crate::clock;
 use crate::cluster::{Answer, Broker, Topic};
-use crate::produce::{
-    Certificate, Contact, Survey, Trouble, Unanswered, certificates_in, certificates_of, reach,
-};
+use crate::produce::{Contact, Survey, Trouble, Unanswered, reach};
 use crate::settings::{Kafka, Settings};
 
 /// One broker that does not answer leaves time for the others.
 const REACH: Duration = Duration::from_secs(3);
-/// A certificate that ends sooner is to be renewed.
-const RENEWAL_DAYS: i64 = 30;
 /// Kafka refuses records from the future by default from an hour on; what differs by less than
 /// this may be the network.
 const SKEW_MAX: Duration = Duration::from_secs(5);
@@ -50,7 +46,6 @@ fn kafka(
     args: &CheckArgs,
     findings: &mut Findings,
 ) -> bool {
-    own_certificate(kafka, findings);
     if !bootstrap(kafka, args.timeout, findings) {
         return false;
     }
@@ -167,47 +162,6 @@ fn certificates(id: i32, host: &str, contact: Contact, kafka: &Kafka, findings: 
         Err(error) => {
             findings.note(Verdict::Warning, format!("broker {id}: no TLS handshake: {error}"));
         }
-    }
-}
-
-fn own_certificate(kafka: &Kafka, findings: &mut Findings) {
-    let given = |name| kafka.security.get(name).map(|value| (name, value));
-    let files = ["ssl.certificate.location", "ssl.ca.location", "https.ca.location"];
-    let files = files.into_iter().filter_map(given);
-    let files = files.map(|(_, path)| (path, certificates_in(Path::new(path))));
-    let texts = ["ssl.certificate.pem", "ssl.ca.pem", "https.ca.pem"];
-    let texts = texts.into_iter().filter_map(given);
-    let texts = texts.map(|(name, pem)| (name, certificates_of(pem.as_bytes())));
-    for (whose, found) in files.chain(texts) {
-        match found {
-            Ok(chain) => {
-                for certificate in chain {
-                    expiry(&format!("{whose}: certificate"), &certificate, findings);
-                }
-            }
-            Err(error) => findings.note(Verdict::Wrong, format!("{whose}: {error}")),
-        }
-    }
-}
-
-fn expiry(whose: &str, certificate: &Certificate, findings: &mut Findings) {
-    let Certificate { subject, not_after, days_left, is_early } = certificate;
-    let what = format!("{whose} {subject}");
-    match *days_left {
-        _ if *is_early => findings.advise(
-            Verdict::Wrong,
-            format!("{what}: not valid yet"),
-            "see whether the clock of this machine is right",
-        ),
-        ..0 => {
-            findings.advise(Verdict::Wrong, format!("{what}: expired on {not_after}"), "renew it");
-        }
-        0..RENEWAL_DAYS => findings.advise(
-            Verdict::Warning,
-            format!("{what}: expires in {days_left} days, on {not_after}"),
-            "renew it",
-        ),
-        _ => findings.note(Verdict::Fine, format!("{what}: valid until {not_after}")),
     }
 }
 
