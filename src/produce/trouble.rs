@@ -1,9 +1,13 @@
 //! What librdkafka says about brokers, not about records.
 
+use std::path::Path;
+
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::cause::code;
+use super::reach::{Certificate, certificates_in, certificates_of};
+use crate::settings::Properties;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -97,6 +101,19 @@ impl Trouble {
             .unwrap_or("compare `kafka.security.protocol`, `sasl.*` and `ssl.*` with the listener")
     }
 
+    /// The same, or that our own certificate is over: brokers keep to themselves what they do not
+    /// like of it.
+    pub fn advice_to(&self, security: &Properties) -> String {
+        let is_about_ours = self.sign() == Some(CERTIFICATE);
+        match is_about_ours.then(|| expired(security)).flatten() {
+            Some(Certificate { subject, not_after, .. }) => format!(
+                "our certificate {subject} expired on {not_after}: renew what \
+                 `kafka.ssl.certificate.location` has, and reload"
+            ),
+            None => self.advice().to_owned(),
+        }
+    }
+
     /// There is no token to show to a broker.
     pub fn lacks_token(&self) -> bool {
         self.reason.starts_with(NO_TOKEN)
@@ -112,6 +129,15 @@ impl Trouble {
         let said = |part: &str| self.reason.contains(part);
         signs.iter().find(|(part, _)| said(part)).map(|(_, advice)| *advice)
     }
+}
+
+/// That of our certificates which does not hold any more.
+fn expired(security: &Properties) -> Option<Certificate> {
+    let found = match security.get("ssl.certificate.location") {
+        Some(path) => certificates_in(Path::new(path)),
+        None => certificates_of(security.get("ssl.certificate.pem")?.as_bytes()),
+    };
+    found.ok()?.into_iter().find(|certificate| certificate.days_left < 0)
 }
 
 #[cfg(test)]
