@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
-use super::demo;
+use super::{demo, send};
 use crate::checkpoint::OpenError;
 use crate::config::LoadError;
 use crate::daemon::StartError;
@@ -50,6 +50,8 @@ pub(super) enum Failure {
     Usage(String),
     #[error("{0}")]
     Client(CreateError),
+    #[error("cannot {0}")]
+    Undelivered(#[from] send::KeepError),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
     #[error("cannot start: {0}")]
@@ -79,6 +81,7 @@ impl Failure {
             Self::Start(StartError::Kafka(_) | StartError::Reader(_) | StartError::Thread(_))
             | Self::DeadLetters(_)
             | Self::Spool(_)
+            | Self::Undelivered(_)
             | Self::Output(_)
             | Self::Runtime(_) => Exit::Io,
         }

@@ -88,7 +88,7 @@ fn send_keeps_only_the_lines_that_kafka_refuses() {
     let sent = send(&site, &kafka.bootstrap(), &topic, text.as_bytes(), &[]);
     sent.assert_code(1);
     assert_eq!(fs::read_to_string(undelivered(&site)).unwrap(), format!("{noise}\n"));
-    assert!(sent.err.contains("1 lines could not be delivered"), "{}", sent.err);
+    assert!(sent.err.contains("1 line could not be delivered; it is in"), "{}", sent.err);
     let mut verdict = Verdict::default();
     Reader::from_beginning(&kafka.bootstrap(), &topic).judge_rest(&mut verdict);
     assert!(verdict.missing("a.log", 100).is_empty(), "{verdict}");
@@ -111,6 +111,53 @@ fn send_says_what_is_wrong_with_its_options() {
     let sent = send(&site, "localhost", "t", b"", &["--property", "lingerms=5"]);
     sent.assert_code(65);
     assert!(sent.err.contains("localhost:9092") && sent.err.contains("linger.ms"), "{}", sent.err);
+}
+
+#[test]
+fn send_reads_nothing_if_what_is_left_could_not_be_kept() {
+    let site = Site::new();
+    let nobody = Port::reserve().address();
+    let arguments = arguments(&nobody, "any", &site.root().join("none/left"), &[]);
+    let (from, mut to) = std::io::pipe().unwrap();
+    to.write_all(b"a line\n").unwrap();
+    let sent = Daemon::start_fed(from, &arguments).finish(GENEROUS);
+    sent.assert_code(74);
+    assert!(sent.err.contains("none/left: No such file"), "{}", sent.err);
+}
+
+#[test]
+fn send_knows_which_names_no_topic_has() {
+    let site = Site::new();
+    for topic in ["", "..", "a b", &"x".repeat(250)] {
+        let sent = send(&site, "localhost:9092", topic, b"lost\n", &[]);
+        sent.assert_code(64);
+        assert!(sent.err.contains("of a topic") || sent.err.contains("of topics"), "{}", sent.err);
+    }
+    assert!(!undelivered(&site).exists());
+}
+
+#[test]
+fn send_does_what_the_page_about_kafka_shows() {
+    let kafka = Kafka::single();
+    let (site, topic) = (Site::new(), kafka.topic("send-shown", 3, &[]));
+    let page = include_str!("../../docs/kafka.md");
+    let (_, shown) = page.split_once("\n## Send\n").unwrap();
+    let (_, shown) = shown.split_once("```sh\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let to = format!("--topic {topic} --undelivered {}", undelivered(&site).display());
+    let here = shown.replace("--topic orders", &to).replace("k1:9092", &kafka.bootstrap());
+    // The program is what a shell calls itself.
+    let script = format!("tailspool() {{ \"$0\" \"$@\"; }}\n{here}");
+    Daemon::start_under::<&str>(&["sh", "-c", &script], &[]).finish(GENEROUS).assert_code(0);
+    let found = Reader::from_beginning(&kafka.bootstrap(), &topic).records(3, GENEROUS);
+    let of = |key: &[u8]| {
+        let own = found.iter().filter(|record| record.key.as_deref() == Some(key));
+        own.map(|record| record.payload.as_slice()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(b"cart-1"), [b"two apples".as_slice(), b"paid"]);
+    assert_eq!(of(b"cart-2"), [b"a pear".as_slice()]);
+    let headers = [("env".to_owned(), b"prod".to_vec())];
+    assert!(found.iter().all(|record| record.headers == headers), "{found:?}");
 }
 
 #[test]

@@ -19,8 +19,10 @@ use crate::clock;
 use crate::config;
 use crate::produce::{Cause, RECORD_OVERHEAD_BYTES, Sender, Sent, Trouble, Verdict};
 use crate::settings::Kafka;
+use crate::template::{TopicError, check_topic};
 use line::{Line, Reading};
 use progress::Progress;
+pub(super) use undelivered::KeepError;
 use undelivered::Undelivered;
 
 const CHUNK_BYTES: usize = 64 << 10;
@@ -30,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where the lines go
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = topic)]
     topic: String,
     /// Brokers to begin with, host:port,…; without, those of the configuration
     #[arg(long, value_name = "SERVERS")]
@@ -60,6 +62,19 @@ pub(super) struct Args {
     /// Where lines are kept that could not be delivered
     #[arg(long, value_name = "FILE", default_value = "undelivered.log")]
     undelivered: PathBuf,
+}
+
+/// A name that Kafka does not take would only be waited for.
+fn topic(name: &str) -> Result<String, String> {
+    let len_max = match check_topic(name) {
+        Ok(()) => return Ok(name.to_owned()),
+        Err(TopicError::NoName) => return Err("no name of a topic".to_owned()),
+        Err(TopicError::Illegal(_)) => {
+            return Err("names of topics have only A-Z a-z 0-9 . _ -".to_owned());
+        }
+        Err(TopicError::TooLong { len_max, .. }) => len_max,
+    };
+    Err(format!("names of topics have at most {len_max} characters"))
 }
 
 pub(super) fn send(args: &Args) -> Result<Exit, Failure> {
@@ -158,7 +173,7 @@ impl<'a> Sending<'a> {
             given_up: None,
             suspects: Vec::new(),
             said: BTreeSet::new(),
-            undelivered: Undelivered::new(&args.undelivered),
+            undelivered: Undelivered::new(&args.undelivered)?,
             progress: Progress::start(),
         })
     }
@@ -322,7 +337,8 @@ impl<'a> Sending<'a> {
         }
         let path = self.args.undelivered.display();
         let mut err = io::stderr().lock();
-        writeln!(err, "{} lines could not be delivered; they are in {path}", kept.count)?;
+        let (lines, are) = if kept.count == 1 { ("line", "it is") } else { ("lines", "they are") };
+        writeln!(err, "{} {lines} could not be delivered; {are} in {path}", kept.count)?;
         for (why, count) in kept.reasons {
             writeln!(err, "    {count}: {why}")?;
         }
