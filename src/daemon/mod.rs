@@ -3,7 +3,6 @@
 mod outbox;
 mod reader;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -14,11 +13,11 @@ use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
 
 use crate::budget::{Budget, Budgets};
-use crate::checkpoint::{self, Checkpoints};
+use crate::checkpoint::{self, Change, Checkpoints};
 use crate::dead_letter;
 use crate::metrics::Counters;
 use crate::produce::{CreateError, Embedded};
-use crate::record::{Generation, Lineage, Mark};
+use crate::record::Mark;
 use crate::settings::Settings;
 use crate::ship::{Acknowledged, Arrival, Crew, Duty, Note, Realm, Ship};
 use crate::spool::{self, Spool};
@@ -93,7 +92,7 @@ pub async fn run(
     let recovered = spool.as_ref().map(|(_, recovered)| recovered);
     fall_back(&mut checkpoints, &kept, recovered)?;
     let acknowledged = acknowledged(&kept, recovered);
-    let counted = count(&mut kept, recovered);
+    count(&mut checkpoints, &mut kept, recovered)?;
     let restored = restored(kept, recovered);
     let budget = Budget::new(settings.kafka.buffer_memory_bytes, move || freed.wake());
     let outputs = settings.inputs.iter().map(|input| input.output.clone());
@@ -105,7 +104,6 @@ pub async fn run(
         dead_letters: letters,
         spool,
         acknowledged,
-        counted,
         budgets: budgets.clone(),
         wake: Arc::new(move || waking.wake()),
         counters,
@@ -310,13 +308,14 @@ fn fall_back(
     Ok(())
 }
 
-/// What the spool knows of numbers that were given out, and the checkpoints do not: the last run
-/// ended before it saved them.
+/// Numbers that the spool knows and the checkpoints do not, because these were lost, are not free:
+/// saved before anything of theirs is sent, or another file's records could be taken for theirs.
 fn count(
+    checkpoints: &mut Checkpoints,
     kept: &mut checkpoint::Restored,
     spool: Option<&spool::Recovered>,
-) -> HashMap<Lineage, Generation> {
-    let mut counted = HashMap::new();
+) -> Result<(), StartError> {
+    let mut counted = Vec::new();
     for backlog in spool.into_iter().flat_map(|spool| &spool.lanes) {
         let lineage = &backlog.lane.lineage;
         // By generation.
@@ -324,10 +323,13 @@ fn count(
             continue;
         };
         if kept.count_to(lineage, next) {
-            counted.insert(lineage.clone(), next);
+            counted.push(Change::Counted { lineage: lineage.clone(), next });
         }
     }
-    counted
+    if !counted.is_empty() {
+        checkpoints.save(counted)?;
+    }
+    Ok(())
 }
 
 /// This machine's name, as partitions and client ids carry it.

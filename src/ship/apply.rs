@@ -13,7 +13,7 @@ use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Report, Verdict};
-use crate::record::{Block, Lineage, LineageId, Run, Slot, SourceId};
+use crate::record::{Block, Label, Lineage, LineageId, Run, Slot, SourceId};
 use crate::settings::{Acks, Confirm, Partition};
 use crate::tail::{self, LostReason, Seen};
 
@@ -52,7 +52,7 @@ impl Ship {
         let acknowledged = self.crew.acknowledged.get_mut(&*seen.lineage);
         let floor = acknowledged.and_then(|marks| marks.remove(&source.generation));
         let resumed = self.ledgers.resume(source, seen.from);
-        let is_new = resumed.is_some();
+        let is_first = resumed.is_some();
         self.moved.extend(resumed.map(|frontier| (source, frontier)));
         if self.ways.of(source.lineage).is_none()
             && let Some(input) = self.inputs.get(seen.input)
@@ -66,8 +66,8 @@ impl Ship {
             }
             self.belong(at, source.lineage);
         }
-        if is_new && seen.label.record_id.is_some() {
-            self.await_number(source.lineage);
+        if is_first && seen.is_new {
+            self.number(source, &seen.label);
         }
         if let Some(floor) = floor {
             self.resumed.insert(source, seen.from.offset);
@@ -79,12 +79,12 @@ impl Ship {
         }
     }
 
-    /// Nothing more is sent of a lineage until the number of its new file is saved.
-    fn await_number(&mut self, lineage: LineageId) {
-        let next = self.saving + 1;
-        if let Some(way) = self.ways.of(lineage).and_then(|at| self.ways.get_mut(at)) {
-            way.numbered = Some(next);
-            self.are_numbers_awaited = true;
+    /// The number of a new file is saved with what is saved next.
+    fn number(&mut self, source: SourceId, label: &Label) {
+        let (next, saved) = (self.saving + 1, self.saved);
+        if let Some(way) = self.ways.of(source.lineage).and_then(|at| self.ways.get_mut(at)) {
+            way.number(source.generation, next, saved);
+            self.are_numbers_awaited |= label.record_id.is_some();
         }
     }
 
@@ -382,6 +382,7 @@ impl Ship {
             Note::Spool(event) => self.spool_event(event),
             Note::Saved(batches) => {
                 self.saved = batches;
+                self.stage_numbered();
             }
             Note::SaveFailed => self.crew.counters.checkpoint_failures.add(1),
         }

@@ -15,7 +15,6 @@ use crate::spool::{self, Event, Put, Spool};
 impl Ship {
     /// Takes in what earlier runs left in the spool: each lane with a backlog starts in detour.
     pub(super) fn recover(&mut self, recovered: &spool::Recovered) {
-        let (counted, save) = (std::mem::take(&mut self.crew.counted), self.saving + 1);
         for backlog in &recovered.lanes {
             let lineage = Arc::new(backlog.lane.lineage.clone());
             let input = self.inputs.iter().find(|input| *input.id == *lineage.input);
@@ -27,14 +26,10 @@ impl Ship {
             way.lane.begin_with_backlog();
             way.spooled.lane = Some(backlog.id);
             way.spooled.records = backlog.records;
-            way.numbered = counted.contains_key(&*lineage).then_some(save);
             self.by_lane.insert(backlog.id, at);
             self.left.entry(lineage).or_default().push(at);
             self.ways.occupy(at);
         }
-        self.are_numbers_awaited = !counted.is_empty();
-        let counted = counted.into_iter();
-        self.changes.extend(counted.map(|(lineage, next)| Change::Counted { lineage, next }));
         self.count_stranded();
         for outlet in self.outlets.iter().filter(|outlet| outlet.producer.is_none()) {
             let output = &outlet.output;
@@ -87,8 +82,12 @@ impl Ship {
         let is_first = self.shares.fell(target.clone());
         // It may lead to several that it waits for.
         if way.lane.is_direct() {
-            tracing::warn!(lineage = %way.lineage, topic = %way.topic, why, "lines go to the spool");
-            self.detour(at);
+            if !way.spooled.is_due {
+                tracing::warn!(lineage = %way.lineage, topic = %way.topic, why, "lines go to the spool");
+            }
+            if self.may_detour(at) {
+                self.detour(at);
+            }
         }
         // Gates that lead to where nobody gets through are not closed any more.
         let opened = if is_first { self.ways.leading_to(&target) } else { vec![at] };
@@ -105,6 +104,7 @@ impl Ship {
         // First of all, so that nothing read later overtakes what is in flight.
         let pieces = way.lane.detour();
         way.spooled.replay.start_over();
+        way.spooled.is_due = false;
         self.ways.occupy(at);
         for piece in pieces {
             if self.flight.load(piece.slot).is_fresh() {
@@ -129,7 +129,9 @@ impl Ship {
             return;
         }
         if way.lane.is_direct() {
-            self.detour(at);
+            if self.may_detour(at) {
+                self.detour(at);
+            }
         } else {
             let replay = &mut way.spooled.replay;
             replay.is_missed |= replay.cursor.is_some();
@@ -181,7 +183,7 @@ impl Ship {
         // librdkafka will not see it for now.
         block.permit.resize(block.bytes.capacity() + block.records.len() * 24);
         let is_first = self.ways.get(at).is_some_and(|way| way.spooled.held.is_empty());
-        if is_first && self.admits(at, &block) {
+        if is_first && self.may_stage(at, block.source.generation) && self.admits(at, &block) {
             return self.stage_whole(at, block, ticket);
         }
         match (self.when_full, &self.spool) {
@@ -203,11 +205,12 @@ impl Ship {
     }
 
     fn hold_back(&mut self, at: usize, block: Block, ticket: Ticket) {
-        self.say_full();
         self.held += 1;
-        if let Some(way) = self.ways.get_mut(at) {
-            way.spooled.held.push_back((block, ticket));
-            way.gate.close();
+        let Some(way) = self.ways.get_mut(at) else { return };
+        way.spooled.held.push_back((block, ticket));
+        way.gate.close();
+        if !way.spooled.is_due {
+            self.say_full();
         }
     }
 
@@ -262,20 +265,70 @@ impl Ship {
     /// There is room in the spool again.
     pub(super) fn take_in_held(&mut self) {
         for at in self.ways.numbers() {
-            while let Some(way) = self.ways.get(at)
-                && let Some((block, _)) = way.spooled.held.front()
-            {
-                if !self.admits(at, block) {
-                    return;
-                }
-                self.stage_held(at);
+            if self.stow(at) {
+                self.open_gate(at);
+            } else if self.ways.get(at).is_some_and(|way| !way.spooled.is_due) {
+                return;
             }
-            self.open_gate(at);
         }
         if std::mem::take(&mut self.is_spool_full) {
             self.say_dropped();
             tracing::info!("there is room in the spool: reading goes on");
         }
+    }
+
+    /// Puts what a way holds back into the spool. Returns whether all of it may go.
+    fn stow(&mut self, at: usize) -> bool {
+        while let Some(way) = self.ways.get(at)
+            && let Some((block, _)) = way.spooled.held.front()
+        {
+            let generation = block.source.generation;
+            if !self.admits(at, block) || !self.may_stage(at, generation) {
+                return false;
+            }
+            self.stage_held(at);
+        }
+        true
+    }
+
+    /// Numbers of files were saved: what waited for that goes to the spool.
+    pub(super) fn stage_numbered(&mut self) {
+        for at in self.ways.take_busy() {
+            let Some(way) = self.ways.get_mut(at).filter(|way| way.spooled.is_due) else { continue };
+            way.spooled.is_due = false;
+            if way.lane.is_direct() {
+                if !way.lane.is_empty() && self.may_detour(at) {
+                    self.detour(at);
+                }
+            } else if self.stow(at) {
+                self.open_gate(at);
+            } else if self.ways.get(at).is_some_and(|way| !way.spooled.is_due) {
+                self.say_full();
+            }
+        }
+    }
+
+    /// Whether something of a file may be staged now. If not, it will be once the number of the
+    /// file is saved.
+    fn may_stage(&mut self, at: usize, generation: Generation) -> bool {
+        let Some(way) = self.ways.get_mut(at) else { return false };
+        let is_numbered = way.is_numbered(generation, self.saved);
+        if !is_numbered {
+            way.spooled.is_due = true;
+            self.are_numbers_awaited |= !way.are_numbered(self.saving);
+        }
+        is_numbered
+    }
+
+    /// The same of all that is only in memory.
+    fn may_detour(&mut self, at: usize) -> bool {
+        if self.ways.get(at).is_none_or(|way| way.are_numbered(self.saved)) {
+            return true;
+        }
+        let fresh = self.flight.fresh(at);
+        let blocks = fresh.into_iter().filter_map(|slot| self.flight.load(slot).block());
+        let newest = blocks.map(|block| block.source.generation).max();
+        newest.is_none_or(|newest| self.may_stage(at, newest))
     }
 
     fn stage_held(&mut self, at: usize) {

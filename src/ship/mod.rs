@@ -59,6 +59,8 @@ const FULL_WITHIN: usize = 1024 * 1024;
 const REPLAY_SHARE: usize = 8;
 /// How long putting what is in memory into the spool may take at the end.
 const STORING_TAKES: Duration = Duration::from_secs(3);
+/// How long saving the numbers of files may take before that.
+const NUMBERING_TAKES: Duration = Duration::from_millis(500);
 /// With more changes than this the checkpoints are saved before their time: after a start there
 /// may be very many.
 const CHANGES_MAX: usize = 4096;
@@ -101,9 +103,6 @@ pub struct Crew {
     pub spool: Option<(Spool, spool::Recovered)>,
     /// What of earlier runs' sources is acknowledged, where the spool holds more of them.
     pub acknowledged: Acknowledged,
-    /// The next numbers of lineages of which only the spool knows the last ones. Nothing of these
-    /// is sent before they are saved, or another file's records could be taken for theirs.
-    pub counted: HashMap<Lineage, Generation>,
     /// What the readers pay from.
     pub budgets: Budgets<Output>,
     /// Wakes the readers after their gates were opened.
@@ -154,7 +153,7 @@ pub struct Ship {
     /// Batches of changes that were handed over to be saved, and those that are durable.
     saving: u64,
     saved: u64,
-    /// Records wait until the numbers of their files are saved.
+    /// Something waits until the numbers of files are saved.
     are_numbers_awaited: bool,
     read_all: bool,
     /// Letters whose writing has not been confirmed.
@@ -304,6 +303,7 @@ impl Ship {
         }
         self.is_stopping = true;
         self.hear();
+        self.save_numbers(notes).await;
         for at in self.ways.numbers() {
             if self.ways.get(at).is_some_and(|way| !way.is_unconfirmed()) {
                 self.detour(at);
@@ -319,6 +319,19 @@ impl Ship {
         if tokio::time::timeout(STORING_TAKES, stored).await.is_err() {
             tracing::error!("not everything could be put into the spool in time; it stays owed");
         }
+    }
+
+    /// Waits for the numbers of files that something is to be staged of. Should they not be saved in
+    /// time it is staged all the same: better to be repeated than lost with its file.
+    async fn save_numbers(&mut self, notes: &mut mpsc::Receiver<Note>) {
+        let numbered = async {
+            while self.ways.busy().any(|way| !way.are_numbered(self.saved)) {
+                self.save();
+                let Some(note) = notes.recv().await else { break };
+                self.note(note);
+            }
+        };
+        drop(tokio::time::timeout(NUMBERING_TAKES, numbered).await);
     }
 
     /// All there was has been read and has a fate.

@@ -170,6 +170,7 @@ impl Ship {
             }
         } else if is_all && way.lane.may_replay() {
             way.lane.backlog_loaded();
+            way.spooled.is_due = false;
             let held = std::mem::take(&mut way.spooled.held);
             self.held -= held.len();
             tracing::info!(lineage = %way.lineage, topic = %way.topic, "lines go to kafka directly again");

@@ -43,11 +43,14 @@ impl Ship {
     }
 
     fn next_piece(&mut self, at: usize) -> Option<Piece> {
-        let saved = self.saved;
-        let may_go = |way: &&mut Way| !way.rests(clock::now()) && way.is_numbered(saved);
+        let may_go = |way: &&mut Way| !way.rests(clock::now());
         let way = self.ways.get_mut(at).filter(may_go)?;
         let waits = way.confirm == Confirm::Sync && way.lane.in_flight() > 0;
-        if waits { None } else { way.lane.next_piece() }
+        let piece = if waits { None } else { way.lane.next_piece() }?;
+        let block = self.flight.load(piece.slot).block()?;
+        let is_named = block.label.record_id.is_some();
+        let is_early = is_named && !way.is_numbered(block.source.generation, self.saved);
+        (!is_early).then_some(piece)
     }
 
     /// A piece of a way was handed over, as far as that came.

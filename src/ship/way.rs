@@ -42,9 +42,9 @@ pub(super) struct Way {
     pub(super) rests_until: Option<Instant>,
     /// When the broker last acknowledged something, or there was nothing to acknowledge.
     pub(super) moved_at: Instant,
-    /// The batch of changes to be saved that its files' latest numbers are in. Before they are, no
-    /// record that says which it is may be sent: after a crash another file could have the number.
-    pub(super) numbered: Option<u64>,
+    /// The first of its files whose number may not be saved, and the batch of changes that the
+    /// numbers are in.
+    pub(super) numbered: Option<(Generation, u64)>,
     /// It was said that times of its records were replaced.
     pub(super) is_retimed: bool,
     pub(super) spooled: Seldom,
@@ -84,7 +84,9 @@ pub(super) struct Spooled {
     /// Where what may still have to be replayed begins, for each source.
     pub(super) floors: HashMap<SourceId, Mark>,
     pub(super) replay: Replay,
-    /// Blocks that the spool has no room for; they come after all that is in it.
+    /// Something waits until the number of its file is saved: what is held, or a detour.
+    pub(super) is_due: bool,
+    /// Blocks that may not go into the spool yet; they come after all that is in it.
     pub(super) held: VecDeque<(Block, Ticket)>,
 }
 
@@ -215,8 +217,22 @@ impl Way {
         Some(SourceName::of(host, *born_ms, &self.lineage, block.source.generation))
     }
 
-    pub(super) fn is_numbered(&self, saved: u64) -> bool {
-        self.numbered.is_none_or(|batch| batch <= saved)
+    /// A new file was found; its number is in that batch of changes.
+    pub(super) fn number(&mut self, generation: Generation, batch: u64, saved: u64) {
+        let first = self.numbered.filter(|(_, batch)| *batch > saved).map(|(first, _)| first);
+        self.numbered = Some((first.map_or(generation, |first| first.min(generation)), batch));
+    }
+
+    /// Whether the number of a file is saved, as the first `saved` batches of changes are. Before
+    /// it is, nothing of the file is staged, and no record sent that says which it is: after a
+    /// crash the file may have another number, and another file may have this one.
+    pub(super) fn is_numbered(&self, generation: Generation, saved: u64) -> bool {
+        self.numbered.is_none_or(|(first, batch)| batch <= saved || generation < first)
+    }
+
+    /// Whether the numbers of all its files are saved.
+    pub(super) fn are_numbered(&self, saved: u64) -> bool {
+        self.numbered.is_none_or(|(_, batch)| batch <= saved)
     }
 
     pub(super) fn rests(&self, now: Instant) -> bool {

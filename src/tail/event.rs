@@ -49,6 +49,8 @@ pub struct Seen {
     pub path: PathBuf,
     /// From where it will be read, if it was not known yet.
     pub from: Mark,
+    /// Its number was given in this run.
+    pub is_new: bool,
     pub gate: Arc<Gate>,
     /// For readers that remove files; none if no input does.
     pub acknowledged: Option<Arc<Acknowledged>>,

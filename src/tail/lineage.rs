@@ -51,6 +51,8 @@ pub(super) struct Lineage {
     /// Oldest first; the last one has the name, or had it last.
     pub(super) sources: Vec<Source>,
     pub(super) next_generation: Generation,
+    /// The first number of this run: those below it were given and saved by earlier ones.
+    first_generation: Generation,
     /// Siblings that are not of this lineage: copies of what can be read, or older than it.
     pub(super) strangers: Rare<Stranger>,
     /// Files that were not found any more, and may come back.
@@ -136,6 +138,7 @@ impl Lineage {
             encoder: None,
             sources: Vec::new(),
             next_generation,
+            first_generation: next_generation,
             strangers: Rare::default(),
             departed: Departed::default(),
             inquiry: None,
@@ -267,6 +270,7 @@ impl Lineage {
             identity: source.identity,
             path: source.path.to_path_buf(),
             from: source.resume,
+            is_new: source.id.generation >= self.first_generation,
             gate: self.gate.clone(),
             acknowledged,
         })

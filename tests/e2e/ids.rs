@@ -129,6 +129,44 @@ fn a_number_that_only_the_spool_knows_is_not_given_again() {
     assert_ne!(ids[0].1, ids[1].1);
 }
 
+/// Its lines were in the spool before anybody had saved that there is such a file: it was read
+/// again under another number, and they repeated with other ids.
+#[test]
+fn what_was_spooled_in_the_first_moments_of_a_file_is_its_own_after_a_crash() {
+    for with_ids in [true, false] {
+        let (mock, site) = (mock(), Site::new());
+        let servers = mock.bootstrap_servers();
+        let config = site.config(&servers, "logs");
+        let config = if with_ids { config.of_input("record_id", "headers") } else { config };
+        // Nothing but what must be is saved before the crash.
+        let config = config
+            .top("checkpoint_interval", "10m")
+            .kafka("linger.ms", "5")
+            .kafka("request.timeout.ms", "1s")
+            .kafka("delivery.timeout.ms", "2s");
+        mock.broker_down(-1).expect("a mock broker");
+        let (log, kept) = (site.log("b.log"), site.kept());
+        append(&site.log("a.log"), b"zero\n");
+        let daemon = site.run(&config);
+        wait_until("the outage to be noticed", GENEROUS, || kept.spooled() == 1);
+        append(&log, b"one\ntwo\n");
+        wait_until("the new file to be spooled", GENEROUS, || kept.spooled() == 3);
+        daemon.kill();
+
+        mock.broker_up(-1).expect("a mock broker");
+        let mut reader = Reader::from_beginning(&servers, "logs");
+        let daemon = site.run_again();
+        let mut found = reader.records(3, GENEROUS);
+        wait_until("the spool to be empty", GENEROUS, || kept.spooled() == 0);
+        append(&log, b"three\n");
+        found.extend(reader.records(1, GENEROUS));
+        daemon.kill();
+        let mut texts: Vec<_> = found.iter().map(text).collect();
+        texts.sort();
+        assert_eq!(texts, ["one", "three", "two", "zero"], "each once, with_ids: {with_ids}");
+    }
+}
+
 #[test]
 fn a_consumer_that_drops_repeats_has_each_line_once_after_crashes() {
     let kafka = Kafka::single();

@@ -172,13 +172,15 @@ fn everything_at_once_costs_order_only() {
 }
 
 /// Each mistake, where it shows, and how.
-const DEADLY: [(Mistake, Climate, Flaw); 42] = [
+const DEADLY: [(Mistake, Climate, Flaw); 44] = [
     (Mistake::SettleStaged, Climate::Wild, Flaw::Lost),
     (Mistake::ReplayPastReader, Climate::PowerCuts, Flaw::InvertedWithFiles),
     (Mistake::GoneHoldsReplay, Climate::Wild, Flaw::Stuck),
     (Mistake::CopiesKept, Climate::Outages, Flaw::Repeated),
     (Mistake::DirectInDetour, Climate::Outages, Flaw::Inverted),
     (Mistake::PurgeFirst, Climate::Wild, Flaw::Inverted),
+    (Mistake::StagedUnnumbered, Climate::Wild, Flaw::Inexcusable),
+    (Mistake::StagedUnnumbered, Climate::PowerCuts, Flaw::InvertedWithFiles),
     (Mistake::FullRefusesAll, Climate::Wild, Flaw::Stuck),
     (Mistake::FullHoldsAll, Climate::PowerCuts, Flaw::InvertedWithFiles),
     (Mistake::DirectBeforeLoaded, Climate::Outages, Flaw::Inverted),

@@ -13,6 +13,8 @@ const ENTRIES_MAX: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) source: SourceId,
+    /// Not so of what a run left of a file whose number it had not saved: the file has another now.
+    pub(crate) is_numbered: bool,
     pub(crate) start: Offset,
     pub(crate) end: Offset,
     /// Counts the puts of all runs.
@@ -92,7 +94,7 @@ impl Spool {
 
     fn left(&self, durable: Entries) -> Self {
         let mut recovered = [None; LANES];
-        for key in durable.keys() {
+        for key in durable.keys().filter(|key| key.is_numbered) {
             let reach: &mut Option<_> = &mut recovered[key.lane()];
             *reach = (*reach).max(Some((key.source, key.end)));
         }
@@ -147,7 +149,7 @@ impl Spool {
             return Vec::new();
         }
         let is_twin = |(twin, other): &(&Key, &Entry)| {
-            let span = |key: &Key| (key.source, key.start, key.end);
+            let span = |key: &Key| (key.source, key.is_numbered, key.start, key.end);
             span(twin) == span(&key) && twin.seq != key.seq && other.all == entry.all
         };
         self.durable.iter().filter(is_twin).map(|(twin, _)| *twin).collect()
@@ -242,9 +244,20 @@ impl Spool {
         self.left(durable)
     }
 
+    /// What the next run finds in it, of files whose numbers were saved and of others.
+    #[must_use]
+    pub(crate) fn found(mut self, is_numbered: impl Fn(SourceId) -> bool) -> Self {
+        let named = |(key, entry): (Key, Entry)| {
+            let is_numbered = key.is_numbered && is_numbered(key.source);
+            (Key { is_numbered, ..key }, entry)
+        };
+        let durable = std::mem::take(&mut self.durable).into_iter().map(named).collect();
+        self.left(durable)
+    }
+
     /// Whether it holds anything of a source.
     pub(crate) fn covers(&self, source: SourceId) -> bool {
-        self.visible.keys().any(|key| key.source == source)
+        self.visible.keys().any(|key| key.source == source && key.is_numbered)
     }
 
     /// From where a source is read on: past everything that the entries vouch for.
@@ -252,7 +265,8 @@ impl Spool {
         let (mut reached, mut at) = (accepted.offset, accepted);
         let vouches = |reached: Offset| {
             move |(key, entry): &(Key, &Entry)| {
-                key.source == source && entry.chain <= reached && key.end > reached
+                let is_its = key.source == source && key.is_numbered;
+                is_its && entry.chain <= reached && key.end > reached
             }
         };
         while let Some((key, entry)) = self.entries().find(vouches(reached)) {

@@ -48,6 +48,8 @@ pub(crate) enum Mistake {
     DirectInDetour,
     /// The producer is purged while the direct way is open.
     PurgeFirst,
+    /// What is read of a file is staged before the file's number is saved.
+    StagedUnnumbered,
     /// A full spool does not take what is read again either.
     FullRefusesAll,
     /// What is read again waits in memory for a full spool, as if it were new.

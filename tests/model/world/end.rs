@@ -19,6 +19,7 @@ impl World {
             return;
         }
         if !self.makes(Mistake::PurgeFirst) {
+            self.save_numbers();
             self.detour_all();
         }
         self.counts.producers += 1;
@@ -88,6 +89,7 @@ impl World {
         while self.client.has_reports() {
             self.hear();
         }
+        self.save_numbers();
         self.detour_all();
         self.flush(self.spool.staged());
         if self.dice.once_in(2) {
@@ -125,6 +127,8 @@ impl World {
         let wire: Vec<_> = self.client.orphans(self.partitions).collect();
         let is_lost = self.climate.loses_spools() && self.dice.once_in(3);
         let spool = if is_lost { self.lose(&spool) } else { spool };
+        let spool = spool.found(|source| self.numbered[place_of(source)]);
+        self.seen = [false; SOURCES];
         self.tell(|| format!("restart, spool {:?}", spool.entries().collect::<Vec<_>>()));
 
         let mut again: BTreeSet<Line> = spool.durable_lines().collect();
@@ -184,7 +188,8 @@ impl World {
     /// What the spool keeps although it is read again, or has several times.
     fn excuse_copies(&mut self, source: SourceId, from: Mark, spool: &Spool) {
         let is_kept = |(key, entry): &(Key, &Entry)| {
-            key.source == source && !self.is_to_be_dropped(*key, entry, from)
+            let is_its = key.source == source && key.is_numbered;
+            is_its && !self.is_to_be_dropped(*key, entry, from)
         };
         let kept: Vec<_> = spool.entries().filter(is_kept).map(|(_, entry)| entry).collect();
         for line in self.texture.records().filter(|line| line.source() == source) {

@@ -46,6 +46,8 @@ struct Way {
     loaded: Option<Key>,
     /// Something was staged that comes before that.
     is_missed: bool,
+    /// A detour waits until the numbers of its files are saved.
+    is_due: bool,
     /// Blocks that wait for room in the spool, behind all of it.
     held: VecDeque<Held>,
     /// The furthest place staged or recovered.
@@ -135,6 +137,8 @@ pub(crate) struct World {
     partitions: usize,
     // On disk. The spool keeps apart what is durable.
     saved: [Saved; SOURCES],
+    /// Files whose numbers are saved.
+    numbered: [bool; SOURCES],
     dead: Vec<Line>,
     spool: Spool,
     // In memory.
@@ -144,6 +148,8 @@ pub(crate) struct World {
     client: Client,
     ledgers: Ledgers,
     frontiers: BTreeMap<SourceId, Frontier>,
+    /// Files that this run has found.
+    seen: [bool; SOURCES],
     letters: VecDeque<Letter>,
     /// The restart at which a part of the spool was first found to be lost.
     damaged_at: Option<u64>,
@@ -167,6 +173,7 @@ impl World {
         let is_ragged = dice.once_in(2);
         let texture = if is_ragged { Texture::ragged(&mut dice) } else { Texture::plain() };
         let saved = Saved { accepted: Mark::START, acknowledged: Mark::START };
+        let are_known = !dice.once_in(4);
         let mut ledgers = Ledgers::default();
         for place in 0..SOURCES {
             ledgers.resume(source_at(place), Mark::START);
@@ -191,6 +198,7 @@ impl World {
             orphans: Vec::new(),
             partitions: if climate == Climate::Spread { PARTITIONS_MAX } else { 1 },
             saved: [saved; SOURCES],
+            numbered: [are_known; SOURCES],
             dead: Vec::new(),
             spool: Spool::with(Rules {
                 writes_entangled: mistake == Some(Mistake::EntangledTogether),
@@ -202,6 +210,7 @@ impl World {
             client: Client::new(too_large),
             ledgers,
             frontiers: BTreeMap::new(),
+            seen: [false; SOURCES],
             letters: VecDeque::new(),
             damaged_at: None,
             resumed: [None; SOURCES],
@@ -336,8 +345,21 @@ impl World {
         }
     }
 
+    /// Writes which files there are. What waited for it takes its detour.
+    fn save_numbers(&mut self) {
+        for (numbered, seen) in self.numbered.iter_mut().zip(self.seen) {
+            *numbered |= seen;
+        }
+        for at in 0..LANES {
+            if std::mem::take(&mut self.ways[at].is_due) && self.ways[at].lane.is_direct() {
+                self.detour(at);
+            }
+        }
+    }
+
     /// Writes the checkpoints.
     fn save(&mut self) {
+        self.save_numbers();
         for (source, frontier) in std::mem::take(&mut self.frontiers) {
             let accepted = frontier.mark();
             let acknowledged = self.acknowledged(source, accepted);

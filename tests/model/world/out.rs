@@ -214,7 +214,7 @@ impl World {
             return;
         }
         if self.ways[load.way].lane.is_direct() {
-            self.detour(load.way);
+            self.detour_in_time(load.way);
         } else {
             self.ways[load.way].is_missed |= self.ways[load.way].loaded.is_some();
         }

@@ -7,7 +7,7 @@ use tailspool::ledger::{Fate, Ticket};
 use tailspool::record::SourceId;
 
 use super::{Held, World};
-use crate::line::{LANES, sources_of};
+use crate::line::{LANES, place_of, sources_of};
 use crate::spool::Key;
 use crate::texture::Read;
 use crate::variant::Mistake;
@@ -21,9 +21,11 @@ const HELD_MAX: usize = 2;
 impl World {
     pub(super) fn read(&mut self, lane: usize) {
         let Some(source) = self.files.unfinished(lane) else { return };
+        self.seen[place_of(source)] = true;
         let at = self.way_of_new(lane);
         let route = self.ways[at].lane.route();
-        let waits = route == Route::Spool && !self.has_room(at, source);
+        let may_stage = self.is_numbered(source) && self.has_room(at, source);
+        let waits = route == Route::Spool && !may_stage;
         if !self.has_memory() || (waits && !self.may_hold(at)) {
             return;
         }
@@ -83,10 +85,18 @@ impl World {
         !self.makes(Mistake::FullRefusesAll) && self.ways[at].held.len() < HELD_MAX
     }
 
-    /// Blocks that waited for room go into the spool.
+    /// Whether something of a file may be staged: not before its number is saved, or after a crash
+    /// it would be another's.
+    pub(super) fn is_numbered(&self, source: SourceId) -> bool {
+        self.numbered[place_of(source)] || self.makes(Mistake::StagedUnnumbered)
+    }
+
+    /// Blocks that waited for room, or for the number of their file, go into the spool.
     pub(super) fn stow(&mut self, lane: usize) {
         while !self.ways[lane].lane.is_direct()
             && !self.spool.is_full()
+            && let Some(next) = self.ways[lane].held.front()
+            && self.is_numbered(next.read.block.source)
             && let Some(held) = self.ways[lane].held.pop_front()
         {
             self.stage_whole(lane, &held.read, held.ticket);
@@ -120,7 +130,7 @@ impl World {
 
     /// Whether a file that is there has been read again up to the end of an entry.
     pub(super) fn is_behind_reader(&self, key: Key) -> bool {
-        if self.makes(Mistake::ReplayPastReader) {
+        if self.makes(Mistake::ReplayPastReader) || !key.is_numbered {
             return true;
         }
         let is_gone = self.files.is_gone(key.source) && !self.makes(Mistake::GoneHoldsReplay);

@@ -5,7 +5,7 @@ use tailspool::record::{Ahead, Block, Offset};
 use tailspool::spool::Put;
 
 use super::{Duty, World};
-use crate::flight::Place;
+use crate::flight::{Load, Place};
 use crate::line::{LANES, Line, place_of, sources_of};
 use crate::spool::{Entry, Key};
 use crate::variant::{Climate, Mistake};
@@ -17,7 +17,20 @@ impl World {
     /// Our deadline passes for a lane, or its topic is known to be down.
     pub(super) fn deadline(&mut self, lane: usize) {
         if self.climate.has_spool() {
-            self.detour(lane);
+            self.detour_in_time(lane);
+        }
+    }
+
+    /// If that stages something of a file whose number is not saved, it waits until it is.
+    pub(super) fn detour_in_time(&mut self, at: usize) {
+        let is_early = |load: &Load| {
+            let source = load.block.as_ref().map(|block| block.source);
+            load.is_fresh() && source.is_some_and(|source| !self.is_numbered(source))
+        };
+        let is_early = self.flight.of(at).any(|(_, load)| is_early(load));
+        self.ways[at].is_due = is_early;
+        if !is_early {
+            self.detour(at);
         }
     }
 
@@ -83,7 +96,7 @@ impl World {
         let (source, (first, _), (last, _)) = (block.source, run[0], run[run.len() - 1]);
         let start = first.checked_sub(1).map_or(block.start.offset, |n| self.end_of(block, n));
         let end = self.end_of(block, last);
-        let key = Key { source, start, end, seq: self.seq };
+        let key = Key { source, is_numbered: true, start, end, seq: self.seq };
         self.seq += 1;
         let generation = usize::try_from(source.generation.0).unwrap();
         let way = &mut self.ways[at];
@@ -188,7 +201,8 @@ impl World {
 
     /// Whether an entry of an earlier run lies where this run has read again.
     fn was_read_again(&self, key: Key, entry: &Entry) -> bool {
-        let is_old = key.seq < self.first_seq && !self.makes(Mistake::NotSuperseded);
+        let is_old =
+            key.seq < self.first_seq && key.is_numbered && !self.makes(Mistake::NotSuperseded);
         let resumed = self.resumed[place_of(key.source)];
         let is_beyond = resumed.is_some_and(|from| key.start >= from.offset);
         let is_whole = match self.mistake {
