@@ -14,6 +14,8 @@ pub struct Budget(Arc<Inner>);
 
 struct Inner {
     used: AtomicUsize,
+    /// What was refused last, until as much is given: who was refused asks again.
+    wanted: AtomicUsize,
     limit: usize,
     freed: Box<dyn Fn() + Send + Sync>,
     /// What it is a part of: what is taken from it is taken there, too.
@@ -23,14 +25,17 @@ struct Inner {
 impl Budget {
     /// `freed` is called, from whichever thread gives back, each time bytes become free.
     pub fn new(limit: usize, freed: impl Fn() + Send + Sync + 'static) -> Self {
-        let (used, freed) = (AtomicUsize::new(0), Box::new(freed));
-        Self(Arc::new(Inner { used, limit, freed, whole: None }))
+        Self::with(limit, Box::new(freed), None)
     }
 
     /// One of several parts: none holds more than it leaves free for the others.
     fn part(&self) -> Self {
-        let (used, limit, whole) = (AtomicUsize::new(0), self.0.limit, Some(self.clone()));
-        Self(Arc::new(Inner { used, limit, freed: Box::new(|| {}), whole }))
+        Self::with(self.0.limit, Box::new(|| {}), Some(self.clone()))
+    }
+
+    fn with(limit: usize, freed: Box<dyn Fn() + Send + Sync>, whole: Option<Self>) -> Self {
+        let (used, wanted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Inner { used, wanted, limit, freed, whole }))
     }
 
     /// Takes `bytes`, if they are left. More than that is given when nothing is in use, so that
@@ -39,6 +44,16 @@ impl Budget {
     ///
     /// Of a part one thread takes at a time.
     pub fn try_take(&self, bytes: usize) -> Option<Permit> {
+        let permit = self.take_if_left(bytes);
+        if permit.is_none() {
+            self.0.wanted.store(bytes, Ordering::Release);
+        } else if bytes >= self.0.wanted.load(Ordering::Acquire) {
+            self.0.wanted.store(0, Ordering::Release);
+        }
+        permit
+    }
+
+    fn take_if_left(&self, bytes: usize) -> Option<Permit> {
         if self.0.whole.is_some() && self.used() > 0 && bytes > self.left() {
             return None;
         }
@@ -84,6 +99,11 @@ impl Budget {
             // What it takes is not left for the others.
             Some(whole) => whole.left().saturating_sub(self.used()) / 2,
         }
+    }
+
+    /// Whether who was refused would be again.
+    pub fn is_short(&self) -> bool {
+        self.0.wanted.load(Ordering::Acquire) > self.left()
     }
 
     pub fn limit(&self) -> usize {
@@ -177,6 +197,24 @@ mod tests {
         assert_eq!(budget.used(), 30);
         drop(part);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn it_is_short_while_who_was_refused_would_be_again() {
+        let budget = Budget::new(100, || {});
+        let held = [40, 30].map(|bytes| budget.try_take(bytes).unwrap());
+        assert!(!budget.is_short(), "nobody was refused");
+        assert!(budget.try_take(50).is_none());
+        drop(budget.try_take(20).unwrap());
+        assert!(budget.is_short(), "a smaller one got through");
+        let [first, second] = held;
+        drop(second);
+        assert!(!budget.is_short());
+        drop(budget.try_take(50).unwrap());
+        drop((first, budget.try_take(90)));
+        let all = budget.try_take(100).unwrap();
+        assert!(!budget.is_short(), "as much was given");
+        drop(all);
     }
 
     #[test]

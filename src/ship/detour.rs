@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::flight::Spilled;
-use super::{FULL_WITHIN, Ship};
+use super::Ship;
 use crate::checkpoint::Change;
 use crate::ledger::Ticket;
 use crate::record::{Block, Generation, Mark, Slot, SourceId};
@@ -65,8 +65,8 @@ impl Ship {
             let since = throttled.map_or(read_at, |until| until.max(read_at));
             let stalls = now.saturating_duration_since(way.moved_at.max(since)) >= self.stall_after;
             let is_late = now.saturating_duration_since(since) >= outlet.kafka.delivery_timeout;
-            let is_full = || self.crew.budgets.of(&outlet.output).left() <= FULL_WITHIN;
-            if is_late || (stalls && (way.gate.is_closed() || is_full())) {
+            let is_short = || self.crew.budgets.of(&outlet.output).is_short();
+            if is_late || (stalls && (way.gate.is_closed() || is_short())) {
                 let why = if is_late { "delivery.timeout.ms" } else { "stall_after" };
                 self.go_around(at, partition, why);
             }

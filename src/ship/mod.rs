@@ -52,8 +52,6 @@ const RETURNED_RESTS: Duration = Duration::from_millis(250);
 const QUESTION_TAKES: Duration = Duration::from_secs(5);
 /// Events applied between two looks at the producer.
 const EVENTS_AT_ONCE: usize = 64;
-/// The budget counts as used up when less than this is left: a block needs about as much.
-const FULL_WITHIN: usize = 1024 * 1024;
 /// The share of the memory budget that is kept for giving back what is in the spool, so that it
 /// cannot be starved by those who wait for it to become empty.
 const REPLAY_SHARE: usize = 8;

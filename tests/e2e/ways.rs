@@ -216,6 +216,43 @@ fn spread_lines_go_around_a_dead_partition() {
     daemon.stop().assert_code(0);
 }
 
+/// Each has less than its quarter, and together they leave less than one read asks for.
+#[test]
+fn what_dead_partitions_hold_does_not_starve_a_file_that_could_be_sent() {
+    let (mock, site) = (MockCluster::new(2).expect("a mock cluster"), Site::new());
+    let mut config = Config::new(&site.state(), &mock.bootstrap_servers())
+        .top("spool", "{stall_after: 1s}")
+        .kafka("buffer.memory", "4MiB")
+        .kafka("request.timeout.ms", "1s")
+        .kafka("delivery.timeout.ms", "10m");
+    let topics = [("dead0", 2), ("dead1", 2), ("dead2", 2), ("live", 1)];
+    for (topic, broker) in topics {
+        mock.create_topic(topic, 1, 1).expect("a mock topic");
+        mock.partition_leader(topic, 0, Some(broker)).expect("a mock broker");
+        config = config.input(topic, &site.log(&format!("{topic}.log")), topic);
+    }
+    mock.broker_down(2).expect("a mock broker");
+    let mut daemon = site.run(&config);
+    daemon.hears("the start", |line| line.contains("running"));
+    let before = daemon.read_bytes();
+    let line = |_| format!("{}\n", "x".repeat(99));
+    let dead: String = (0..1_900).map(line).collect();
+    for (topic, _) in &topics[..3] {
+        append(&site.log(topic).with_extension("log"), dead.as_bytes());
+    }
+    wait_until("memory to be held", GENEROUS, || {
+        daemon.read_bytes() >= before + 3 * dead.len() as u64
+    });
+    let whole: String = (0..3_000).map(line).collect();
+    // All at once: one read asks for all it may.
+    let aside = site.root().join("aside");
+    fs::write(&aside, whole).expect("a file");
+    fs::rename(&aside, site.log("live.log")).expect("the same disk");
+    let mut reader = Reader::from_beginning(&mock.bootstrap_servers(), "live");
+    assert_eq!(reader.records(3_000, GENEROUS).len(), 3_000);
+    daemon.kill();
+}
+
 /// Of each file everything in its old partition was appended before anything in its new one.
 #[test]
 fn files_move_to_added_partitions_in_order_and_whole() {
