@@ -277,7 +277,6 @@ impl Ship {
                 if let Some(spool) = &mut self.spool {
                     spool.remove(proof);
                 }
-                self.removed(at, u64::from(run.count));
             }
         }
         self.release(run.slot);

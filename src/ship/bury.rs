@@ -77,15 +77,12 @@ impl Ship {
             Err(proof) => {
                 let Share { entry, first, .. } = *proof.get();
                 self.dying.remove(&(entry, first));
-                let at = self.by_lane.get(&entry.lane()).copied();
+                let at = self.way_of(entry.lane());
                 if let Some(way) = at.and_then(|at| self.ways.get_mut(at)) {
                     way.spooled.replay.settle(entry);
                 }
                 if let Some(spool) = &mut self.spool {
                     spool.bury(proof);
-                }
-                if let Some(at) = at {
-                    self.removed(at, 1);
                 }
             }
         }

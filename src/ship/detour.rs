@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::flight::Spilled;
 use super::Ship;
+use super::flight::Spilled;
 use crate::checkpoint::Change;
 use crate::ledger::Ticket;
 use crate::record::{Block, Generation, Mark, Slot, SourceId};
@@ -294,7 +294,9 @@ impl Ship {
     /// Numbers of files were saved: what waited for that goes to the spool.
     pub(super) fn stage_numbered(&mut self) {
         for at in self.ways.take_busy() {
-            let Some(way) = self.ways.get_mut(at).filter(|way| way.spooled.is_due) else { continue };
+            let Some(way) = self.ways.get_mut(at).filter(|way| way.spooled.is_due) else {
+                continue;
+            };
             way.spooled.is_due = false;
             if way.lane.is_direct() {
                 if !way.lane.is_empty() && self.may_detour(at) {
@@ -359,7 +361,7 @@ impl Ship {
         }
     }
 
-    /// Records of the spool have a fate elsewhere.
+    /// Records have left the spool, as it says itself: several may want one removed.
     pub(super) fn removed(&mut self, at: usize, records: u64) {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.spooled.records = way.spooled.records.saturating_sub(records);
@@ -407,6 +409,13 @@ impl Ship {
             Event::Loaded(loaded) => self.loaded(loaded),
             Event::NoMore { lane } => self.no_more(lane),
             Event::Freed => self.take_in_held(),
+            Event::Removed { records } => {
+                for (lane, records) in records {
+                    if let Some(at) = self.way_of(lane) {
+                        self.removed(at, records);
+                    }
+                }
+            }
             Event::Dropped { lane, records, bytes } => {
                 tracing::warn!(
                     records,

@@ -420,12 +420,11 @@ impl Ship {
         self.say_unconfirmed();
         // What a full spool held back is as good as unread.
         let unsent = self.flight.fresh_count() + self.unstored;
-        let backlog = self.ways.iter().map(|way| way.spooled.records).sum();
         let Self { crew, changes, outlets, read_all, spool, is_broken, .. } = self;
         let closing = tokio::task::spawn_blocking(move || {
             // What comes back was not written; it stays owed and is refused again.
             drop(crew.dead_letters.close());
-            let unstored = spool.map_or(0, Spool::close);
+            let spool::Rest { records, unstored } = spool.map(Spool::close).unwrap_or_default();
             if unstored > 0 {
                 tracing::error!(
                     unstored,
@@ -434,9 +433,9 @@ impl Ship {
             }
             let is_saved = crew.checkpoints.close(changes);
             drop(outlets);
-            is_saved
+            (is_saved, records + unstored)
         });
-        let is_saved = closing.await.unwrap_or(false);
+        let (is_saved, backlog) = closing.await.unwrap_or_default();
         Arrival { unsent, backlog, is_saved, is_broken, read_all }
     }
 }

@@ -101,7 +101,6 @@ impl Ship {
         let records = u32::try_from(loaded.records.len()).unwrap_or(u32::MAX);
         spool.supersede(loaded.id, records);
         way.lane.drain();
-        self.removed(at, u64::from(records - loaded.removed.count()));
         self.replay(at);
     }
 

@@ -193,8 +193,13 @@ impl Keeper {
         let twins = self.ask(|index| index.twins(key)).into_iter().filter(|(_, twin)| same(twin));
         for (twin, _) in twins.collect::<Vec<_>>() {
             let Some(old) = self.place(twin) else { continue };
+            let before = place.records_left();
             for run in old.removed.iter() {
                 place.removed.insert(run);
+            }
+            if let Some(lane) = self.lanes.number(key.hash) {
+                let removed = old.records_left() + before - place.records_left();
+                *self.removed.entry(lane).or_default() += removed;
             }
             self.kill(twin, &old);
             changes.push(Change::Removed(twin));

@@ -3,7 +3,7 @@
 //! A turn takes everything that is queued, stores all puts with as few syncs as it can, then
 //! removes, then loads. Between turns it keeps house.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -95,6 +95,8 @@ pub(super) struct Keeper {
     pub(super) pending: VecDeque<Pending>,
     /// What is removed of entries that are removed in part: bounded by what is in flight.
     pub(super) progress: HashMap<Key, Runs>,
+    /// Records that have left each lane since that was told.
+    pub(super) removed: BTreeMap<LaneId, u64>,
     /// What the disk would not read: not looked at again in this run, and not deleted.
     pub(super) unreadable: HashSet<Key>,
     /// How far the previous run had come. What is staged up to there was staged before.
@@ -153,6 +155,7 @@ impl Keeper {
             reserve,
             pending: VecDeque::new(),
             progress: HashMap::new(),
+            removed: BTreeMap::new(),
             unreadable: HashSet::new(),
             recovered: state.reaches,
             next_seq: state.next_seq,
@@ -221,6 +224,10 @@ impl Keeper {
         }
         self.commit();
         self.remove(removals);
+        if !self.removed.is_empty() {
+            let records = std::mem::take(&mut self.removed);
+            self.tell(Event::Removed { records: records.into_iter().collect() });
+        }
         for _ in 0..drops {
             self.drop_oldest();
         }

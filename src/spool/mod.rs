@@ -193,6 +193,9 @@ pub enum Event {
     NoMore { lane: LaneId },
     /// There is room again, after [`Spool::has_room`] said there is none.
     Freed,
+    /// So many records have left these lanes: removed, or staged again. None is counted twice, nor
+    /// in one of the next three.
+    Removed { records: Vec<(LaneId, u64)> },
     /// Answers [`Spool::drop_oldest`], once for each lane that lost records.
     Dropped { lane: LaneId, records: u64, bytes: u64 },
     /// These have reached `max_age`, and are gone.
@@ -207,6 +210,14 @@ pub enum Event {
     Reindexed(String),
     /// The thread has panicked. Nothing will be stored any more.
     Died,
+}
+
+/// What is left in the spool at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rest {
+    pub records: u64,
+    /// Records that could not be stored; their tickets stay owed.
+    pub unstored: u64,
 }
 
 /// The spool, as its one owner holds it. None of its calls waits for the disk.
@@ -357,10 +368,10 @@ impl Spool {
         self.gauge.usage()
     }
 
-    /// Stores what is staged, flushes, and ends the thread. Returns how many records could not
-    /// be stored; their tickets stay owed.
-    pub fn close(mut self) -> u64 {
-        self.join()
+    /// Stores what is staged, flushes, and ends the thread.
+    pub fn close(mut self) -> Rest {
+        let unstored = self.join();
+        Rest { records: self.usage().records, unstored }
     }
 
     fn join(&mut self) -> u64 {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::entry::{EntryId, Key, Place, Share};
 use super::index::Change;
 use super::keeper::Keeper;
+use super::lane::LaneId;
 use super::recovery::bury;
 use super::runs::Runs;
 use super::walk::{Payload, Step, Walk};
@@ -28,7 +29,7 @@ impl Keeper {
         }
         let mut changes = Vec::new();
         for (id, runs) in entries {
-            changes.extend(self.key(id).and_then(|key| self.remove_from(key, &runs)));
+            changes.extend(self.key(id).and_then(|key| self.remove_from(id.lane(), key, &runs)));
         }
         if !changes.is_empty() {
             self.change(changes);
@@ -43,7 +44,8 @@ impl Keeper {
         let Some(pending) = found.and_then(|index| self.pending.get_mut(index)) else {
             return false;
         };
-        pending.removed.insert(share.numbers());
+        let removed = pending.removed.insert(share.numbers());
+        *self.removed.entry(share.entry.lane()).or_default() += u64::from(removed);
         if pending.removed.count() < pending.put.records.count() {
             return true;
         }
@@ -56,13 +58,14 @@ impl Keeper {
     }
 
     /// Removes the records `runs` of an entry; returns what the index must learn.
-    fn remove_from(&mut self, key: Key, runs: &Runs) -> Option<Change> {
+    fn remove_from(&mut self, lane: LaneId, key: Key, runs: &Runs) -> Option<Change> {
         let mut place = self.place(key)?;
         let before = place.records_left();
         for run in runs.iter() {
             place.removed.insert(run.start.min(place.records)..run.end.min(place.records));
         }
         let removed = before - place.records_left();
+        *self.removed.entry(lane).or_default() += removed;
         if let Some(account) = self.accounts.get_mut(&place.at.segment) {
             account.remove_records(removed, clock::now());
         }

@@ -11,7 +11,7 @@ fn unused_spool_writes_nothing() {
     let (spool, _heard, recovered) = Heard::open(&path, MIB);
     assert!(recovered.lanes.is_empty() && !recovered.lost);
     assert!(spool.has_room());
-    assert_eq!(spool.close(), 0);
+    assert_eq!(spool.close().unstored, 0);
     assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
 }
 
@@ -44,7 +44,7 @@ fn records_come_back_as_they_were() {
     spool.load(lane, Some(id));
     heard.wait(|event| matches!(event, Event::NoMore { lane: l } if l == lane).then_some(()));
     assert_eq!(spool.usage().records, 3);
-    assert_eq!(spool.close(), 0);
+    assert_eq!(spool.close().unstored, 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod crash;
 mod disk;
 mod facts;
 mod injury;
+mod leaving;
 mod model;
 mod outputs;
 
