@@ -86,7 +86,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct Ledger {
     source: SourceId,
-    opened: Mark,
+    opened: Offset,
     settled: Mark,
     seq_first: u64,
     entries: VecDeque<Entry>,
@@ -94,17 +94,19 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn resume(source: SourceId, at: Mark) -> Self {
-        Self { source, opened: at, settled: at, seq_first: 0, entries: VecDeque::new() }
+        // For one: where very many files are new at once, each has one block under way.
+        let (opened, entries) = (at.offset, VecDeque::with_capacity(1));
+        Self { source, opened, settled: at, seq_first: 0, entries }
     }
 
     /// Opens a ticket for `records` records, from where the last one ended to `end`, which is the
     /// same place while an older line is not whole. A gap cannot be asked for. The number of open
     /// tickets is bounded by the memory budget.
     pub fn open(&mut self, end: Mark, records: NonZeroU32) -> Ticket {
-        assert!(end.offset >= self.opened.offset, "a ticket does not go back");
+        assert!(end.offset >= self.opened, "a ticket does not go back");
         let seq = self.seq_first.strict_add(self.entries.len() as u64);
         self.entries.push_back(Entry { end, owed: records.get() });
-        self.opened = end;
+        self.opened = end.offset;
         Ticket { source: self.source, seq, records: records.get() }
     }
 
@@ -131,7 +133,7 @@ impl Ledger {
 
     /// Everything below this offset has been handed a ticket in this run.
     pub fn opened(&self) -> Offset {
-        self.opened.offset
+        self.opened
     }
 
     /// Whether every ticket handed out has been settled.

@@ -2,7 +2,7 @@
 //! changes afterwards, to the same effect.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::change::{Forgotten, Saved};
@@ -37,26 +37,30 @@ struct Files {
 pub(super) struct Place {
     generation: Generation,
     identity: Identity,
-    /// Where it was last seen, if that is not the lineage's path.
-    now: Option<Box<Path>>,
     accepted: Mark,
-    /// If that is not the accepted one: while something of it is in the spool.
-    acknowledged: Option<Box<Mark>>,
     seen_ms: u64,
-    pub(super) gone_ms: Option<u64>,
+    seldom: Option<Box<Seldom>>,
+}
+
+/// What is to be said of few places only.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Seldom {
+    /// Where it was last seen, if that is not the lineage's path.
+    now: Option<PathBuf>,
+    /// If that is not the accepted one: while something of it is in the spool.
+    acknowledged: Option<Mark>,
+    gone_ms: Option<u64>,
 }
 
 impl Place {
+    fn new(generation: Generation, identity: Identity, accepted: Mark, seen_ms: u64) -> Self {
+        Self { generation, identity, accepted, seen_ms, seldom: None }
+    }
+
     fn of(saved: Saved) -> (Arc<Lineage>, Self) {
-        let mut place = Self {
-            generation: saved.generation,
-            identity: saved.identity,
-            now: elsewhere(saved.path, &saved.lineage),
-            accepted: saved.accepted,
-            acknowledged: None,
-            seen_ms: saved.seen_ms,
-            gone_ms: saved.gone_ms,
-        };
+        let mut place = Self::new(saved.generation, saved.identity, saved.accepted, saved.seen_ms);
+        place.change(|seldom| seldom.gone_ms = saved.gone_ms);
+        place.found(saved.path, &saved.lineage);
         place.move_to(saved.accepted, saved.acknowledged);
         (saved.lineage, place)
     }
@@ -66,12 +70,20 @@ impl Place {
             lineage: lineage.clone(),
             generation: self.generation,
             identity: self.identity,
-            path: self.now.as_deref().unwrap_or(&lineage.path).to_owned(),
+            path: self.now().unwrap_or(&lineage.path).to_owned(),
             accepted: self.accepted,
             acknowledged: self.acknowledged(),
             seen_ms: self.seen_ms,
-            gone_ms: self.gone_ms,
+            gone_ms: self.gone_ms(),
         }
+    }
+
+    fn now(&self) -> Option<&PathBuf> {
+        self.seldom.as_ref()?.now.as_ref()
+    }
+
+    fn gone_ms(&self) -> Option<u64> {
+        self.seldom.as_ref()?.gone_ms
     }
 
     pub(super) fn accepted(&self) -> Mark {
@@ -79,22 +91,40 @@ impl Place {
     }
 
     pub(super) fn acknowledged(&self) -> Mark {
-        self.acknowledged.as_deref().copied().unwrap_or(self.accepted)
+        let seldom = self.seldom.as_ref();
+        seldom.and_then(|seldom| seldom.acknowledged).unwrap_or(self.accepted)
     }
 
     pub(super) fn move_to(&mut self, accepted: Mark, acknowledged: Mark) {
         self.accepted = accepted;
-        self.acknowledged = (acknowledged != accepted).then(|| Box::new(acknowledged));
+        let acknowledged = Some(acknowledged).filter(|mark| *mark != accepted);
+        self.change(|seldom| seldom.acknowledged = acknowledged);
+    }
+
+    /// No file with its identity is found any more. Keeps the first such time.
+    pub(super) fn lose(&mut self, at_ms: u64) {
+        self.change(|seldom| seldom.gone_ms = seldom.gone_ms.or(Some(at_ms)));
+    }
+
+    /// Whether that is news.
+    fn found(&mut self, path: PathBuf, lineage: &Lineage) -> bool {
+        let now = Some(path).filter(|path| *path != lineage.path);
+        let is_news = self.now() != now.as_ref();
+        self.change(|seldom| seldom.now = now);
+        is_news
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Seldom)) {
+        let mut seldom = self.seldom.take().map_or_else(Seldom::default, |seldom| *seldom);
+        change(&mut seldom);
+        self.seldom = (seldom != Seldom::default()).then(|| Box::new(seldom));
     }
 
     /// Whether nothing of it can be wanted any more if it vanished before `before_ms`.
     fn is_past(&self, before_ms: u64) -> bool {
-        self.gone_ms.is_some_and(|gone| gone < before_ms) && self.acknowledged.is_none()
+        let is_acknowledged = self.acknowledged() == self.accepted;
+        self.gone_ms().is_some_and(|gone| gone < before_ms) && is_acknowledged
     }
-}
-
-fn elsewhere(path: PathBuf, lineage: &Lineage) -> Option<Box<Path>> {
-    (path != lineage.path).then(|| path.into_boxed_path())
 }
 
 impl Files {
@@ -173,16 +203,17 @@ impl Places {
         path: PathBuf,
         seen_ms: u64,
     ) -> bool {
-        let now = elsewhere(path, lineage);
         let files = self.files(lineage);
         let known = files.find(generation).ok().and_then(|at| files.sources.get_mut(at));
         if let Some(place) = known {
-            let is_as_it_was = place.identity == identity && place.now == now;
-            (place.identity, place.now, place.seen_ms) = (identity, now, seen_ms);
-            return place.gone_ms.take().is_some() || !is_as_it_was;
+            let is_other = place.identity != identity || place.gone_ms().is_some();
+            (place.identity, place.seen_ms) = (identity, seen_ms);
+            place.change(|seldom| seldom.gone_ms = None);
+            return place.found(path, lineage) || is_other;
         }
-        let (accepted, acknowledged, gone_ms) = (Mark::START, None, None);
-        files.put(Place { generation, identity, now, accepted, acknowledged, seen_ms, gone_ms });
+        let mut place = Place::new(generation, identity, Mark::START, seen_ms);
+        place.found(path, lineage);
+        files.put(place);
         true
     }
 

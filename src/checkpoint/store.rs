@@ -200,7 +200,7 @@ impl Checkpoints {
 
     fn note_gone(&mut self, source: SourceId, lineage: Arc<Lineage>, at_ms: u64) {
         if let Some(saved) = self.places.get_mut(&lineage, source.generation) {
-            saved.gone_ms.get_or_insert(at_ms);
+            saved.lose(at_ms);
             self.unsaved.insert(Subject::Source(lineage.clone(), source.generation));
         }
         self.names.insert(source.lineage, lineage);

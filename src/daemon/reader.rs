@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::outbox::Outbox;
 use crate::budget::Budgets;
 use crate::clock;
+use crate::heap;
 use crate::settings::{Input, Output};
 use crate::tail::{self, Ending, Look, Restored, Tail, Turn};
 use crate::watch::{Compressed, Found, GlobError, Mode, Watch};
@@ -32,6 +33,10 @@ const SCAN_AT_ONCE: Duration = Duration::from_millis(1);
 /// How long what is to be read may keep a scan waiting.
 const ATTENDED_AT_MOST: Duration = Duration::from_millis(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often memory is given back until all was read once, or for so long: tables that grow leave
+/// behind what they outgrew, megabytes at a time where there are very many files.
+const GIVE_BACK_EVERY: Duration = Duration::from_millis(500);
+const START_TAKES: Duration = Duration::from_mins(1);
 
 /// How often something is done that takes time itself.
 struct Pace {
@@ -131,7 +136,9 @@ struct Round<F, S> {
     is_stopped: S,
     /// A scan is due whatever the time is.
     wants_scan: bool,
-    is_first_scan: bool,
+    started: Instant,
+    is_starting: bool,
+    given_back: Instant,
     scanned: Instant,
     /// What the last scan took, without what was done in between.
     scan_took: Duration,
@@ -158,7 +165,9 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             outbox,
             is_stopped,
             wants_scan: true,
-            is_first_scan: true,
+            started: scanned,
+            is_starting: true,
+            given_back: scanned,
             scanned,
             scan_took: Duration::ZERO,
             swept,
@@ -168,7 +177,7 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
 
     fn run(&mut self) {
         // With many files what was read of the checkpoints is much.
-        crate::heap::give_back();
+        heap::give_back();
         for input in 0..self.inputs {
             for path in self.tail.absent(input, |_| false) {
                 self.watch.know(input, &path);
@@ -179,14 +188,12 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             if self.wants_scan || self.scanned.elapsed() >= self.scan_every() {
                 self.outbox.send();
                 self.scan();
-                if std::mem::take(&mut self.is_first_scan) {
-                    // It took memory for all there is at once.
-                    crate::heap::give_back();
-                }
                 self.scanned = clock::now();
             }
             self.sweep();
-            match self.turn() {
+            let turn = self.turn();
+            self.give_back(turn);
+            match turn {
                 Turn::Worked => {}
                 // If it is not finished, there is more to read.
                 Turn::Idle if self.ending == Ending::AtEnd => {
@@ -317,9 +324,20 @@ impl<F: FnMut(tail::Event), S: Fn() -> bool> Round<F, S> {
             let began = clock::now();
             while began.elapsed() < ATTENDED_AT_MOST && self.turn() == Turn::Worked {}
             self.outbox.send();
+            self.give_back(Turn::Worked);
             busy.since = clock::now();
         }
         !(self.is_stopped)()
+    }
+
+    /// At the start, what that no longer takes.
+    fn give_back(&mut self, turn: Turn) {
+        let is_due = turn == Turn::Idle || self.given_back.elapsed() >= GIVE_BACK_EVERY;
+        if self.is_starting && is_due {
+            heap::give_back();
+            self.given_back = clock::now();
+            self.is_starting = turn != Turn::Idle && self.started.elapsed() < START_TAKES;
+        }
     }
 }
 

@@ -210,6 +210,11 @@ impl Way {
         is_sent && is_drained && spooled.floors.is_empty() && spooled.replay.asked.is_none()
     }
 
+    /// What tells it from all others.
+    pub(super) fn key(&self) -> (&Lineage, &str, usize) {
+        (&self.lineage, &self.topic, self.outlet)
+    }
+
     /// What the records of a block call their source, if they do.
     pub(super) fn name(&self, realm: &Realm, block: &Block) -> Option<SourceName> {
         block.label.record_id?;
@@ -244,6 +249,12 @@ impl Way {
 mod tests {
     use super::*;
     use crate::record::tests::{block, mark};
+
+    /// There may be a hundred thousand of them; `docs/benchmarks.md` has what they come to.
+    #[test]
+    fn a_way_at_rest_takes_little() {
+        assert!(size_of::<Way>() <= 160, "{}", size_of::<Way>());
+    }
 
     /// Entries of one lane, in order of replay.
     fn entries() -> [EntryId; 3] {

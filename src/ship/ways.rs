@@ -2,8 +2,11 @@
 //! again once its way is over.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
+
+use hashbrown::HashTable;
 
 use super::share::Target;
 use super::way::Way;
@@ -13,10 +16,12 @@ use crate::record::{Lineage, LineageId};
 pub(super) struct Ways {
     all: Vec<Option<Way>>,
     free: Vec<usize>,
-    by_lineage: HashMap<LineageId, usize>,
+    by_lineage: HashMap<LineageId, u32>,
     /// Numbers that the lineages of a few ways had before their files went and came again.
     former: HashMap<usize, Vec<LineageId>>,
-    by_name: HashMap<(Arc<Lineage>, Arc<str>, usize), usize>,
+    /// By [`Way::key`]: the numbers alone, as the ways have their names.
+    by_name: HashTable<u32>,
+    hasher: RandomState,
     /// Topics that ways lead to: one text for all of them.
     topics: BTreeSet<Arc<str>>,
     /// Ways that have something under way. The others cost no time.
@@ -44,7 +49,7 @@ impl Ways {
 
     /// The way that a lineage of this run takes.
     pub(super) fn of(&self, lineage: LineageId) -> Option<usize> {
-        self.by_lineage.get(&lineage).copied()
+        self.by_lineage.get(&lineage).map(|at| *at as usize)
     }
 
     pub(super) fn leading_to(&self, target: &Target) -> Vec<usize> {
@@ -61,25 +66,32 @@ impl Ways {
         outlet: usize,
         now: Instant,
     ) -> usize {
+        let key = (&**lineage, topic, outlet);
+        let hash = self.hasher.hash_one(key);
+        let is_it = |at: &u32| self.get(*at as usize).is_some_and(|way| way.key() == key);
+        if let Some(at) = self.by_name.find(hash, is_it) {
+            return *at as usize;
+        }
         let topic = self.topics.get(topic).cloned().unwrap_or_else(|| topic.into());
         self.topics.insert(topic.clone());
-        let key = (lineage.clone(), topic, outlet);
-        if let Some(at) = self.by_name.get(&key) {
-            return *at;
-        }
-        let way = Way::new(lineage.clone(), key.1.clone(), outlet, now);
+        let way = Way::new(lineage.clone(), topic, outlet, now);
         let at = self.free.pop().unwrap_or(self.all.len());
         match self.all.get_mut(at) {
             Some(place) => *place = Some(way),
             None => self.all.push(Some(way)),
         }
-        self.by_name.insert(key, at);
+        let (all, hasher) = (&self.all, &self.hasher);
+        let hash_of = |at: &u32| {
+            let way = all.get(*at as usize).and_then(Option::as_ref);
+            way.map_or(0, |way| hasher.hash_one(way.key()))
+        };
+        self.by_name.insert_unique(hash, short(at), hash_of);
         at
     }
 
     /// From now on a lineage takes this way.
     pub(super) fn assign(&mut self, lineage: LineageId, at: usize) {
-        self.by_lineage.insert(lineage, at);
+        self.by_lineage.insert(lineage, short(at));
         self.ending.remove(&at);
         if let Some(before) = self.get_mut(at).and_then(|way| way.id.replace(lineage)) {
             self.former.entry(at).or_default().push(before);
@@ -135,7 +147,16 @@ impl Ways {
         for lineage in &numbers {
             self.by_lineage.remove(lineage);
         }
-        self.by_name.remove(&(way.lineage.clone(), way.topic.clone(), way.outlet));
+        let entry =
+            self.by_name.find_entry(self.hasher.hash_one(way.key()), |known| *known == short(at));
+        if let Ok(entry) = entry {
+            entry.remove();
+        }
         Some((way, numbers))
     }
+}
+
+/// There are no more of them at once than there are numbers for lineages.
+fn short(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -19,9 +19,19 @@ type Window<'a> = Option<(Offset, &'a [u8])>;
 impl Source {
     /// From now on lines become what the recipe makes of them.
     pub(super) fn follow(&mut self, recipe: &Arc<Recipe>, encoder: Option<&Arc<Encoder>>) {
-        let (recipe, encoder, resume) = (recipe, encoder.cloned(), self.resume);
+        let (recipe, encoder, resume) = (recipe, encoder.cloned(), self.resume());
         let assembly = || Box::new(Assembly::resume(recipe.clone(), encoder, resume));
         self.assembly.get_or_insert_with(assembly).read_at(clock::wall_ms());
+    }
+
+    /// Where reading would have to go on if what waits in the assembly were gone. All before it,
+    /// and what lies ahead of it as it says, is in a block.
+    pub(super) fn resume(&self) -> Mark {
+        self.resume.as_deref().copied().unwrap_or(self.at)
+    }
+
+    fn resume_at(&mut self, mark: Mark) {
+        self.resume = (mark != self.at).then(|| Box::new(mark));
     }
 
     /// Forgets what is not whole. It is read again once there is more of it, or no reason to wait
@@ -29,7 +39,8 @@ impl Source {
     pub(super) fn rewind(&mut self) {
         if self.is_pending() && self.file.is_some() {
             self.assembly = None;
-            self.at = Mark::new(self.resume.offset, self.resume.anchor);
+            let resume = self.resume();
+            self.at = Mark::new(resume.offset, resume.anchor);
             self.search_again();
             self.searched = self.size;
             self.is_rewound = true;
@@ -72,12 +83,13 @@ impl Source {
 
     /// Makes blocks of what came out of the assembly.
     pub(super) fn blocks(&mut self, window: Window<'_>, mut permit: Permit) -> Vec<Block> {
+        let resume = self.resume();
         let Some(assembly) = &mut self.assembly else { return Vec::new() };
         let mut out = assembly.take();
         let last = assembly.place(self.at.offset);
         let mut runs = out.runs(self.label.of_stderr.is_some());
         if runs.is_empty() {
-            if last.offset == self.resume.offset {
+            if last.offset == resume.offset {
                 assembly.put_back(out.tally);
                 return Vec::new();
             }
@@ -93,11 +105,11 @@ impl Source {
         let mut blocks = Vec::with_capacity(runs.len());
         for (run, place) in runs.into_iter().zip(places) {
             // Where a place cannot be recognised, reading goes on from the one before.
-            let end = self.mark_at(place, window).unwrap_or(self.resume);
+            let end = self.mark_at(place, window).unwrap_or(self.resume());
             let (bytes, made) = part(&mut out, &run);
             let permit = permit.split(cost(bytes.len(), made.len()));
             blocks.push(self.pack(bytes, &made, end, permit));
-            self.resume = end;
+            self.resume_at(end);
         }
         if let Some(block) = blocks.last_mut() {
             block.tally = out.tally;
@@ -108,7 +120,7 @@ impl Source {
     /// One block, from where reading would go on to `end`.
     fn pack(&self, bytes: Vec<u8>, made: &[Made], end: Mark, permit: Permit) -> Block {
         let base = made.first().map_or(0, |first| first.from);
-        let start = self.resume;
+        let start = self.resume();
         let place = |at: usize| u32::try_from(at - base).unwrap_or(u32::MAX);
         let slice = |made: &Made| Slice {
             from: place(made.from),
@@ -128,7 +140,7 @@ impl Source {
             label: self.label_by(made.first().and_then(|made| made.stream)),
             remarks: made.first().map_or(Remarks::default(), |made| made.remarks),
             times: times(made),
-            read_at: self.read_at.unwrap_or_else(clock::now),
+            read_at: self.read_at().unwrap_or_else(clock::now),
             permit,
         }
     }
@@ -142,7 +154,8 @@ impl Source {
     /// How a place is recognised; nothing if the file does not tell.
     fn mark_at(&self, place: Place, window: Window<'_>) -> Option<Mark> {
         let Place { offset, ahead } = place;
-        if let Some(known) = [self.resume, self.at].into_iter().find(|mark| mark.offset == offset) {
+        if let Some(known) = [self.resume(), self.at].into_iter().find(|mark| mark.offset == offset)
+        {
             return Some(Mark { ahead, ..known });
         }
         let before = window.and_then(|(start, bytes)| {

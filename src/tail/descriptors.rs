@@ -101,7 +101,7 @@ impl<F: FnMut(Event)> Tail<F> {
         for (at, lineage) in self.lineages.awake() {
             let sources = lineage.sources.iter().enumerate();
             open.extend(sources.filter(|(_, source)| is_due(source)).map(|(position, source)| {
-                let used = source.read_at.unwrap_or(now);
+                let used = source.read_at().unwrap_or(now);
                 (!source.is_at_rest(), used, at, position)
             }));
         }

@@ -21,18 +21,19 @@ pub(super) struct Failing {
 impl Source {
     pub(super) fn failed(&mut self) {
         let now = clock::now();
-        let failing =
-            self.failing.get_or_insert_with(|| Box::new(Failing { since: now, tried_at: now }));
-        failing.tried_at = now;
+        let failing = &mut self.seldom.note().failing;
+        failing.get_or_insert(Failing { since: now, tried_at: now }).tried_at = now;
     }
 
     pub(super) fn worked(&mut self) {
-        self.failing = None;
+        if let Some(facts) = self.seldom.noted() {
+            facts.failing = None;
+        }
     }
 
     /// How long it could not be read by now, while it is not to be tried again yet.
     pub(super) fn failing_for(&self) -> Option<Duration> {
-        let Failing { since, tried_at } = **self.failing.as_ref()?;
+        let Failing { since, tried_at } = *self.seldom.failing.as_ref()?;
         (clock::since(tried_at) < RETRY).then(|| clock::since(since))
     }
 }

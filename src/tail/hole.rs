@@ -48,7 +48,7 @@ impl Hole {
 impl Source {
     /// Where the text of the next record begins: our place, or behind the hole there.
     pub(super) fn text_start(&self) -> u64 {
-        self.at.offset.0 + self.hole.len()
+        self.at.offset.0 + self.seldom.hole.len()
     }
 
     /// What was passed over since this was last asked.
@@ -64,12 +64,14 @@ impl Source {
     /// Forgets what was found behind our place.
     pub(super) fn search_again(&mut self) {
         self.searched = self.at.offset.0;
-        self.hole = Hole::None;
+        if let Some(facts) = self.seldom.noted() {
+            facts.hole = Hole::None;
+        }
     }
 
     /// Whether `bytes`, which stand at our place, may begin with a hole.
     pub(super) fn meets_hole(&self, bytes: &[u8], rule: &Rule) -> io::Result<bool> {
-        Ok(self.hole == Hole::None
+        Ok(self.seldom.hole == Hole::None
             && may_be_hole(bytes)
             && !rule.delimiter.is_nul()
             && self.is_at_line_start(rule)?)
@@ -87,7 +89,7 @@ impl Source {
     /// Looks for the end of the NULs at our place.
     pub(super) fn pass_hole(&mut self, rule: &Rule) -> io::Result<Read> {
         let start = self.at.offset.0;
-        let mut at = match self.hole {
+        let mut at = match self.seldom.hole {
             Hole::Open(nuls) => start + nuls,
             Hole::None | Hole::Over(_) => start,
         };
@@ -106,14 +108,15 @@ impl Source {
             }
             left -= nuls;
         }
-        (self.hole, self.searched) = (Hole::Open(at - start), at);
+        self.seldom.note().hole = Hole::Open(at - start);
+        self.searched = at;
         Ok(if at < self.size { Read::Searching } else { Read::AtEnd })
     }
 
     fn found_end(&mut self, nuls: u64) -> Read {
         self.search_again();
         if nuls >= HOLE_MIN as u64 {
-            self.hole = Hole::Over(nuls);
+            self.seldom.note().hole = Hole::Over(nuls);
             self.searched = self.text_start();
         }
         Read::Searching
@@ -123,7 +126,7 @@ impl Source {
     /// if there is none, `offset` itself where that cannot be told.
     fn data_from(&self, offset: u64) -> io::Result<u64> {
         // What was compressed has no holes left, only NULs.
-        let Some(Content::Plain(file)) = &self.file else { return Ok(offset) };
+        let Some(Content::Plain(file)) = self.content() else { return Ok(offset) };
         match rustix::fs::seek(file.as_fd(), SeekFrom::Data(offset)) {
             Ok(data) => Ok(data.max(offset)),
             Err(Errno::NXIO) => Ok(self.size.max(offset)),

@@ -10,6 +10,7 @@ use super::candidate::{self, Candidate, Sighting, Stamp};
 use super::content::Content;
 use super::identity;
 use super::lineage::Lineage;
+use super::opened::Open;
 use super::reconcile::{From, Outcome};
 use super::source::{Home, Likeness, Source};
 use super::whereabouts::Whereabouts;
@@ -236,7 +237,7 @@ impl Lineage {
         });
         let is_at = Whereabouts::new(self.name.clone(), Some(path.clone()));
         let mut source = Source::new(id, candidate.identity, is_at, from, self.label.clone());
-        source.file = Some(candidate.file);
+        source.file = Some(Open::new(candidate.file).into());
         source.found(path, &candidate.meta);
         source.home = candidate.home;
         // Its head and its end are taken down. If that fails, so will reading it.

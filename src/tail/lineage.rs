@@ -1,5 +1,6 @@
 //! One lineage: the files that had its name, oldest first, and what is to be done with them.
 
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::Path;
 use std::sync::Arc;
@@ -156,6 +157,11 @@ impl Lineage {
         }
     }
 
+    /// What tells it from all others: its input, and its path there.
+    pub(super) fn key(&self) -> (usize, &OsStr) {
+        (self.input, self.name.path.as_os_str())
+    }
+
     /// The sources of an earlier run, oldest first. Where they are now is for the first look to
     /// say.
     pub(super) fn restore(&mut self, known: impl Iterator<Item = KnownSource>) {
@@ -269,7 +275,7 @@ impl Lineage {
             label: self.label.clone(),
             identity: source.identity,
             path: source.path.to_path_buf(),
-            from: source.resume,
+            from: source.resume(),
             is_new: source.id.generation >= self.first_generation,
             gate: self.gate.clone(),
             acknowledged,

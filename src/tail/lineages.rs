@@ -1,54 +1,28 @@
 //! All lineages, by number and by name, and those of them that time matters to.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsStr;
-use std::hash::{Hash, Hasher};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::Arc;
+
+use hashbrown::HashTable;
 
 use super::lineage::Lineage;
 use crate::record::{self, Generation, Label, LineageId};
 
 /// A number is used again once its lineage is over; its [`LineageId`] is not.
+#[derive(Default)]
 pub(super) struct Lineages {
     all: Vec<Option<Lineage>>,
     free: Vec<usize>,
-    /// Of each input.
-    by_name: Vec<HashMap<Name, usize>>,
+    /// By input and path: the numbers alone, as the lineages have their names.
+    by_name: HashTable<u32>,
+    hasher: RandomState,
     ids: u32,
     awake: BTreeSet<usize>,
 }
 
-/// A lineage's name, to be found by its path.
-struct Name(Arc<record::Lineage>);
-
-impl Borrow<OsStr> for Name {
-    fn borrow(&self) -> &OsStr {
-        self.0.path.as_os_str()
-    }
-}
-
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.path.as_os_str() == other.0.path.as_os_str()
-    }
-}
-
-impl Eq for Name {}
-
-impl Hash for Name {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.path.as_os_str().hash(state);
-    }
-}
-
 impl Lineages {
-    pub(super) fn new(inputs: usize) -> Self {
-        let by_name = std::iter::repeat_with(HashMap::new).take(inputs).collect();
-        Self { all: Vec::new(), free: Vec::new(), by_name, ids: 0, awake: BTreeSet::new() }
-    }
-
     pub(super) fn get(&self, at: usize) -> Option<&Lineage> {
         self.all.get(at)?.as_ref()
     }
@@ -71,7 +45,9 @@ impl Lineages {
     }
 
     pub(super) fn find(&self, input: usize, path: &Path) -> Option<usize> {
-        self.by_name.get(input)?.get(path.as_os_str()).copied()
+        let key = (input, path.as_os_str());
+        let is_it = |at: &u32| self.get(*at as usize).is_some_and(|one| one.key() == key);
+        self.by_name.find(self.hasher.hash_one(key), is_it).map(|at| *at as usize)
     }
 
     /// None only after four billion of them.
@@ -84,20 +60,30 @@ impl Lineages {
     ) -> Option<usize> {
         let id = LineageId(self.ids);
         self.ids = self.ids.checked_add(1)?;
-        let lineage = Lineage::new(id, input, name.clone(), label, next);
+        let lineage = Lineage::new(id, input, name, label, next);
+        let hash = self.hasher.hash_one(lineage.key());
         let at = self.free.pop().unwrap_or(self.all.len());
         match self.all.get_mut(at) {
             Some(place) => *place = Some(lineage),
             None => self.all.push(Some(lineage)),
         }
-        self.by_name.get_mut(input)?.insert(Name(name), at);
+        let (all, hasher) = (&self.all, &self.hasher);
+        let hash_of = |at: &u32| {
+            let lineage = all.get(*at as usize).and_then(Option::as_ref);
+            lineage.map_or(0, |lineage| hasher.hash_one(lineage.key()))
+        };
+        self.by_name.insert_unique(hash, short(at), hash_of);
         Some(at)
     }
 
     pub(super) fn remove(&mut self, at: usize) -> Option<Lineage> {
         let lineage = self.all.get_mut(at)?.take()?;
         self.free.push(at);
-        self.by_name.get_mut(lineage.input)?.remove(lineage.name.path.as_os_str());
+        let hash = self.hasher.hash_one(lineage.key());
+        let entry = self.by_name.find_entry(hash, |known| *known == short(at));
+        if let Ok(entry) = entry {
+            entry.remove();
+        }
         Some(lineage)
     }
 
@@ -121,4 +107,9 @@ impl Lineages {
     pub(super) fn awake(&self) -> impl Iterator<Item = (usize, &Lineage)> {
         self.awake.iter().filter_map(|at| Some((*at, self.get(*at)?)))
     }
+}
+
+/// There are no more of them at once than there are numbers for in all.
+fn short(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -22,6 +22,7 @@ mod limit;
 mod lineage;
 mod lineages;
 mod manner;
+mod opened;
 mod owner;
 mod packed;
 mod rare;
@@ -177,10 +178,10 @@ impl<F: FnMut(Event)> Tail<F> {
             budget: budgets.of(&settings.output).clone(),
             settings: settings.clone(),
         };
-        let known = owner::past(restored.lineages);
+        let known = Past::new(restored.lineages);
         Self {
             inputs: inputs.iter().map(input).collect(),
-            lineages: Lineages::new(inputs.len()),
+            lineages: Lineages::default(),
             descriptors: Descriptors::new(),
             floor: restored.floor,
             owners: Owners::of_earlier_run(inputs, &known),
@@ -257,7 +258,7 @@ impl<F: FnMut(Event)> Tail<F> {
         };
         let with_files = self.lineages.iter().filter(|lineage| lineage.has_files());
         let here = with_files.map(|lineage| &lineage.name);
-        let all = here.chain(self.known.keys()).filter(|name| name.input == *id);
+        let all = here.chain(self.known.names()).filter(|name| name.input == *id);
         all.filter(|name| !there(&name.path)).map(|name| name.path.clone()).collect()
     }
 

@@ -12,30 +12,58 @@ use crate::record::{self, Generation, Identity, SourceId};
 use crate::settings;
 use crate::template::Origin;
 
-/// Lineages of an earlier run that were not looked at in this one: what their next file is
-/// numbered, and their files.
-pub(super) type Past = HashMap<Arc<record::Lineage>, Left>;
-
-pub(super) fn past(lineages: Vec<Known>) -> Past {
-    let part = |mut known: Known| {
-        let last = known.sources.pop();
-        let next_generation = known.next_generation;
-        (known.lineage, Left { next_generation, before: known.sources, last })
-    };
-    lineages.into_iter().map(part).collect()
+/// Lineages of an earlier run that were not looked at in this one, by name. Not a map: one that is
+/// emptied takes two sizes at once whenever it shrinks, just when this run takes the most.
+pub(super) struct Past {
+    all: Vec<(Arc<record::Lineage>, Option<Left>)>,
+    left: usize,
 }
 
-/// What is left of one. Nearly all have one file, which is kept in place: pieces by the hundred
-/// thousand would leave holes in the heap that nobody else fits into.
+/// What is left of one: what its next file is numbered, and its files. Nearly all have one, which
+/// is kept in place: pieces by the hundred thousand would leave holes in the heap that nobody else
+/// fits into.
 pub(super) struct Left {
     next_generation: Generation,
-    before: Vec<KnownSource>,
+    before: Box<[KnownSource]>,
     last: Option<KnownSource>,
 }
 
 impl Left {
     fn sources(&self) -> impl Iterator<Item = &KnownSource> {
         self.before.iter().chain(&self.last)
+    }
+}
+
+impl Past {
+    pub(super) fn new(lineages: Vec<Known>) -> Self {
+        let part = |mut known: Known| {
+            let last = known.sources.pop();
+            let (next_generation, before) = (known.next_generation, known.sources.into());
+            (known.lineage, Some(Left { next_generation, before, last }))
+        };
+        let mut all: Vec<_> = lineages.into_iter().map(part).collect();
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Self { left: all.len(), all }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<record::Lineage>> {
+        self.iter().map(|(name, _)| name)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Arc<record::Lineage>, &Left)> {
+        self.all.iter().filter_map(|(name, left)| Some((name, left.as_ref()?)))
+    }
+
+    fn take(&mut self, name: &record::Lineage) -> Option<(Arc<record::Lineage>, Left)> {
+        let at = self.all.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        let (name, left) = self.all.get_mut(at)?;
+        let taken = (name.clone(), left.take()?);
+        self.left -= 1;
+        if self.left < self.all.len() / 4 * 3 {
+            self.all.retain(|(_, left)| left.is_some());
+            self.all.shrink_to_fit();
+        }
+        Some(taken)
     }
 }
 
@@ -66,7 +94,7 @@ enum Owner {
 impl Owners {
     pub(super) fn of_earlier_run(inputs: &[settings::Input], past: &Past) -> Self {
         let mut all: Vec<_> = inputs.iter().map(|_| OfInput::default()).collect();
-        for (lineage, left) in past {
+        for (lineage, left) in past.iter() {
             let of = inputs.iter().zip(&mut all).find(|(input, _)| *input.id == *lineage.input);
             let Some((_, of)) = of else { continue };
             for source in left.sources() {
@@ -144,11 +172,10 @@ impl<F: FnMut(Event)> Tail<F> {
         let is_asking = self.is_removing();
         let settings = self.inputs.get_mut(input)?;
         let name = record::Lineage { input: settings.id.clone(), path: path.to_owned() };
-        let (name, known) = match self.known.remove_entry(&name) {
+        let (name, known) = match self.known.take(&name) {
             Some((name, known)) => (name, Some(known)),
             None => (Arc::new(name), None),
         };
-        shrink(&mut self.known);
         if known.is_none() && !exists {
             return None;
         }

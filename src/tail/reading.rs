@@ -67,9 +67,9 @@ impl Source {
         if !self.is_intact()? {
             return Ok(Read::Truncated);
         }
-        self.read_at = Some(clock::now());
+        self.reads();
         self.wake();
-        match self.hole {
+        match self.seldom.hole {
             _ if !self.has_news() => Ok(Read::AtEnd),
             Hole::Open(_) => self.pass_hole(rule),
             _ if self.searched > self.text_start() => self.search(rule, budget),
@@ -82,7 +82,7 @@ impl Source {
         if !self.is_intact()? {
             return Ok(Read::Truncated);
         }
-        self.read_at = Some(clock::now());
+        self.reads();
         if self.wake() {
             return Ok(Read::Searching);
         }
@@ -239,7 +239,7 @@ impl Source {
     /// Makes a block of lines, or what the input's recipe makes of them.
     fn take(&mut self, mut lines: Lines, permit: Permit) -> io::Result<Read> {
         let start = self.at;
-        let (hole, text) = (self.hole.len(), Offset(self.text_start()));
+        let (hole, text) = (self.seldom.hole.len(), Offset(self.text_start()));
         let Some(anchor) = self.anchor_after(&lines.bytes, text, lines.consumed)? else {
             return Ok(Read::Truncated);
         };
@@ -279,7 +279,7 @@ impl Source {
     fn block(&self, lines: Lines, start: Mark, end: Mark, mut permit: Permit) -> Block {
         let Lines { bytes, lines: records, remarks, .. } = lines;
         permit.resize(bytes.capacity() + bytes.len() + records.len() * self.record_cost());
-        let (source, read_at) = (self.id, self.read_at.unwrap_or_else(clock::now));
+        let (source, read_at) = (self.id, self.read_at().unwrap_or_else(clock::now));
         let (is_ragged, tally) = (false, Tally::default());
         let label = self.label.clone();
         let times = Times::Read(clock::unix_ms());
@@ -329,7 +329,7 @@ impl Source {
     /// Up to `want` bytes from `offset`; fewer only at the end of the file.
     pub(super) fn bytes(&self, offset: u64, want: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(want);
-        let file = match &self.file {
+        let file = match self.content() {
             Some(Content::Plain(file)) => file,
             Some(content @ Content::Packed(_)) => {
                 bytes.resize(want, 0);

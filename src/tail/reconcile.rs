@@ -229,7 +229,7 @@ impl Lineage {
         });
         if let Some(source) = was {
             sighting.is_ours = true;
-            sighting.file = source.file.take();
+            sighting.file = source.take_content();
         }
         Some(sighting)
     }
@@ -331,8 +331,8 @@ fn meet_nameless(source: &mut Source) {
 
 /// What a source that was truncated holds now, if it has no name but is open.
 fn orphan(source: &mut Source, outcome: &mut Outcome) -> Option<Sighting> {
-    let file = if source.home == Home::Taken { source.file.take() } else { None };
-    match Sighting::of_orphan(file?, source.path.to_path_buf()) {
+    let content = if source.home == Home::Taken { source.take_content() } else { None };
+    match Sighting::of_orphan(content?, source.path.to_path_buf()) {
         Ok(sighting) => Some(sighting),
         Err(error) => {
             outcome.errors.push((source.path.to_path_buf(), error));

@@ -2,12 +2,16 @@
 
 use std::ops::Deref;
 
+use super::failing::Failing;
+use super::hole::Hole;
 use super::removal::Removal;
 
 #[derive(Default)]
 pub(super) struct Seldom(Option<Box<Facts>>);
 
 pub(super) struct Facts {
+    pub(super) hole: Hole,
+    pub(super) failing: Option<Failing>,
     /// Bytes that went unread, not told yet.
     pub(super) lost: u64,
     /// Bytes of holes that were passed over, not told yet.
@@ -23,6 +27,8 @@ pub(super) struct Facts {
 
 impl Facts {
     const NONE: Self = Self {
+        hole: Hole::None,
+        failing: None,
         lost: 0,
         skipped: 0,
         held_hole: 0,
@@ -36,6 +42,11 @@ impl Seldom {
     /// To be changed: from here on it takes memory.
     pub(super) fn note(&mut self) -> &mut Facts {
         self.0.get_or_insert_with(|| Box::new(Facts::NONE))
+    }
+
+    /// To be forgotten, if there is anything.
+    pub(super) fn noted(&mut self) -> Option<&mut Facts> {
+        self.0.as_deref_mut()
     }
 
     pub(super) fn lose(&mut self, bytes: u64) {

@@ -12,15 +12,14 @@ use rustix::fs::OFlags;
 use super::candidate::Candidate;
 use super::content::Content;
 use super::event::Acknowledged;
-use super::failing::Failing;
-use super::hole::Hole;
 use super::identity;
+use super::opened::Open;
 use super::rare::Rare;
 use super::seldom::Seldom;
 use super::whereabouts::Whereabouts;
 use crate::clock;
 use crate::process::Assembly;
-use crate::record::{Anchor, Identity, Label, Mark, Offset, SourceId};
+use crate::record::{Ahead, Anchor, Identity, Label, Mark, Offset, SourceId};
 
 /// A file that rested this long may have been truncated and written again meanwhile.
 const RESTED: Duration = Duration::from_millis(100);
@@ -59,12 +58,11 @@ pub(super) struct Source {
     pub(super) label: Arc<Label>,
     pub(super) identity: Identity,
     pub(super) path: Whereabouts,
-    pub(super) file: Option<Content>,
+    pub(super) file: Option<Box<Open>>,
     /// Everything before it has been read: it is in a block, or waits in the assembly.
     pub(super) at: Mark,
-    /// Where reading would have to go on if what waits in the assembly were gone. All before it,
-    /// and what lies ahead of it as it says, is in a block.
-    pub(super) resume: Mark,
+    /// [`Source::resume`], if that is not `at`.
+    pub(super) resume: Option<Box<Mark>>,
     /// What becomes of lines, and what of them is not whole; nothing if they are records as they
     /// are.
     pub(super) assembly: Option<Box<Assembly>>,
@@ -72,7 +70,6 @@ pub(super) struct Source {
     pub(super) is_rewound: bool,
     /// There is no newline between `at` and here.
     pub(super) searched: u64,
-    pub(super) hole: Hole,
     /// How often its reads are halved, as long as it has lines that are cut.
     pub(super) halvings: u8,
     /// The size when last looked at.
@@ -92,8 +89,6 @@ pub(super) struct Source {
     pub(super) is_told: bool,
     /// When it last grew or changed its name.
     pub(super) changed_at: Instant,
-    pub(super) read_at: Option<Instant>,
-    pub(super) failing: Option<Box<Failing>>,
     pub(super) acknowledged: Option<Arc<Acknowledged>>,
     pub(super) seldom: Seldom,
 }
@@ -113,12 +108,11 @@ impl Source {
             path,
             file: None,
             at: Mark::new(at.offset, at.anchor),
-            resume: at,
+            resume: (at.ahead != Ahead::NONE).then(|| Box::new(at)),
             assembly: None,
             is_rewound: false,
             searched: at.offset.0,
             halvings: 0,
-            hole: Hole::None,
             size: at.offset.0,
             modified: (0, 0),
             is_stirred: true,
@@ -129,8 +123,6 @@ impl Source {
             is_unlinked: false,
             is_told: false,
             changed_at: clock::now(),
-            read_at: None,
-            failing: None,
             acknowledged: None,
             seldom: Seldom::default(),
         }
@@ -164,7 +156,7 @@ impl Source {
     /// It is closed where it belongs, and waits for nothing.
     pub(super) fn is_asleep(&self) -> bool {
         let is_done = self.unread() == 0 && !self.has_news() && !self.is_pending();
-        let is_fine = self.home == Home::Named && self.failing.is_none();
+        let is_fine = self.home == Home::Named && self.seldom.failing.is_none();
         self.file.is_none() && is_done && is_fine
     }
 
@@ -217,7 +209,7 @@ impl Source {
         }
         if size < self.size {
             self.held = self.held.max(self.size);
-            self.keep_held_hole(self.hole.len());
+            self.keep_held_hole(self.seldom.hole.len());
         }
         if size <= self.size {
             // What was searched may have been written over: in a file that was truncated, or
@@ -239,7 +231,7 @@ impl Source {
         self.path.set(path);
         self.name = Name::Own;
         self.changed_at = clock::now();
-        self.failing = None;
+        self.worked();
         true
     }
 
@@ -285,9 +277,8 @@ impl Source {
         if !identity::of(&meta).is_same_file(&self.identity) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its name now"));
         }
-        self.file = Some(file);
         // What may have happened while it was closed is found before the next read.
-        self.read_at = None;
+        self.file = Some(Open::new(file).into());
         self.is_stirred = true;
         self.met(&meta);
         Ok(())
@@ -296,7 +287,7 @@ impl Source {
     /// Opens it, and looks closely whether it still is what was read of it.
     pub(super) fn verify(&mut self) -> io::Result<bool> {
         self.open()?;
-        self.read_at = None;
+        self.doubt();
         let is_intact = self.is_intact()?;
         if is_intact && self.is_blank() && self.grow_head()? {
             // Those who ship want to know it better.
@@ -308,7 +299,7 @@ impl Source {
     /// What stands before our place is no proof after a rest, nor when there is little of it.
     fn is_doubtful(&self) -> bool {
         self.at.offset.0 < Anchor::WINDOW as u64
-            || self.read_at.is_none_or(|read_at| clock::since(read_at) >= RESTED)
+            || self.read_at().is_none_or(|read_at| clock::since(read_at) >= RESTED)
     }
 
     /// What stands before our place, and in doubt its head and what was seen of it but not read.
@@ -360,8 +351,9 @@ impl Source {
         self.identity = Identity { head_len, head_hash, ..copy.identity };
         self.search_again();
         self.size = self.at.offset.0;
-        self.file = Some(copy.file);
-        (self.is_unlinked, self.failing) = (false, None);
+        self.file = Some(Open::new(copy.file).into());
+        self.is_unlinked = false;
+        self.worked();
         self.found(copy.path, &copy.meta);
         Ok(())
     }
@@ -414,7 +406,9 @@ impl Source {
             self.trail.retain(|mark| *mark != end);
         }
         if self.assembly.is_none() {
-            self.resume = end;
+            self.resume = None;
+        } else {
+            self.resume.get_or_insert_with(|| Box::new(before));
         }
         self.search_again();
     }
@@ -451,7 +445,7 @@ impl Source {
     /// All that is unread is lost.
     pub(super) fn give_up(&mut self) {
         let held = self.held.max(if self.home == Home::Taken { 0 } else { self.size });
-        let hole = self.seldom.held_hole.max(self.hole.len());
+        let hole = self.seldom.held_hole.max(self.seldom.hole.len());
         self.seldom.lose(held.saturating_sub(self.at.offset.0 + hole));
     }
 

@@ -27,7 +27,7 @@ pub(super) const UNPACKING_MAX: usize = 8;
 
 impl Source {
     fn is_unpacking(&self) -> bool {
-        self.file.as_ref().and_then(Content::packed).is_some_and(Packed::is_busy)
+        self.content().and_then(Content::packed).is_some_and(Packed::is_busy)
     }
 
     /// It is compressed; of one that is not open, going by its name.
@@ -45,7 +45,7 @@ impl Source {
 
     /// Where unpacking it ended, if it did.
     pub(super) fn end(&self) -> Option<End> {
-        self.file.as_ref()?.packed()?.end()
+        self.content()?.packed()?.end()
     }
 
     /// It ends where it should not, and may be going on still.
@@ -65,7 +65,7 @@ impl Source {
 
     /// How much there is in it only unpacking will tell.
     pub(super) fn saw_packed(&mut self, meta: &Metadata) {
-        if let Some(packed) = self.file.as_ref().and_then(Content::packed) {
+        if let Some(packed) = self.content().and_then(Content::packed) {
             packed.saw(meta);
         }
         let (size, modified) = (meta.len(), (meta.mtime(), meta.mtime_nsec()));
@@ -81,7 +81,7 @@ impl Source {
     pub(super) fn is_intact_packed(&mut self) -> io::Result<bool> {
         let Some(file) = &self.file else { return Ok(true) };
         let Some(packed) = file.packed() else { return Ok(true) };
-        packed.keep_from(self.resume.offset.0.saturating_sub(Anchor::WINDOW as u64));
+        packed.keep_from(self.resume().offset.0.saturating_sub(Anchor::WINDOW as u64));
         if !packed.is_proven() {
             if !identity::begins_alike(file, &self.identity)? || !identity::holds(file, self.at)? {
                 return Ok(false);
@@ -101,7 +101,7 @@ impl Source {
 
     /// Frees what unpacking needs, if all of it was read.
     pub(super) fn rest_packed(&self) {
-        if let Some(packed) = self.file.as_ref().and_then(Content::packed) {
+        if let Some(packed) = self.content().and_then(Content::packed) {
             packed.rest();
         }
     }
@@ -109,7 +109,7 @@ impl Source {
     /// It will not become whole any more: what is missing is lost. How many bytes these were
     /// nobody knows if the original was not seen; then those count that could not be unpacked.
     pub(super) fn write_off(&mut self) -> io::Result<()> {
-        let Some(packed) = self.file.as_ref().and_then(Content::packed) else { return Ok(()) };
+        let Some(packed) = self.content().and_then(Content::packed) else { return Ok(()) };
         let is_whole = !matches!(packed.end(), Some(End::Short | End::Damaged));
         if is_whole || self.seldom.written_off == Some(self.seldom.packed_size) {
             return Ok(());

@@ -8,7 +8,8 @@ use crate::record::Lineage;
 
 pub(super) struct Whereabouts {
     lineage: Arc<Lineage>,
-    other: Option<Box<Path>>,
+    /// Seldom, so it takes no more than a pointer.
+    other: Option<Box<PathBuf>>,
 }
 
 impl Whereabouts {
@@ -22,7 +23,7 @@ impl Whereabouts {
     }
 
     pub(super) fn set(&mut self, path: PathBuf) {
-        self.other = (path != self.lineage.path).then(|| path.into_boxed_path());
+        self.other = (path != self.lineage.path).then(|| Box::new(path));
     }
 }
 
