@@ -277,6 +277,10 @@ pub struct Block {
 }
 
 impl Block {
+    /// Memory that any takes, however little is in it: itself, its places in lane, ledger and
+    /// flight, the smallest pieces that a heap has. `docs/benchmarks.md` has what was measured.
+    pub const OVERHEAD_BYTES: usize = 1024;
+
     /// The bytes of record `number`; empty if there is no such record.
     pub fn record(&self, number: u32) -> &[u8] {
         let slice = self.records.get(number as usize);

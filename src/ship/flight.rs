@@ -82,7 +82,8 @@ impl DeadLettered<Duty> {
 /// All blocks on their way, by slot.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    loads: Vec<Option<Load>>,
+    /// Each apart, so that many at once leave nothing behind.
+    loads: Vec<Option<Box<Load>>>,
     free: Vec<Slot>,
     boarded: u64,
 }
@@ -129,7 +130,8 @@ impl Flight {
         });
         if let Some(place) = self.loads.get_mut(slot.0 as usize) {
             let (is_left_behind, retimed) = (false, Runs::default());
-            *place = Some(Load { way, partition, seq, left, is_left_behind, retimed, cargo });
+            let load = Load { way, partition, seq, left, is_left_behind, retimed, cargo };
+            *place = Some(Box::new(load));
         }
         (slot, seq)
     }
@@ -140,13 +142,13 @@ impl Flight {
     }
 
     pub(super) fn load(&self, slot: Slot) -> &Load {
-        let load = self.loads.get(slot.0 as usize).and_then(Option::as_ref);
+        let load = self.loads.get(slot.0 as usize).and_then(Option::as_deref);
         let Some(load) = load else { unreachable!("slot {} is in use until it is empty", slot.0) };
         load
     }
 
     fn load_mut(&mut self, slot: Slot) -> &mut Load {
-        let load = self.loads.get_mut(slot.0 as usize).and_then(Option::as_mut);
+        let load = self.loads.get_mut(slot.0 as usize).and_then(Option::as_deref_mut);
         let Some(load) = load else { unreachable!("slot {} is in use until it is empty", slot.0) };
         load
     }
@@ -283,11 +285,11 @@ impl Flight {
         let place = self.loads.get_mut(slot.0 as usize)?;
         let load = place.take_if(|load| load.left == 0)?;
         self.free.push(slot);
-        Some(load)
+        Some(*load)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Load> {
-        self.loads.iter().flatten()
+        self.loads.iter().filter_map(Option::as_deref)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -300,11 +302,13 @@ impl Flight {
     }
 }
 
-/// What librdkafka keeps of the records in flight, of those not settled.
+/// What is kept of a block that is elsewhere: of the records in flight, of those not settled, what
+/// librdkafka has. Half of what a block takes in any case is the load.
 fn held_bytes(block: &Block, in_flight: u32, unsettled: &Runs) -> usize {
     let in_flight = unsettled.numbers().take(in_flight as usize);
     let beside = RECORD_OVERHEAD_BYTES + block.label.cost();
-    in_flight.map(|number| block.record(number).len() + beside).sum()
+    let bytes: usize = in_flight.map(|number| block.record(number).len() + beside).sum();
+    Block::OVERHEAD_BYTES / 2 + bytes
 }
 
 impl Load {
@@ -372,5 +376,10 @@ mod tests {
         assert!(!flight.retime(run(1, 1), 200_000));
         assert!(flight.retime(run(0, 3), 200_000), "the third had none yet");
         assert!(!flight.retime(run(0, 3), 300_000));
+    }
+
+    #[test]
+    fn a_load_takes_no_more_than_is_paid_for_it() {
+        assert!(size_of::<Load>() <= Block::OVERHEAD_BYTES / 2, "{}", size_of::<Load>());
     }
 }

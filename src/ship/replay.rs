@@ -110,7 +110,8 @@ impl Ship {
         let replay_budget = self.outlets.get(way.outlet).replay_budget.clone();
         let bytes = loaded.bytes.capacity() + loaded.bytes.len();
         let record_cost = RECORD_COST + loaded.label.cost();
-        let permit = replay_budget.take_now(bytes + loaded.records.len() * record_cost);
+        let cost = Block::OVERHEAD_BYTES + bytes + loaded.records.len() * record_cost;
+        let permit = replay_budget.take_now(cost);
         let start = loaded.start().unwrap_or(Mark::new(loaded.id.start(), Anchor::NONE));
         let block = Block {
             source,

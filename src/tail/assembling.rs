@@ -41,6 +41,7 @@ impl Source {
             self.assembly = None;
             let resume = self.resume();
             self.at = Mark::new(resume.offset, resume.anchor);
+            self.resume_at(resume);
             self.search_again();
             self.searched = self.size;
             self.is_rewound = true;
@@ -72,32 +73,31 @@ impl Source {
 
     /// What was read of a source that is over, and is not whole.
     pub(super) fn last_words(&mut self, budget: &Budget) -> Vec<Block> {
-        let record_cost = self.record_cost();
+        let cost = self.cost(2 * self.pending_bytes(), 1);
         let Some(assembly) = self.assembly.as_mut().filter(|assembly| assembly.is_pending()) else {
             return Vec::new();
         };
-        let permit = budget.take_now(2 * assembly.bytes() + record_cost);
+        let permit = budget.take_now(cost);
         assembly.flush(Flush::All);
         self.blocks(None, permit)
     }
 
     /// Makes blocks of what came out of the assembly.
     pub(super) fn blocks(&mut self, window: Window<'_>, mut permit: Permit) -> Vec<Block> {
-        let resume = self.resume();
+        let resumed = self.resume().offset;
         let Some(assembly) = &mut self.assembly else { return Vec::new() };
         let mut out = assembly.take();
         let last = assembly.place(self.at.offset);
         let mut runs = out.runs(self.label.of_stderr.is_some());
         if runs.is_empty() {
-            if last.offset == resume.offset {
+            if last.offset == resumed {
                 assembly.put_back(out.tally);
                 return Vec::new();
             }
             runs.push(0..0);
         }
-        let record_cost = self.record_cost();
-        let cost = |bytes: usize, records: usize| 2 * bytes + records * record_cost;
-        permit.resize(cost(out.bytes.len(), out.records.len()));
+        let others = runs.len().saturating_sub(1) * Block::OVERHEAD_BYTES;
+        permit.resize(self.cost(2 * out.bytes.len(), out.records.len()) + others);
         let end_of = |run: &Range<usize>| out.records.get(run.end.wrapping_sub(1)).map(|m| m.place);
         // The last one ends where all that was read does.
         let before_last = runs.split_last().map_or(&[][..], |(_, before)| before);
@@ -107,7 +107,7 @@ impl Source {
             // Where a place cannot be recognised, reading goes on from the one before.
             let end = self.mark_at(place, window).unwrap_or(self.resume());
             let (bytes, made) = part(&mut out, &run);
-            let permit = permit.split(cost(bytes.len(), made.len()));
+            let permit = permit.split(self.cost(2 * bytes.len(), made.len()));
             blocks.push(self.pack(bytes, &made, end, permit));
             self.resume_at(end);
         }

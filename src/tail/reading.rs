@@ -111,7 +111,7 @@ impl Source {
         let want = usize::try_from(self.unread()).unwrap_or(most).min(most);
         // What each carries may cost far more than it does itself.
         let most = (records_max(want) * RECORD_COST / self.record_cost()).max(1);
-        let Some(permit) = budget.try_take(2 * want + most * self.record_cost()) else {
+        let Some(permit) = budget.try_take(self.cost(2 * want, most)) else {
             return Ok(Read::Starved);
         };
         let mut bytes = self.bytes(self.text_start(), want)?;
@@ -179,7 +179,7 @@ impl Source {
         ended: bool,
     ) -> io::Result<Read> {
         let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
-        let Some(permit) = budget.try_take(2 * kept + self.record_cost()) else {
+        let Some(permit) = budget.try_take(self.cost(2 * kept, 1)) else {
             return Ok(Read::Starved);
         };
         let text = if ended { self.without_return(rule, length)? } else { length };
@@ -267,9 +267,9 @@ impl Source {
 
     /// What waits does so no longer.
     fn give_out(&mut self, what: Flush, budget: &Budget) -> Read {
-        let record_cost = self.record_cost();
+        let cost = self.cost(2 * self.pending_bytes(), 1);
         let Some(assembly) = &mut self.assembly else { return Read::AtEnd };
-        let Some(permit) = budget.try_take(2 * assembly.bytes() + record_cost) else {
+        let Some(permit) = budget.try_take(cost) else {
             return Read::Starved;
         };
         assembly.flush(what);
@@ -278,7 +278,7 @@ impl Source {
 
     fn block(&self, lines: Lines, start: Mark, end: Mark, mut permit: Permit) -> Block {
         let Lines { bytes, lines: records, remarks, .. } = lines;
-        permit.resize(bytes.capacity() + bytes.len() + records.len() * self.record_cost());
+        permit.resize(self.cost(bytes.capacity() + bytes.len(), records.len()));
         let (source, read_at) = (self.id, self.read_at().unwrap_or_else(clock::now));
         let (is_ragged, tally) = (false, Tally::default());
         let label = self.label.clone();
@@ -299,8 +299,13 @@ impl Source {
         }
     }
 
+    /// What a block of its records costs.
+    pub(super) fn cost(&self, bytes: usize, records: usize) -> usize {
+        Block::OVERHEAD_BYTES + bytes + records * self.record_cost()
+    }
+
     /// What one of its records costs beside its bytes.
-    pub(super) fn record_cost(&self) -> usize {
+    fn record_cost(&self) -> usize {
         RECORD_COST + self.label.cost()
     }
 

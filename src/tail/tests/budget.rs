@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::bench::{Bench, input};
 use crate::budget::{Budget, Budgets};
-use crate::record::Generation;
+use crate::record::{Block, Generation, Slice};
 use crate::settings::{Input, Output};
 use crate::tail::{Ending, Event, Look, Restored, Tail, Turn};
 
@@ -31,13 +31,31 @@ fn a_file_of_empty_lines_keeps_to_the_budget() {
         let mut heard = bench.heard.borrow_mut();
         let blocks = heard.blocks.as_mut().unwrap();
         assert!(blocks.iter().all(|block| block.len() <= 8320));
-        let costs = |block: &crate::record::Block| {
-            block.bytes.capacity() + block.records.capacity() * size_of::<crate::record::Slice>()
-        };
+        let costs =
+            |block: &Block| block.bytes.capacity() + block.records.capacity() * size_of::<Slice>();
         assert!(blocks.iter().all(|block| costs(block) <= block.permit.bytes()));
         blocks.clear();
     }
     assert_eq!(bench.texts().len(), 200_000);
+}
+
+#[test]
+fn a_block_pays_for_itself_however_little_is_in_it() {
+    let limit = 256 * Block::OVERHEAD_BYTES;
+    let mut bench = bench_with(limit);
+    for number in 0..600 {
+        let name = format!("{number}.log");
+        bench.also(&name);
+        bench.write(&name, "x\n");
+    }
+    bench.look();
+    assert_eq!(bench.turns(), Turn::Starved);
+    let in_flight = bench.texts().len();
+    assert!(in_flight > 0 && in_flight <= 256, "{in_flight}");
+    while bench.texts().len() < 600 {
+        bench.heard.borrow_mut().blocks.as_mut().unwrap().clear();
+        bench.turns();
+    }
 }
 
 #[test]
