@@ -16,7 +16,8 @@
 //! - `--outage`: into the spool while Kafka is away, kill -9, open, and out of it again;
 //! - `--steady [--rate 10000] [--rest 60]`: a writer of so many lines a second, in bursts of 100;
 //! - `--begin`: from the start of the program to the first record, against bare librdkafka;
-//! - `--idle N [--rest 60]`: what N idle files and one busy cost, for as many seconds each;
+//! - `--idle N [--rest 60]`: what N idle files and one busy cost, for as many seconds each; and what a
+//!   line of each takes while the broker is frozen;
 //! - `--latency [--idle N]`: from append to consumed, against bare librdkafka in the same process.
 #![allow(
     clippy::unwrap_used,

@@ -30,6 +30,8 @@ pub(crate) fn run(files: u64, rest: Duration) {
     let busy = lay(&site, files);
     let topic = kafka.topic("many", 3, &[]);
     let config = Config::new(&site.state(), &kafka.bootstrap()).kafka("acks", "all");
+    // What is frozen stays in memory, however long.
+    let config = config.top("spool", "{stall_after: 1h}");
     let config = config.input("many", &site.log("*/*.log"), &topic);
     site.write_config(&config.to_yaml());
     let marks = Marks::of(&kafka.bootstrap(), &topic);
@@ -61,6 +63,12 @@ pub(crate) fn run(files: u64, rest: Duration) {
             poll(SETTLING, || None::<()>);
             say("at rest", pid, rest, || thread::sleep(rest));
             say("one busy, 100 lines/s", pid, rest, || write_for(rest, &busy));
+            kafka.freeze(0);
+            for number in 0..files {
+                append(&path(&site, number), "one more");
+            }
+            say("a line of each, broker frozen", pid, SETTLING, || thread::sleep(SETTLING));
+            kafka.thaw(0);
         } else {
             // What it saves at its end is saved by then.
             poll(Duration::from_secs(3), || None::<()>);
@@ -82,16 +90,21 @@ fn are_saved(site: &Site, files: u64, busy: &Path) -> bool {
 
 fn lay(site: &Site, files: u64) -> PathBuf {
     for number in 0..files {
-        let dir = site.log(&format!("d{:04}", number / FILES_PER_DIRECTORY));
+        let path = path(site, number);
         if number.is_multiple_of(FILES_PER_DIRECTORY) {
-            fs::create_dir(&dir).expect("a temporary folder is writable");
+            fs::create_dir(path.parent().expect("it has one"))
+                .expect("a temporary folder is writable");
         }
-        let name = format!("app{number:06}.log");
-        fs::write(dir.join(&name), lines::lines(&name, 0..1)).expect("the same");
+        let name = path.file_name().expect("it has one").to_string_lossy();
+        fs::write(&path, lines::lines(&name, 0..1)).expect("the same");
     }
     let dir = site.log("d0000");
     fs::create_dir_all(&dir).expect("the same");
     dir.join("busy.log")
+}
+
+fn path(site: &Site, number: u64) -> PathBuf {
+    site.log(&format!("d{:04}/app{number:06}.log", number / FILES_PER_DIRECTORY))
 }
 
 fn append(path: &Path, line: &str) {
