@@ -27,6 +27,7 @@ pub mod path_text;
 pub mod process;
 pub mod produce;
 pub mod record;
+pub mod roll;
 pub mod settings;
 pub mod ship;
 pub mod spool;

@@ -2,10 +2,8 @@
 //! input.
 
 use crate::course::{Course, Plan};
-use crate::entrant::{Entrant, Proof, Setup};
+use crate::entrant::{Entrant, Keys, Proof, Setup};
 use crate::score::surplus;
-
-type Keys = &'static [(&'static str, &'static str)];
 
 const POD: &str = "pod.log";
 const CARRIED: [(&str, Keys); 7] = [

@@ -29,13 +29,16 @@ pub(crate) enum Proof {
     Counted,
 }
 
+/// Keys and their YAML.
+pub(crate) type Keys = &'static [(&'static str, &'static str)];
+
 /// What of tailspool's configuration is not as it comes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup {
     /// A glob of logs.
     pub(crate) logs: &'static str,
-    pub(crate) kafka: &'static [(&'static str, &'static str)],
-    pub(crate) input: &'static [(&'static str, &'static str)],
+    pub(crate) kafka: Keys,
+    pub(crate) input: Keys,
     pub(crate) proof: Proof,
 }
 

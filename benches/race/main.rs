@@ -5,10 +5,11 @@
 //!        [--compression none] [--level N] [--rounds 3] [--peers kcat,rsyslog]
 //!
 //! Each starts with nothing, reads the same files from their beginning and has to put every line into
-//! a fresh topic with acks=all; they take turns, so that a busy machine is busy for all. Printed are
-//! lines a second from start until the topic holds every line, CPU seconds (user and system) and peak
-//! resident memory; then every line is read back: of tailspool all have to be there, in order, and
-//! once; of the others it is printed what was lost or repeated. `--width` is what a line has in bytes.
+//! a fresh topic with acks=all; they take turns, so that a busy machine is busy for all, behind a lap
+//! that warms up the broker and does not count. Printed are lines a second from start until the topic
+//! holds every line, CPU seconds (user and system) and peak resident memory; then every line is read
+//! back: of tailspool all have to be there, in order, and once; of the others it is printed what was
+//! lost or repeated. `--width` is what a line has in bytes.
 //!
 //! Instead of that:
 //! - `--carried`: what a key, headers, a container's format, multiline, a filter, JSON cost tailspool;

@@ -1,10 +1,8 @@
 //! What the settings change that matter most, beside tailspool as it comes.
 
 use crate::course::{Course, Plan};
-use crate::entrant::{Entrant, Setup};
+use crate::entrant::{Entrant, Keys, Setup};
 use crate::score::surplus;
-
-type Keys = &'static [(&'static str, &'static str)];
 
 const TUNED: [(&str, Keys); 8] = [
     ("`compression.type: zstd`, as it comes", &[("compression.type", "zstd")]),

@@ -66,7 +66,7 @@ impl Ship {
                 // Its block may be gone from memory by then; while it waits, readers pay for it.
                 let bytes = letter.value.len() + LETTER_COST;
                 self.letters_bytes += bytes;
-                self.letters.push_back((letter, duty, self.budget.take_now(bytes)));
+                self.letters.push_back((letter, duty, self.crew.budgets.whole().take_now(bytes)));
             }
         }
     }

@@ -39,11 +39,13 @@ impl Ship {
 
     /// Records that wait for an output that is not there.
     pub(super) fn count_stranded(&self) {
-        let is_led = |outlet: usize| self.outlets.get(outlet).producer.is_some();
+        let stranded = &self.crew.counters.stranded;
         // There may be very many ways, and hardly ever such an output.
-        let are_all_led = self.outlets.iter().all(|outlet| outlet.producer.is_some());
-        let ways = self.ways.iter().filter(|way| !are_all_led && !is_led(way.outlet));
-        self.crew.counters.stranded.set(ways.map(|way| way.spooled.records).sum());
+        if self.outlets.iter().all(|outlet| outlet.producer.is_some()) {
+            return stranded.set(0);
+        }
+        let ways = self.ways.iter().filter(|way| self.outlets.get(way.outlet).producer.is_none());
+        stranded.set(ways.map(|way| way.spooled.records).sum());
     }
 
     /// Detours lanes whose oldest record is too old, or that stand still while memory is full.

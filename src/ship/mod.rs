@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::budget::{Budget, Budgets, Permit};
+use crate::budget::{Budgets, Permit};
 use crate::checkpoint::{self, Change};
 use crate::clock;
 use crate::dead_letter::{self, DeadLettered, Letter};
@@ -164,7 +164,6 @@ pub struct Ship {
     spool: Option<Spool>,
     when_full: WhenFull,
     stall_after: Duration,
-    budget: Budget,
     is_spool_full: bool,
     /// Lines that there was no room for, and that have not been spoken of.
     newest_dropped: u64,
@@ -206,7 +205,6 @@ impl Ship {
             inputs: settings.inputs.clone(),
             realm,
             checkpoint_interval: settings.checkpoint_interval,
-            budget: crew.budgets.whole().clone(),
             crew,
             notes,
             ways: Ways::default(),

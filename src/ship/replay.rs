@@ -18,7 +18,7 @@ impl Ship {
             return;
         }
         // What is refused of it would only wait in memory for the dead letters to be written.
-        if self.letters_bytes >= self.budget.limit() / REPLAY_SHARE {
+        if self.letters_bytes >= self.crew.budgets.whole().limit() / REPLAY_SHARE {
             return;
         }
         let now = clock::now();

@@ -12,6 +12,7 @@ use crate::ledger::Ticket;
 use crate::record::{
     Ahead, Block, Generation, Lineage, LineageId, Mark, Offset, SourceId, SourceName,
 };
+use crate::roll::Keyed;
 use crate::settings::{Confirm, Partition};
 use crate::spool::{EntryId, LaneId, Put};
 use crate::tail::Gate;
@@ -157,6 +158,14 @@ pub(super) struct Replay {
     pub(super) settled: Vec<EntryId>,
 }
 
+impl Keyed for Way {
+    type Key<'a> = (&'a Lineage, &'a str, usize);
+
+    fn key(&self) -> (&Lineage, &str, usize) {
+        (&self.lineage, &self.topic, self.outlet)
+    }
+}
+
 impl Way {
     pub(super) fn new(lineage: Arc<Lineage>, topic: Arc<str>, outlet: usize, now: Instant) -> Self {
         Self {
@@ -208,11 +217,6 @@ impl Way {
         let is_sent = self.lane.is_empty() && self.lane.is_direct() && self.bytes == 0;
         let is_drained = spooled.records == 0 && spooled.unstored == 0 && spooled.held.is_empty();
         is_sent && is_drained && spooled.floors.is_empty() && spooled.replay.asked.is_none()
-    }
-
-    /// What tells it from all others.
-    pub(super) fn key(&self) -> (&Lineage, &str, usize) {
-        (&self.lineage, &self.topic, self.outlet)
     }
 
     /// What the records of a block call their source, if they do.

@@ -2,26 +2,20 @@
 //! again once its way is over.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
-
-use hashbrown::HashTable;
 
 use super::share::Target;
 use super::way::Way;
 use crate::record::{Lineage, LineageId};
+use crate::roll::Roll;
 
 #[derive(Debug, Default)]
 pub(super) struct Ways {
-    all: Vec<Option<Way>>,
-    free: Vec<usize>,
+    all: Roll<Way>,
     by_lineage: HashMap<LineageId, u32>,
     /// Numbers that the lineages of a few ways had before their files went and came again.
     former: HashMap<usize, Vec<LineageId>>,
-    /// By [`Way::key`]: the numbers alone, as the ways have their names.
-    by_name: HashTable<u32>,
-    hasher: RandomState,
     /// Topics that ways lead to: one text for all of them.
     topics: BTreeSet<Arc<str>>,
     /// Ways that have something under way. The others cost no time.
@@ -32,19 +26,19 @@ pub(super) struct Ways {
 
 impl Ways {
     pub(super) fn get(&self, at: usize) -> Option<&Way> {
-        self.all.get(at)?.as_ref()
+        self.all.get(at)
     }
 
     pub(super) fn get_mut(&mut self, at: usize) -> Option<&mut Way> {
-        self.all.get_mut(at)?.as_mut()
+        self.all.get_mut(at)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Way> {
-        self.all.iter().flatten()
+        self.all.iter().map(|(_, way)| way)
     }
 
     pub(super) fn numbers(&self) -> Vec<usize> {
-        self.all.iter().enumerate().filter_map(|(at, way)| way.as_ref().map(|_| at)).collect()
+        self.all.iter().map(|(at, _)| at).collect()
     }
 
     /// The way that a lineage of this run takes.
@@ -53,9 +47,7 @@ impl Ways {
     }
 
     pub(super) fn leading_to(&self, target: &Target) -> Vec<usize> {
-        let all = self.all.iter().enumerate();
-        let leads = |way: &Option<Way>| way.as_ref().is_some_and(|way| way.leads_to(target));
-        all.filter(|(_, way)| leads(way)).map(|(at, _)| at).collect()
+        self.all.iter().filter(|(_, way)| way.leads_to(target)).map(|(at, _)| at).collect()
     }
 
     /// The way of a lineage to a topic, which an earlier run may have left a backlog on.
@@ -66,27 +58,12 @@ impl Ways {
         outlet: usize,
         now: Instant,
     ) -> usize {
-        let key = (&**lineage, topic, outlet);
-        let hash = self.hasher.hash_one(key);
-        let is_it = |at: &u32| self.get(*at as usize).is_some_and(|way| way.key() == key);
-        if let Some(at) = self.by_name.find(hash, is_it) {
-            return *at as usize;
+        if let Some(at) = self.all.find(&(&**lineage, topic, outlet)) {
+            return at;
         }
         let topic = self.topics.get(topic).cloned().unwrap_or_else(|| topic.into());
         self.topics.insert(topic.clone());
-        let way = Way::new(lineage.clone(), topic, outlet, now);
-        let at = self.free.pop().unwrap_or(self.all.len());
-        match self.all.get_mut(at) {
-            Some(place) => *place = Some(way),
-            None => self.all.push(Some(way)),
-        }
-        let (all, hasher) = (&self.all, &self.hasher);
-        let hash_of = |at: &u32| {
-            let way = all.get(*at as usize).and_then(Option::as_ref);
-            way.map_or(0, |way| hasher.hash_one(way.key()))
-        };
-        self.by_name.insert_unique(hash, short(at), hash_of);
-        at
+        self.all.add(Way::new(lineage.clone(), topic, outlet, now))
     }
 
     /// From now on a lineage takes this way.
@@ -110,10 +87,7 @@ impl Ways {
     /// The busy ways; those that turn out to be idle are left out from now on.
     pub(super) fn take_busy(&mut self) -> Vec<usize> {
         let all = &mut self.all;
-        self.busy.retain(|at| {
-            let way = all.get_mut(*at).and_then(Option::as_mut);
-            way.is_some_and(|way| !way.lane.rests())
-        });
+        self.busy.retain(|at| all.get_mut(*at).is_some_and(|way| !way.lane.rests()));
         self.busy.iter().copied().collect()
     }
 
@@ -140,17 +114,11 @@ impl Ways {
     fn remove(&mut self, at: usize) -> Option<(Way, Vec<LineageId>)> {
         self.ending.remove(&at);
         self.busy.remove(&at);
-        let way = self.all.get_mut(at)?.take()?;
-        self.free.push(at);
+        let way = self.all.remove(at)?;
         let mut numbers = self.former.remove(&at).unwrap_or_default();
         numbers.extend(way.id);
         for lineage in &numbers {
             self.by_lineage.remove(lineage);
-        }
-        let entry =
-            self.by_name.find_entry(self.hasher.hash_one(way.key()), |known| *known == short(at));
-        if let Ok(entry) = entry {
-            entry.remove();
         }
         Some((way, numbers))
     }

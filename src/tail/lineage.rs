@@ -20,6 +20,7 @@ use super::source::{Home, Source, is_absence};
 use super::whereabouts::Whereabouts;
 use crate::encode::Encoder;
 use crate::record::{self, Generation, Identity, Label, LineageId, SourceId};
+use crate::roll::Keyed;
 
 /// How long a file must rest before the beginning of a line at its end counts as a line: when
 /// others wait for it, and when nothing does.
@@ -121,6 +122,15 @@ pub(super) enum Next {
     Idle,
 }
 
+/// Its input, and its path there.
+impl Keyed for Lineage {
+    type Key<'a> = (usize, &'a OsStr);
+
+    fn key(&self) -> (usize, &OsStr) {
+        (self.input, self.name.path.as_os_str())
+    }
+}
+
 impl Lineage {
     pub(super) fn new(
         id: LineageId,
@@ -155,11 +165,6 @@ impl Lineage {
             unpacking: 0,
             again: Again::Asked,
         }
-    }
-
-    /// What tells it from all others: its input, and its path there.
-    pub(super) fn key(&self) -> (usize, &OsStr) {
-        (self.input, self.name.path.as_os_str())
     }
 
     /// The sources of an earlier run, oldest first. Where they are now is for the first look to

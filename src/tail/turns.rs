@@ -63,18 +63,16 @@ impl<F: FnMut(Event)> Tail<F> {
             let Some(at) = fed.or_else(|| self.ready.pop_front()) else { break };
             let Some(lineage) = self.lineages.get(at) else { continue };
             let Some(input) = self.inputs.get(lineage.input) else { continue };
-            let (output, budget) = (&input.settings.output, &input.budget);
-            if fed.is_none() && self.hungry.takes_in(output, at) {
+            if fed.is_none() && self.hungry.takes_in(&input.settings.output, at) {
                 continue;
             }
-            let (output, budget) = (output.clone(), budget.clone());
             match self.attempt(at, &siblings) {
                 None => self.ready.push_back(at),
                 Some(Turn::Worked) => {
                     self.ready.push_back(at);
                     return Turn::Worked;
                 }
-                Some(Turn::Starved) => self.hungry.starve(&output, &budget, at),
+                Some(Turn::Starved) => self.starve(at),
                 Some(Turn::Idle) => {
                     if let Some(lineage) = self.lineages.get_mut(at) {
                         lineage.is_ready = false;
@@ -84,6 +82,13 @@ impl<F: FnMut(Event)> Tail<F> {
         }
         let is_idle = self.ready.is_empty() && self.hungry.len() == 0;
         if is_idle { Turn::Idle } else { Turn::Starved }
+    }
+
+    fn starve(&mut self, at: usize) {
+        let input = self.lineages.get(at).and_then(|lineage| self.inputs.get(lineage.input));
+        if let Some(input) = input {
+            self.hungry.starve(&input.settings.output, &input.budget, at);
+        }
     }
 
     /// Nothing, if it has to wait for something else than memory.

@@ -77,6 +77,11 @@ fn is_refusal(line: &str) -> bool {
     line.contains("does not let us in")
 }
 
+/// A refusal in which all `parts` are.
+fn hears_refusal(daemon: &mut Daemon, what: &str, parts: &[&str]) {
+    daemon.hears(what, |line| is_refusal(line) && parts.iter().all(|part| line.contains(part)));
+}
+
 fn refusals(daemon: &Daemon) -> usize {
     daemon.said().iter().filter(|line| is_refusal(line)).count()
 }
@@ -123,10 +128,8 @@ fn a_wrong_secret_is_said_and_healed_by_the_right_one() {
     let config = stage.config(&issuer);
     stage.secret("a-canary-too");
     let mut daemon = stage.site.run(&config);
-    daemon.hears("why nothing is sent", |line| {
-        let parts = ["answers 401: invalid_client: who is token-secret:***", "client.secret`"];
-        is_refusal(line) && parts.iter().all(|part| line.contains(part))
-    });
+    let parts = ["answers 401: invalid_client: who is token-secret:***", "client.secret`"];
+    hears_refusal(&mut daemon, "why nothing is sent", &parts);
     stage.secret(CLIENT_SECRET);
     daemon.hang_up();
     stage.arrive(LINES);
@@ -141,9 +144,7 @@ fn an_issuer_that_is_away_is_said_and_waited_for() {
     let mut issuer = Issuer::open(kafka.guard());
     issuer.close();
     let mut daemon = stage.site.run(&stage.config(&issuer));
-    daemon.hears("why nothing is sent", |line| {
-        is_refusal(line) && line.contains("refused") && line.contains("token.endpoint.url`")
-    });
+    hears_refusal(&mut daemon, "why nothing is sent", &["refused", "token.endpoint.url`"]);
     issuer.manner().lifetime_s = 5;
     issuer.reopen();
     stage.arrive(LINES);
@@ -165,9 +166,8 @@ fn a_token_that_brokers_do_not_take_is_said_and_another_one_is_asked_for() {
     let issuer = Issuer::open(kafka.guard());
     issuer.manner().forges = true;
     let mut daemon = stage.site.run(&stage.config(&issuer));
-    daemon.hears("why nothing is sent", |line| {
-        is_refusal(line) && line.contains("a token that the broker does not take")
-    });
+    let part = "a token that the broker does not take";
+    hears_refusal(&mut daemon, "why nothing is sent", &[part]);
     issuer.manner().forges = false;
     stage.arrive(LINES);
     assert_eq!(refusals(&daemon), 1, "the same is said once");
@@ -181,7 +181,7 @@ fn a_token_in_a_file_is_read_again_when_it_ends() {
     let path = stage.site.root().join("token");
     let url = format!("file://{}", path.display());
     let mut daemon = stage.site.run(&kafka.guard().with_tokens(stage.plain(), &url));
-    daemon.hears("why nothing is sent", |line| is_refusal(line) && line.contains("No such file"));
+    hears_refusal(&mut daemon, "why nothing is sent", &["No such file"]);
     let put = |lifetime_s| {
         let token = kafka.guard().mint().token(&stage.client, lifetime_s);
         fs::write(&path, token).unwrap();
@@ -206,17 +206,13 @@ fn an_answer_without_a_token_and_an_unknown_authority_are_said() {
     let authority = kafka.guard().authority().display().to_string();
     let config = stage.config(&issuer).kafka("https.ca.location", &authority);
     let mut daemon = stage.site.run(&config);
-    daemon.hears("that nobody vouches for the issuer", |line| {
-        let parts = ["certificate verify failed", "https.ca.location`"];
-        is_refusal(line) && parts.iter().all(|part| line.contains(part))
-    });
+    let parts = ["certificate verify failed", "https.ca.location`"];
+    hears_refusal(&mut daemon, "that nobody vouches for the issuer", &parts);
     ends(daemon);
     let issuer = Issuer::open(kafka.guard());
     issuer.manner().body = Some("{}");
     let mut daemon = stage.site.run(&stage.config(&issuer));
-    daemon.hears("that there is no token", |line| {
-        is_refusal(line) && line.contains("without an `access_token`")
-    });
+    hears_refusal(&mut daemon, "that there is no token", &["without an `access_token`"]);
     issuer.manner().body = None;
     stage.arrive(LINES);
     ends(daemon);

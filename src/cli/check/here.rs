@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::papers;
+use super::{of_output, papers};
 use crate::checkup::{Findings, Target, Verdict};
 use crate::produce::refusals;
 use crate::settings::{Input, Output, Settings};
@@ -39,13 +39,7 @@ pub(super) fn clients(settings: &Settings, findings: &mut Findings) {
         findings.advise(Verdict::Wrong, what, advice);
     }
     for (output, kafka) in settings.all_outputs() {
-        if settings.outputs.is_empty() {
-            papers::own(kafka, findings);
-        } else {
-            let mut found = Findings::default();
-            papers::own(kafka, &mut found);
-            findings.of_output(&output, found);
-        }
+        of_output(settings, &output, findings, |found| papers::own(kafka, found));
     }
 }
 

@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use super::{CheckArgs, Output};
 use crate::checkup::{Finding, Findings, Verdict};
 use crate::config::{self, LoadError};
+use crate::settings::{self, Settings};
 
 pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let mut findings = Findings::default();
@@ -40,6 +41,22 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         (true, true) => Exit::Configuration,
         (true, false) => Exit::Done,
     })
+}
+
+/// What is found of one output, which is named if there are several.
+fn of_output<T>(
+    settings: &Settings,
+    output: &settings::Output,
+    findings: &mut Findings,
+    find: impl FnOnce(&mut Findings) -> T,
+) -> T {
+    if settings.outputs.is_empty() {
+        return find(findings);
+    }
+    let mut found = Findings::default();
+    let result = find(&mut found);
+    findings.of_output(output, found);
+    result
 }
 
 fn print(findings: &Findings, output: Output) -> io::Result<()> {

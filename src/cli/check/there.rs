@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::CheckArgs;
 use super::here::Targets;
+use super::of_output;
 use super::papers::expiry;
 use crate::checkup::{self, Findings, Target, Verdict};
 use crate::clock;
@@ -29,13 +30,8 @@ pub(super) fn outputs(
     for (output, kafka) in settings.all_outputs() {
         let own = targets.iter().filter(|((of, _), _)| *of == output);
         let own = own.map(|((_, topic), target)| (topic.as_str(), target)).collect();
-        if settings.outputs.is_empty() {
-            are_reachable = self::kafka(kafka, &own, args, findings);
-        } else {
-            let mut found = Findings::default();
-            are_reachable &= self::kafka(kafka, &own, args, &mut found);
-            findings.of_output(&output, found);
-        }
+        are_reachable &=
+            of_output(settings, &output, findings, |found| self::kafka(kafka, &own, args, found));
     }
     are_reachable
 }
