@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{self, Poll, ready};
 use std::time::Duration;
 
@@ -83,8 +83,9 @@ pub(super) fn try_settings(kafka: &settings::Kafka) -> Result<(), CreateError> {
 /// Records in one call into librdkafka; what it costs is spread thin well before.
 const HANDED_OVER_AT_ONCE: u32 = 1024;
 
-/// How long librdkafka's threads have to notice that something is to go at once.
-const HURRY_TAKES: Duration = Duration::from_millis(5);
+/// How long, at most, nothing lingers once something is to go at once: that a request more is on its
+/// way than may be, and librdkafka's threads are busy.
+const HURRY_TAKES: Duration = Duration::from_millis(20);
 
 /// One idempotent producer and its topics.
 pub struct Producer {
@@ -92,8 +93,8 @@ pub struct Producer {
     topics: HashMap<String, Topic>,
     wake: AsyncFd<Queue>,
     batch: Batch,
-    /// Somebody is about to tell librdkafka that it is not to wait.
-    hurries: Arc<AtomicBool>,
+    /// How often it was asked since librdkafka was last told that it is not to wait.
+    hurries: Arc<AtomicU32>,
     login: Option<Login>,
     client: Arc<BaseProducer<Context>>,
 }
@@ -237,15 +238,19 @@ impl Producer {
     /// What was handed over goes now, whatever `linger.ms` says; not if librdkafka's threads are too
     /// busy to notice.
     pub fn hurry(&self) {
-        if self.hurries.swap(true, Ordering::AcqRel) {
+        if self.hurries.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
         }
         let (client, hurries) = (Arc::downgrade(&self.client), Arc::clone(&self.hurries));
         tokio::task::spawn_blocking(move || {
-            // First: what is handed over from here on needs another.
-            hurries.store(false, Ordering::Release);
-            if let Some(client) = client.upgrade() {
+            let mut asked = 1;
+            while let Some(client) = client.upgrade() {
                 native::flush(&client, HURRY_TAKES);
+                // What was handed over meanwhile may have come too late.
+                match hurries.compare_exchange(asked, 0, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => break,
+                    Err(more) => asked = more,
+                }
             }
         });
     }

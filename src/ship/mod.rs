@@ -282,6 +282,7 @@ impl Ship {
                         let goes_on = applied < EVENTS_AT_ONCE;
                         batch = goes_on.then(|| events.try_recv().ok()).flatten().unwrap_or_default();
                     }
+                    self.spur();
                 }
                 _ = tick.tick() => self.tick(),
             }
@@ -290,6 +291,16 @@ impl Ship {
         self.is_arriving = true;
         self.give_up(&mut notes).await;
         self.arrive(notes).await
+    }
+
+    /// Batches must not wait for more where nothing more is read, nor where reading waits for memory
+    /// that they take.
+    fn spur(&mut self) {
+        let is_last = self.is_stopping || self.read_all;
+        for outlet in self.outlets.iter_mut() {
+            let room = self.shares.room(self.crew.budgets.of(&outlet.output));
+            outlet.hurries |= is_last || room.is_some_and(|bytes| !outlet.batches(bytes));
+        }
     }
 
     /// What has no fate yet goes to the spool; waits until it is safe there.
@@ -356,6 +367,7 @@ impl Ship {
         self.outlets.count_replaying(replaying.map(|way| way.outlet));
         self.pump_all();
         self.make_room();
+        self.spur();
         if now.duration_since(self.deadlines_at) >= DEADLINES_EVERY {
             self.deadlines_at = now;
             self.watch_deadlines(now);

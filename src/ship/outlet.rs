@@ -17,6 +17,10 @@ use crate::produce::{Cause, CreateError, Producer, Report, Trouble};
 use crate::settings::{self, Output, Settings};
 use crate::spool;
 
+/// What the bytes of a batch take of memory: as they were read, as librdkafka has them, and what
+/// its records take beside.
+const BATCH_TAKES: usize = 4;
+
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a state of its own, set and left by its own events"
@@ -67,6 +71,11 @@ impl Outlet {
             spreads: HashMap::new(),
             hurries: false,
         })
+    }
+
+    /// Whether batches to a partition that has so much of memory can be full.
+    pub(super) fn batches(&self, bytes: usize) -> bool {
+        bytes >= BATCH_TAKES * self.kafka.batch_size_bytes
     }
 
     /// How many partitions a topic has, once that is known.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::budget::Budget;
+
 /// An outlet's number, a topic, and one of its partitions; none while it is not known.
 pub(super) type Target = (usize, Arc<str>, Option<i32>);
 
@@ -24,20 +26,36 @@ pub(super) struct Shares {
     /// Where each way with suspects keeps others waiting: one partition at a time, or two ways could
     /// wait for each other.
     alone: HashMap<usize, Target>,
+    /// How many have memory.
+    in_use: usize,
+    /// How many have used up theirs.
+    full: usize,
     /// The most memory of one: a dead partition must leave some to the others.
     bytes_max: usize,
 }
 
 impl Shares {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { shares: HashMap::new(), alone: HashMap::new(), bytes_max }
+        Self { shares: HashMap::new(), alone: HashMap::new(), in_use: 0, full: 0, bytes_max }
+    }
+
+    /// What a partition has of memory, if reading waits for some.
+    pub(super) fn room(&self, budget: &Budget) -> Option<usize> {
+        if self.full > 0 {
+            return Some(self.bytes_max);
+        }
+        budget.is_short().then(|| budget.limit() / self.in_use.max(1))
     }
 
     /// Counts memory in; true if the share is used up.
     pub(super) fn hold(&mut self, target: Target, bytes: usize) -> bool {
         let share = self.shares.entry(target).or_default();
+        self.in_use += usize::from(share.bytes == 0 && bytes > 0);
+        let was_full = share.bytes >= self.bytes_max;
         share.bytes += bytes;
-        share.bytes >= self.bytes_max
+        let is_full = share.bytes >= self.bytes_max;
+        self.full += usize::from(is_full && !was_full);
+        is_full
     }
 
     pub(super) fn is_full(&self, target: &Target) -> bool {
@@ -54,7 +72,10 @@ impl Shares {
         let Some(share) = self.shares.get_mut(target) else { return false };
         let was_full = share.bytes >= self.bytes_max;
         share.bytes -= bytes;
-        was_full && share.bytes < self.bytes_max
+        self.in_use -= usize::from(share.bytes == 0 && bytes > 0);
+        let is_free_again = was_full && share.bytes < self.bytes_max;
+        self.full -= usize::from(is_free_again);
+        is_free_again
     }
 
     pub(super) fn handed(&mut self, target: Target, records: u32) {
@@ -129,6 +150,24 @@ mod tests {
 
     fn target(partition: i32) -> Target {
         (0, "t".into(), Some(partition))
+    }
+
+    #[test]
+    fn room_is_told_of_while_reading_waits_for_it() {
+        let (budget, mut shares) = (Budget::new(100, || {}), Shares::new(40));
+        let held = [0, 1].map(|partition| {
+            shares.hold(target(partition), 10);
+            budget.try_take(10)
+        });
+        assert_eq!(shares.room(&budget), None);
+        assert!(budget.try_take(90).is_none());
+        assert_eq!(shares.room(&budget), Some(50));
+        shares.hold(target(0), 30);
+        assert_eq!(shares.room(&budget), Some(40), "one has used up its share");
+        shares.free(&target(0), 40);
+        assert_eq!(shares.room(&budget), Some(100), "the other is alone");
+        drop(held);
+        assert_eq!(shares.room(&budget), None);
     }
 
     /// What is in flight to two partitions, of nobody who has suspects.

@@ -3,6 +3,7 @@
 use crate::support::config::Config;
 use crate::support::kafka::Kafka;
 use crate::support::lines::lines;
+use crate::support::pulse::Marks;
 use crate::support::reader::Reader;
 use crate::support::site::{Site, append};
 use crate::support::totals::counted;
@@ -83,6 +84,32 @@ fn sync_does_not_wait_for_linger() {
     let finished = site.tailspool(&["run", "--once"]);
     finished.assert_code(0);
     judged(kafka, &topic, 20_000).assert_complete_and_in_order(&written(20_000));
+}
+
+/// Of a batch, 1 MB, neither what a partition may have of memory nor what eight leave each other is
+/// enough: the next lines are read when these are acknowledged.
+#[test]
+fn a_batch_that_memory_cannot_fill_does_not_wait_for_linger() {
+    let kafka = Kafka::single();
+    for (partitions, buffer) in [(1, "6MiB"), (8, "8MiB")] {
+        let (site, topic) = (Site::new(), kafka.topic("tight", partitions, &[]));
+        let config = site
+            .config(&kafka.bootstrap(), &topic)
+            .of_input("partition", "round_robin")
+            .kafka("buffer.memory", buffer)
+            .kafka("linger.ms", "80s")
+            .kafka("delivery.timeout.ms", "200s");
+        append(&site.log("a.log"), lines("a.log", 0..60_000).as_bytes());
+        let daemon = site.run(&config);
+        let marks = Marks::of(&kafka.bootstrap(), &topic);
+        // The last lines wait for more, as there is memory for more; but not where none can come.
+        wait_until("nearly all to arrive", GENEROUS, || marks.records() >= Some(40_000));
+        daemon.stop().assert_code(0);
+        site.tailspool(&["run", "--once"]).assert_code(0);
+        let verdict = judged(kafka, &topic, 60_000);
+        assert!(verdict.missing("a.log", 60_000).is_empty(), "{verdict}");
+        assert_eq!(verdict.repeats(), 0, "{verdict}");
+    }
 }
 
 /// The place moves with the hand-over; what Kafka has not taken when the daemon ends is lost, and
