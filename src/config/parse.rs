@@ -71,6 +71,17 @@ pub(super) fn choice<T: Copy>(
     }
 }
 
+/// The same, where Kafka does not mind the case.
+pub(super) fn choice_in_any_case<T: Copy>(
+    table: &'static [(&'static str, T)],
+) -> impl Fn(&Scalar) -> Parsed<T> {
+    let choice = choice(table);
+    move |scalar| {
+        let found = table.iter().find(|(word, _)| word.eq_ignore_ascii_case(&scalar.text));
+        found.map_or_else(|| choice(scalar), |(_, value)| Ok(*value))
+    }
+}
+
 pub(super) fn number(range: RangeInclusive<i64>) -> impl Fn(&Scalar) -> Parsed<i64> {
     move |scalar| {
         let number = scalar.text.parse().ok().filter(|_| !scalar.text.starts_with('+'));

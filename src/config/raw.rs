@@ -61,11 +61,7 @@ pub(super) struct Scalar {
 impl Scalar {
     /// For messages. What came from the environment is not shown: it may be a secret.
     pub(super) fn shown(&self) -> String {
-        quoted(self.shown_text())
-    }
-
-    pub(super) fn shown_text(&self) -> &str {
-        self.written.as_deref().unwrap_or(&self.text)
+        quoted(self.written.as_deref().unwrap_or(&self.text))
     }
 }
 

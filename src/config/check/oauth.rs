@@ -73,8 +73,9 @@ pub(super) fn fits(s: &Section<'_>, protocol: &str, url: Option<&str>) {
     }
 }
 
+/// A setting of librdkafka's, which does not mind the case.
 fn method(scalar: &Scalar) -> Parsed<()> {
-    match scalar.text.as_str() {
+    match scalar.text.to_ascii_lowercase().as_str() {
         "oidc" => Ok(()),
         "default" => Err(Wrong::new(format!(
             "`default` is a program's own way to a token; here it is `oidc`, from `{URL}`"

@@ -39,6 +39,7 @@ const IDENTIFICATION: &str = "ssl.endpoint.identification.algorithm";
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
+    let protocol = parse::choice_in_any_case(PROTOCOLS);
     let protocol = s.read("security.protocol", "PLAINTEXT", protocol);
     let mechanism = s.read("sasl.mechanism", None, parse::some(mechanism)).value;
     let text = |name| s.read(name, None, parse::some(parse::text)).value;
@@ -66,12 +67,6 @@ pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
     Properties(given.collect())
 }
 
-fn protocol(scalar: &Scalar) -> Parsed<&'static str> {
-    // Kafka does not mind the case.
-    let text = scalar.text.to_ascii_uppercase();
-    parse::choice(PROTOCOLS)(&Scalar { text, written: Some(scalar.shown_text().into()) })
-}
-
 fn mechanism(scalar: &Scalar) -> Parsed<&'static str> {
     if MECHANISMS_PLANNED.contains(&scalar.text.as_str()) {
         let shown = scalar.shown();
@@ -81,7 +76,7 @@ fn mechanism(scalar: &Scalar) -> Parsed<&'static str> {
 }
 
 fn identification(s: &Section<'_>) -> Option<String> {
-    let choice = parse::choice(IDENTIFICATIONS);
+    let choice = parse::choice_in_any_case(IDENTIFICATIONS);
     // Java's word for none is nothing at all.
     let read = |scalar: &Scalar| if scalar.text.is_empty() { Ok("none") } else { choice(scalar) };
     let how = s.read(IDENTIFICATION, None, parse::some(read));

@@ -111,11 +111,28 @@ fn security_goes_through_under_librdkafka_names() {
 }
 
 #[test]
+fn the_case_does_not_matter_where_it_does_not_to_kafka() {
+    let kafka = kafka(
+        "  security.protocol: Ssl\n  ssl.endpoint.identification.algorithm: HTTPS\n  \
+         ssl.ca.location: /ca.pem",
+    );
+    let pairs: Vec<_> = kafka.security.0.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(
+        pairs,
+        [
+            "security.protocol=SSL",
+            "ssl.ca.location=/ca.pem",
+            "ssl.endpoint.identification.algorithm=https",
+        ]
+    );
+}
+
+#[test]
 fn where_tokens_come_from_is_given_by_names_of_java_or_librdkafka() {
     for client in ["sasl.oauthbearer.client", "sasl.oauthbearer.client.credentials.client"] {
         let kafka = kafka(&format!(
             "  security.protocol: SASL_SSL\n  sasl.mechanism: OAUTHBEARER\n  \
-             sasl.oauthbearer.method: oidc\n  \
+             sasl.oauthbearer.method: OIDC\n  \
              sasl.oauthbearer.token.endpoint.url: https://issuer:8443/a/b?c\n  \
              {client}.id: tailspool\n  {client}.secret: ' ${{PASSWORD}}'\n  \
              sasl.oauthbearer.scope: produce logs\n  \

@@ -15,6 +15,8 @@ const IN_KAFKA: &[(&str, &str)] = &[
         "3:21 error: `compression.type`: `zsdt` is none of none, gzip, snappy, lz4, zstd => zstd",
     ),
     ("  acks: 2", "3:9 error: `acks`: `2` is none of all, 1, 0, -1"),
+    // Neither does Kafka's own client take this.
+    ("  acks: ALL", "3:9 error: `acks`: `ALL` is none of all, 1, 0, -1 => all"),
     ("  acks: [all]", "3:9 error: `acks` takes a single value, not a list"),
     (
         "  linger.ms: fast",
