@@ -41,11 +41,11 @@ const SECRET_BYTES_MAX: u64 = 64 << 10;
 pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
     let protocol = parse::choice_in_any_case(PROTOCOLS);
     let protocol = s.read("security.protocol", "PLAINTEXT", protocol);
-    let mechanism = s.read("sasl.mechanism", None, parse::some(mechanism)).value;
+    let mechanism = s.read("sasl.mechanism", None, parse::some(mechanism));
     let text = |name| s.read(name, None, parse::some(parse::text)).value;
     let mut found = vec![
         ("security.protocol", protocol.given.map(|_| protocol.value.to_owned())),
-        ("sasl.mechanisms", mechanism.map(str::to_owned)),
+        ("sasl.mechanisms", mechanism.value.map(str::to_owned)),
         ("sasl.username", text("sasl.username")),
         ("sasl.password", secret(s, ["sasl.password", "sasl.password_file"], world)),
         ("ssl.key.password", secret(s, KEY_PASSWORD, world)),
@@ -59,7 +59,10 @@ pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
     let tokens = oauth::check(s, world);
     if protocol.sound {
         let url = tokens.first().and_then(|(_, url)| url.as_deref());
-        sasl_fits(s, protocol.value, mechanism, url);
+        // What goes with a mechanism that is not there, nobody knows.
+        if mechanism.sound {
+            sasl_fits(s, protocol.value, mechanism.value, url);
+        }
         ssl_fits(s, protocol.value);
     }
     found.extend(tokens);

@@ -192,7 +192,15 @@ const IN_KAFKA: &[(&str, &str)] = &[
     ),
     (
         "  sasl.mechanism: GSSAPI",
-        "3:19 error: `sasl.mechanism`: `GSSAPI` is not supported by this version\n3:19 warning: `sasl.mechanism` has no effect with `security.protocol: PLAINTEXT`; SASL_SSL uses it",
+        "3:19 error: `sasl.mechanism`: `GSSAPI` is not supported by this version",
+    ),
+    (
+        "  security.protocol: SASL_SSL\n  sasl.mechanism: GSSAPI",
+        "4:19 error: `sasl.mechanism`: `GSSAPI` is not supported by this version",
+    ),
+    (
+        "  security.protocol: SASL_SSL\n  sasl.mechanism: SCRAM-SHA-521",
+        "4:19 error: `sasl.mechanism`: `SCRAM-SHA-521` is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER => SCRAM-SHA-512",
     ),
     (
         "  sasl.username: u",
