@@ -140,17 +140,9 @@ fn of_all(key: &str) -> Option<String> {
 /// Who we are to a cluster is never told another one: an output with servers of its own, or with
 /// anything of this kind of its own, has nothing of it from `kafka`.
 fn security(s: &Section<'_>, kafka: Option<&Checked>, world: &World<'_>) -> Properties {
-    let own = security::check(s, world);
-    let Some(kafka) = kafka else { return own };
+    let Some(kafka) = kafka else { return security::check(s, world, Some("PLAINTEXT")) };
+    let own = security::check(s, world, None);
     if !own.0.is_empty() {
-        let protocol = "security.protocol";
-        if !s.has(protocol) {
-            let message = format!(
-                "`{protocol}` is missing: with security settings of its own an output takes over \
-                 none of `kafka`"
-            );
-            s.error(s.node(), protocol, message, None);
-        }
         return own;
     }
     if !s.has("bootstrap.servers") {

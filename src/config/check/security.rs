@@ -38,13 +38,19 @@ const IDENTIFICATION: &str = "ssl.endpoint.identification.algorithm";
 /// A secret that is longer is some other file.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
-pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
-    let protocol = parse::choice_in_any_case(PROTOCOLS);
-    let protocol = s.read("security.protocol", "PLAINTEXT", protocol);
+/// `unsaid` is the protocol where none is given; without that, one has to be as soon as anything
+/// else is.
+pub(super) fn check(
+    s: &Section<'_>,
+    world: &World<'_>,
+    unsaid: Option<&'static str>,
+) -> Properties {
+    let protocol = parse::some(parse::choice_in_any_case(PROTOCOLS));
+    let protocol = s.read("security.protocol", unsaid, protocol);
     let mechanism = s.read("sasl.mechanism", None, parse::some(mechanism));
     let text = |name| s.read(name, None, parse::some(parse::text)).value;
     let mut found = vec![
-        ("security.protocol", protocol.given.map(|_| protocol.value.to_owned())),
+        ("security.protocol", protocol.given.and(protocol.value).map(str::to_owned)),
         ("sasl.mechanisms", mechanism.value.map(str::to_owned)),
         ("sasl.username", text("sasl.username")),
         ("sasl.password", secret(s, ["sasl.password", "sasl.password_file"], world)),
@@ -57,17 +63,31 @@ pub(super) fn check(s: &Section<'_>, world: &World<'_>) -> Properties {
     found.extend(PEMS.iter().map(|name| (*name, s.read(name, None, parse::some(pem)).value)));
     found.extend(LISTS.iter().map(|name| (*name, list(s, name))));
     let tokens = oauth::check(s, world);
-    if protocol.sound {
+    if let (Some(protocol), true) = (protocol.value, protocol.sound) {
         let url = tokens.first().and_then(|(_, url)| url.as_deref());
         // What goes with a mechanism that is not there, nobody knows.
         if mechanism.sound {
-            sasl_fits(s, protocol.value, mechanism.value, url);
+            sasl_fits(s, protocol, mechanism.value, url);
         }
-        ssl_fits(s, protocol.value);
+        ssl_fits(s, protocol);
     }
     found.extend(tokens);
     let given = found.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Properties(given.collect())
+    let given = Properties(given.collect());
+    if protocol.value.is_none() && protocol.sound && !given.0.is_empty() {
+        lacks_protocol(s);
+    }
+    given
+}
+
+fn lacks_protocol(s: &Section<'_>) {
+    let name = "security.protocol";
+    let meant = if sasl_names().iter().any(|name| s.has(name)) { "SASL_SSL" } else { "SSL" };
+    let message = format!(
+        "`{name}` is missing: with security settings of its own an output takes over none of \
+         `kafka`; set `{name}: {meant}`"
+    );
+    s.error(s.node(), name, message, None);
 }
 
 fn mechanism(scalar: &Scalar) -> Parsed<&'static str> {
@@ -127,11 +147,14 @@ fn list(s: &Section<'_>, name: &'static str) -> Option<String> {
     s.read(name, None, parse::some(plain)).value
 }
 
+fn sasl_names() -> Vec<&'static str> {
+    [&["sasl.mechanism"], &PASSWORD[..], &oauth::names()].concat()
+}
+
 fn sasl_fits(s: &Section<'_>, protocol: &str, mechanism: Option<&str>, url: Option<&str>) {
     let with_protocol = format!("`security.protocol: {protocol}`");
     if !protocol.starts_with("SASL_") {
-        let names = [&["sasl.mechanism"], &PASSWORD[..], &oauth::names()].concat();
-        idle(s, &names, &with_protocol, "SASL_SSL");
+        idle(s, &sasl_names(), &with_protocol, "SASL_SSL");
         return;
     }
     if mechanism == Some(oauth::MECHANISM) {

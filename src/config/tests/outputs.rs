@@ -75,10 +75,17 @@ fn security_is_taken_over_for_the_same_servers_only() {
 
 #[test]
 fn nobody_comes_in_with_half_of_two_names() {
-    let found = lines(&text(SASL, "sasl.username: other"));
-    let missing = "`security.protocol` is missing: with security settings of its own an output \
-                   takes over none of `kafka`";
-    assert!(found.iter().any(|line| line.ends_with(missing)), "{found:?}");
+    for (given, protocol) in [("sasl.username: other", "SASL_SSL"), ("ssl.ca.location: /c", "SSL")]
+    {
+        // Of the password itself more is said.
+        let own = SASL.replace("canary", "${PASSWORD}");
+        let found = lines(&text(&own, given));
+        let missing = format!(
+            "error: `security.protocol` is missing: with security settings of its own an output \
+             takes over none of `kafka`; set `security.protocol: {protocol}`"
+        );
+        assert!(matches!(&found[..], [line] if line.ends_with(&missing)), "{found:?}");
+    }
 }
 
 #[test]
