@@ -26,9 +26,13 @@ fn a_cluster() -> Cluster {
 }
 
 fn of_topic(answer: Answer, kafka: &Kafka) -> Vec<Finding> {
+    of_target(answer, &Target::default(), kafka)
+}
+
+fn of_target(answer: Answer, target: &Target, kafka: &Kafka) -> Vec<Finding> {
     let mut findings = Findings::default();
     let asked = Topic { name: "t".into(), answer };
-    topic(&asked, &Target::default(), &a_cluster(), kafka, &mut findings);
+    topic(&asked, target, &a_cluster(), kafka, &mut findings);
     findings.0
 }
 
@@ -114,6 +118,37 @@ fn records_that_wait_may_become_too_old() {
     facts.configs = Some(configs(&entries));
     let findings = of_topic(Answer::There(facts), &Kafka::example());
     assert!(only(&findings, Verdict::Warning).contains("older than 60 s"));
+}
+
+/// What is said of a topic with `limits` where lines bring their times, and where they do not.
+fn of_times(limits: &[(&str, &str)]) -> [Vec<Finding>; 2] {
+    let entries = [&[("min.insync.replicas", "2")][..], limits].concat();
+    let facts = Facts { configs: Some(configs(&entries)), ..facts() };
+    [true, false].map(|brings_times| {
+        let target = Target { brings_times, ..Target::default() };
+        of_target(Answer::There(facts.clone()), &target, &Kafka::example())
+    })
+}
+
+#[test]
+fn records_may_be_ahead_of_the_brokers() {
+    const AFTER: &str = "message.timestamp.after.max.ms";
+    let are_fine = |limits: &[(&str, &str)]| {
+        of_times(limits).map(|found| found.iter().all(|finding| finding.verdict == Verdict::Fine))
+    };
+    assert_eq!(are_fine(&[(AFTER, "3600000")]), [true, true], "Kafka's default");
+    assert_eq!(are_fine(&[(AFTER, "3599999")]), [false, true]);
+    assert_eq!(are_fine(&[(AFTER, "59999")]), [false, false]);
+    let [lines_own, ours] = of_times(&[(AFTER, "2000")]);
+    for found in [lines_own, ours] {
+        assert!(only(&found, Verdict::Warning).contains("more than 2 s from the future"));
+    }
+    // Only that which has no limit of its own has the older one.
+    let both = ("message.timestamp.difference.max.ms", "1000");
+    let none = ("message.timestamp.before.max.ms", "9223372036854775807");
+    assert_eq!(of_times(&[none, (AFTER, "3600000"), both]).map(|found| found.len()), [2, 2]);
+    assert_eq!(of_times(&[both]).map(|found| found.len()), [3, 3]);
+    assert_eq!(are_fine(&[("message.timestamp.type", "LogAppendTime"), (AFTER, "0")]), [true; 2]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{Findings, Verdict};
 use crate::cluster::{Answer, Cluster, Configs, Facts, Operation, Topic};
+use crate::record::AHEAD_MS_MAX;
 use crate::settings::{Acks, Compression, Kafka};
 
 /// What goes to a topic, of all inputs together.
@@ -11,10 +12,16 @@ pub struct Target {
     pub lacks_keys: bool,
     /// The highest partition that was asked for by number.
     pub partition: Option<i32>,
+    /// Some of its lines say when they were written.
+    pub brings_times: bool,
 }
 
 /// Waiting longer than this for Kafka is what the spool is for.
 const OUTAGE_MS: u64 = 24 * 60 * 60 * 1000;
+/// So far clocks are from each other that nobody sets.
+const SKEW_MS: u64 = 60 * 1000;
+/// Of times, as Kafka writes it.
+const NO_LIMIT: u64 = i64::MAX as u64;
 
 pub fn topic(
     topic: &Topic,
@@ -45,7 +52,7 @@ pub fn topic(
         sizes(name, configs, kafka, findings);
         keeping(name, configs, target, findings);
         compression(name, configs, kafka, findings);
-        times(name, configs, findings);
+        times(name, configs, target, findings);
     } else {
         findings.advise(
             Verdict::Warning,
@@ -234,7 +241,7 @@ fn compression(name: &str, configs: &Configs, kafka: &Kafka, findings: &mut Find
     }
 }
 
-fn times(name: &str, configs: &Configs, findings: &mut Findings) {
+fn times(name: &str, configs: &Configs, target: &Target, findings: &mut Findings) {
     if configs.text("message.timestamp.type") == Some("LogAppendTime") {
         findings.note(
             Verdict::Fine,
@@ -242,9 +249,12 @@ fn times(name: &str, configs: &Configs, findings: &mut Findings) {
         );
         return;
     }
-    let before = configs
-        .number("message.timestamp.before.max.ms")
-        .or_else(|| configs.number("message.timestamp.difference.max.ms"));
+    // The last one is for both directions where they have none of their own: Kafka up to 3.9.
+    let limit = |own| {
+        let own = configs.number(own).filter(|ms| *ms < NO_LIMIT);
+        own.or_else(|| configs.number("message.timestamp.difference.max.ms"))
+    };
+    let before = limit("message.timestamp.before.max.ms");
     if let Some(before) = before.filter(|before| *before < OUTAGE_MS) {
         findings.advise(
             Verdict::Warning,
@@ -253,6 +263,23 @@ fn times(name: &str, configs: &Configs, findings: &mut Findings) {
                 before / 1000
             ),
             "raise it: what waits out an outage is older",
+        );
+    }
+    let (ahead, why) = if target.brings_times {
+        (AHEAD_MS_MAX.unsigned_abs(), "so far ahead a line's own time is believed")
+    } else {
+        (SKEW_MS, "this machine's clock may be ahead of the brokers'")
+    };
+    let after = limit("message.timestamp.after.max.ms");
+    if let Some(after) = after.filter(|after| *after < ahead) {
+        findings.advise(
+            Verdict::Warning,
+            format!(
+                "topic {name}: refuses records more than {} s from the future \
+                 (message.timestamp.after.max.ms)",
+                after / 1000
+            ),
+            format!("raise it to {ahead} or more: {why}"),
         );
     }
 }

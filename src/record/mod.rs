@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use self::name::{RecordId, SourceName};
-pub use self::times::{NS_PER_MS, Times};
+pub use self::times::{AHEAD_MS_MAX, NS_PER_MS, Times};
 use crate::budget::Permit;
 
 /// One input's file name as it was matched: the file, those rotated away from it and those that

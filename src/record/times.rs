@@ -19,7 +19,7 @@ pub enum Times {
 const ABOUT_MS: u64 = 5_000;
 /// How far ahead of its reading a line may claim to have been written. Brokers refuse what is
 /// further in the future than this, unless they are told otherwise (`message.timestamp.after.max.ms`).
-const AHEAD_MS_MAX: i64 = 3_600_000;
+pub const AHEAD_MS_MAX: i64 = 3_600_000;
 
 impl Times {
     /// When a line was written, if that can be: none is older than the count, and clocks are not

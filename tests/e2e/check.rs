@@ -216,6 +216,19 @@ fn check_finds_a_topic_that_takes_less_than_a_request() {
 }
 
 #[test]
+fn check_finds_a_topic_that_refuses_what_lines_say_of_their_times() {
+    let kafka = Kafka::single();
+    let limit = &[("message.timestamp.after.max.ms", "1800000")];
+    let (site, topic) = (site(), kafka.topic("future", 1, limit));
+    let config = site.config(&kafka.bootstrap(), &topic);
+    let checked = check(&site, &config.clone().of_input("format", "container"));
+    checked.assert_code(0);
+    finds(&checked, &["! topic", "1800 s from the future"]);
+    let checked = check(&site, &config);
+    assert!(!checked.out.contains("from the future"), "{}", checked.out);
+}
+
+#[test]
 fn check_finds_that_one_broker_stops_writing_or_loses_records() {
     let kafka = Kafka::triple();
     let site = site();

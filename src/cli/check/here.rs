@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{of_output, papers};
 use crate::checkup::{Findings, Target, Verdict};
 use crate::produce::refusals;
-use crate::settings::{Input, Output, Settings};
+use crate::settings::{Format, Input, Output, Settings};
 use crate::template::{Fallback, Labeller};
 use crate::watch::{Found, Watch};
 
@@ -75,6 +75,7 @@ fn input(input: &Input, found: &[&Found], findings: &mut Findings, targets: &mut
         let target = targets.entry((input.output.clone(), topic.to_owned())).or_default();
         target.lacks_keys |= !has_key;
         target.partition = target.partition.max(input.partition.pinned());
+        target.brings_times |= !matches!(input.format, Format::Text | Format::Json);
     };
     // What no path can change, or what they lead to that cannot be.
     let certain = input.labels.topic.constant().or(input.labels.topic_fallback.as_deref());
