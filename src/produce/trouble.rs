@@ -119,6 +119,14 @@ impl Trouble {
         self.reason.starts_with(NO_TOKEN)
     }
 
+    /// For nobody answers who gives tokens, or only that this cannot be now.
+    pub fn lacks_issuer(&self) -> bool {
+        let signs = [": no answer: ", " answers 5"];
+        self.lacks_token()
+            && self.sign() == Some(ISSUER)
+            && signs.iter().any(|part| self.reason.contains(part))
+    }
+
     /// A broker was shown a token and does not take it.
     pub fn is_about_token(&self) -> bool {
         self.sign() == Some(REFUSED_TOKEN)
@@ -173,6 +181,10 @@ mod tests {
             assert!(trouble(&reason).is_refusal() && trouble(&reason).lacks_token(), "{reason}");
             assert_eq!(trouble(&reason).advice(), advice, "{reason}");
         }
+        let is_away = |why: &str| trouble(&no_token(why)).lacks_issuer();
+        assert!(is_away(": no answer: io: Connection refused") && is_away(" answers 503"));
+        assert!(!is_away(": no answer: native-tls: certificate verify failed"));
+        assert!(!is_away(" answers 401: invalid_client") && !is_away(" answers with a page"));
         let cases = [
             ("k1:9094/1: SASL authentication error: {\"status\":\"invalid_token\"}", REFUSED_TOKEN),
             (

@@ -231,6 +231,24 @@ fn a_console_producer_comes_in_with_a_token_too() {
 }
 
 #[test]
+fn a_console_producer_keeps_its_lines_if_nobody_gives_it_a_token() {
+    let kafka = Kafka::single();
+    let stage = Stage::new(kafka, "token-send-away");
+    let mut issuer = Issuer::open(kafka.guard());
+    let config = stage.config(&issuer);
+    issuer.close();
+    let config = config.kafka("request.timeout.ms", "1s").kafka("delivery.timeout.ms", "1500ms");
+    stage.site.write_config(&config.to_yaml());
+    let undelivered = stage.site.root().join("undelivered");
+    let own = ["send", "--topic", &stage.topic, "--undelivered", undelivered.to_str().unwrap()];
+    let input = fs::File::open(stage.site.log("a.log")).unwrap();
+    let sent = Daemon::start_fed(input, &stage.site.with_config(&own)).finish(GENEROUS);
+    sent.assert_code(69);
+    assert!(sent.err.contains("token.endpoint.url`"), "{}", sent.err);
+    assert_eq!(fs::read_to_string(undelivered).unwrap(), lines("a.log", 0..LINES));
+}
+
+#[test]
 fn check_comes_in_with_a_token_and_finds_why_there_is_none() {
     let kafka = Kafka::single();
     let stage = Stage::new(kafka, "token-check");
@@ -252,7 +270,7 @@ fn check_comes_in_with_a_token_and_finds_why_there_is_none() {
     stage.secret("not it");
     check(&config, 65, &["✗", "invalid_client", "client.secret`"]);
     issuer.close();
-    check(&config, 65, &["✗", "refused", "token.endpoint.url`"]);
+    check(&config, 69, &["✗", "refused", "token.endpoint.url`"]);
     let config = config.kafka("https.ca.location", "/nowhere");
     stage.site.write_config(&config.to_yaml().replace("http:", "https:"));
     let checked = stage.site.tailspool(&["check", "--offline"]);

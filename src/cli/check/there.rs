@@ -73,7 +73,7 @@ fn kafka(
     true
 }
 
-/// Says why, and returns whether there was somebody at all.
+/// Says why, and returns whether there was somebody at all, and to give us a token, too.
 fn unanswered(error: &Unanswered, survey: &Survey, kafka: &Kafka, findings: &mut Findings) -> bool {
     let troubles = survey.troubles();
     let is_refused = troubles.iter().any(Trouble::is_refusal) || speaks_tls(kafka, findings);
@@ -87,7 +87,7 @@ fn unanswered(error: &Unanswered, survey: &Survey, kafka: &Kafka, findings: &mut
     if !is_refused {
         findings.note(Verdict::Wrong, format!("the cluster does not answer: {error}"));
     }
-    is_refused
+    is_refused && !troubles.iter().any(Trouble::lacks_issuer)
 }
 
 fn protocol(kafka: &Kafka) -> &str {

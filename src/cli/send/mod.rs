@@ -318,7 +318,7 @@ impl<'a> Sending<'a> {
     }
 
     fn trouble(&mut self, trouble: &Trouble) {
-        self.is_reachable &= !trouble.is_unreachable();
+        self.is_reachable &= !trouble.is_unreachable() && !trouble.lacks_issuer();
         if trouble.is_refusal() && self.said.insert(trouble.advice()) {
             self.progress.say(&format!("{}\n    {}", trouble.reason, trouble.advice()));
         }
