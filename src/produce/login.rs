@@ -172,6 +172,12 @@ pub(super) fn try_settings(kafka: &settings::Kafka) -> Result<(), LoginError> {
     Source::of(&kafka.security).map(drop)
 }
 
+/// Why the file that tokens come out of has none, if one is to.
+pub fn lacks_token(kafka: &settings::Kafka) -> Option<String> {
+    let source = Source::of(&kafka.security).ok().flatten();
+    source.filter(|source| matches!(source, Source::File(_)))?.token().err()
+}
+
 impl Source {
     fn of(security: &Properties) -> Result<Option<Self>, LoginError> {
         let is_asked_for = security.get("sasl.mechanisms") == Some("OAUTHBEARER");

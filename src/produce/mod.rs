@@ -25,7 +25,7 @@ mod trouble;
 pub use cause::{Cause, Verdict};
 pub use client::{CreateError, Handed, Producer, Scout, refusals};
 pub use embedded::{Embedded, EmbeddedError};
-pub use login::LoginError;
+pub use login::{LoginError, lacks_token};
 pub use proof::{Delivered, Unconfirmed};
 pub use questions::Unanswered;
 pub use reach::{Certificate, Contact, ReachError, certificates_in, certificates_of, reach};

@@ -7,6 +7,7 @@ use rdkafka_sys::rd_kafka_AclOperation_t as Acl;
 
 use crate::support::config::Config;
 use crate::support::daemon::Daemon;
+use crate::support::guard::Guard;
 use crate::support::issuer::{CLIENT_SECRET, Issuer};
 use crate::support::kafka::Kafka;
 use crate::support::lines::lines;
@@ -246,6 +247,28 @@ fn a_console_producer_keeps_its_lines_if_nobody_gives_it_a_token() {
     sent.assert_code(69);
     assert!(sent.err.contains("token.endpoint.url`"), "{}", sent.err);
     assert_eq!(fs::read_to_string(undelivered).unwrap(), lines("a.log", 0..LINES));
+}
+
+#[test]
+fn check_finds_without_a_cluster_that_a_file_has_no_token() {
+    let site = Site::new();
+    let guard = Guard::new(&site.root().join("guard"));
+    let path = site.root().join("token");
+    let config = site.config("localhost:9093", "any");
+    site.write_config(&guard.with_tokens(config, &format!("file://{}", path.display())).to_yaml());
+    let check = |code: i32, part: &str| {
+        let checked = site.tailspool(&["check", "--offline"]);
+        checked.assert_code(code);
+        let named = format!("{}: {part}", path.display());
+        assert_eq!(checked.out.contains(&named), code != 0, "{}", checked.out);
+    };
+    check(65, "No such file");
+    fs::write(&path, "").unwrap();
+    check(65, "holds no token");
+    fs::write(&path, guard.mint().token("offline", 0)).unwrap();
+    check(65, "gives a token that has expired");
+    fs::write(&path, guard.mint().token("offline", 3600)).unwrap();
+    check(0, "");
 }
 
 #[test]

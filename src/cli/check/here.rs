@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{of_output, papers};
 use crate::checkup::{Findings, Target, Verdict};
-use crate::produce::refusals;
+use crate::produce::{lacks_token, refusals};
 use crate::settings::{Format, Input, Output, Settings};
 use crate::template::{Fallback, Labeller};
 use crate::watch::{Found, Watch};
@@ -40,6 +40,18 @@ pub(super) fn clients(settings: &Settings, findings: &mut Findings) {
     }
     for (output, kafka) in settings.all_outputs() {
         of_output(settings, &output, findings, |found| papers::own(kafka, found));
+    }
+}
+
+/// Whether there is a token where a file should have one: of a cluster that is not asked.
+pub(super) fn tokens(settings: &Settings, findings: &mut Findings) {
+    for (output, kafka) in settings.all_outputs() {
+        let Some(reason) = lacks_token(kafka) else { continue };
+        of_output(settings, &output, findings, |found| {
+            let advice = "see who puts a token where \
+                          `kafka.sasl.oauthbearer.token.endpoint.url` leads to, and whether it may be read";
+            found.advise(Verdict::Wrong, reason, advice);
+        });
     }
 }
 

@@ -26,7 +26,9 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
             here::state_dir(&settings.state_dir, &mut findings);
             here::clients(settings, &mut findings);
             let targets = here::inputs(settings, &mut findings);
-            if !args.offline {
+            if args.offline {
+                here::tokens(settings, &mut findings);
+            } else {
                 is_reachable = there::outputs(settings, &targets, args, &mut findings);
             }
         }

@@ -32,6 +32,10 @@ const IN_TOKENS: &[(&str, &str)] = &[
         "9:17 error: `https.ca.location` and `https.ca.pem` are both given",
     ),
     (
+        "  sasl.oauthbearer.token.endpoint.url: https://issuer/token\n  sasl.oauthbearer.client.id: c\n  sasl.oauthbearer.client.secret_file: /nowhere/secret",
+        "7:40 error: `sasl.oauthbearer.client.credentials.client.secret_file`: cannot read `/nowhere/secret`: No such file or directory (os error 2)",
+    ),
+    (
         "  sasl.oauthbearer.token.endpoint.url: issuer/token",
         "5:40 error: `sasl.oauthbearer.token.endpoint.url`: begins neither with `https://` nor `file:///`",
     ),
