@@ -19,6 +19,7 @@ use super::cause::code;
 use super::context::{Context, opaque};
 use super::login::{self, Login};
 use super::native::{self, Batch, Outgoing, Queue, Topic};
+use super::reach::{Certificate, certificates_shown};
 use super::{Cause, LoginError, Report, Throttled, Trouble, Unconfirmed, properties};
 use crate::clock;
 use crate::ledger::Ticket;
@@ -96,6 +97,8 @@ pub struct Producer {
     /// How often it was asked since librdkafka was last told that it is not to wait.
     hurries: Arc<AtomicU32>,
     login: Option<Login>,
+    /// Read when the client reads them.
+    certificates: Vec<Certificate>,
     client: Arc<BaseProducer<Context>>,
 }
 
@@ -113,7 +116,13 @@ impl Producer {
         let wake = queue.ok_or(CreateError::NoQueue)?.watched()?;
         let login = Login::start(&client, kafka)?;
         let (topics, hurries) = (HashMap::new(), Arc::default());
-        Ok(Self { topics, wake, batch: Batch::default(), hurries, login, client })
+        let certificates = certificates_shown(&kafka.security);
+        Ok(Self { topics, wake, batch: Batch::default(), hurries, login, certificates, client })
+    }
+
+    /// What it shows to brokers that ask who it is.
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.certificates
     }
 
     /// Hands over the records of `block` with these numbers, in order. They say that their source

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use openssl::asn1::Asn1Time;
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
@@ -13,7 +13,10 @@ use openssl::ssl::{SslConnector, SslConnectorBuilder, SslFiletype, SslMethod, Ss
 use openssl::x509::{X509, X509Ref};
 use thiserror::Error;
 
-use crate::settings;
+use crate::clock;
+use crate::settings::{self, Properties};
+
+const DAY_S: i64 = 24 * 60 * 60;
 
 #[derive(Debug, Error)]
 pub enum ReachError {
@@ -36,10 +39,18 @@ pub struct Certificate {
     pub subject: String,
     /// As OpenSSL writes it: `Nov 21 14:20:49 2026 GMT`.
     pub not_after: String,
-    /// Negative once it has expired.
-    pub days_left: i64,
+    /// The same in seconds since 1970.
+    pub ends_s: i64,
     /// Its time is still to come, or our clock is behind.
     pub is_early: bool,
+}
+
+impl Certificate {
+    /// Negative once it has expired.
+    pub fn days_left(&self) -> i64 {
+        let now_s = i64::try_from(clock::wall_ms() / 1000).unwrap_or(i64::MAX);
+        (self.ends_s - now_s).div_euclid(DAY_S)
+    }
 }
 
 /// Connects to `host:port`, to whichever of its addresses answers first in their order.
@@ -126,6 +137,16 @@ fn set_chain(builder: &mut SslConnectorBuilder, pem: &[u8]) -> Result<(), ErrorS
     Ok(())
 }
 
+/// Those that a client shows. Of one that cannot be read librdkafka says so.
+pub(super) fn certificates_shown(security: &Properties) -> Vec<Certificate> {
+    let text = || security.get("ssl.certificate.pem");
+    let found = match security.get("ssl.certificate.location") {
+        Some(path) => certificates_in(Path::new(path)),
+        None => text().map_or_else(|| Ok(Vec::new()), |pem| certificates_of(pem.as_bytes())),
+    };
+    found.unwrap_or_default()
+}
+
 /// The certificates in a PEM file.
 pub fn certificates_in(path: &Path) -> io::Result<Vec<Certificate>> {
     certificates_of(&std::fs::read(path)?)
@@ -138,17 +159,12 @@ pub fn certificates_of(pem: &[u8]) -> io::Result<Vec<Certificate>> {
 }
 
 fn of(certificate: &X509Ref) -> Result<Certificate, ErrorStack> {
-    let now = Asn1Time::days_from_now(0)?;
-    let days_left = |until: &Asn1TimeRef| -> Result<i64, ErrorStack> {
-        let left = now.diff(until)?;
-        // What expired today has less than no day left.
-        let spent = left.days == 0 && left.secs < 0;
-        Ok(i64::from(left.days) - i64::from(spent))
-    };
+    let (now, end) = (Asn1Time::days_from_now(0)?, certificate.not_after());
+    let since_1970 = Asn1Time::from_unix(0)?.diff(end)?;
     Ok(Certificate {
         subject: subject(certificate),
-        not_after: certificate.not_after().to_string(),
-        days_left: days_left(certificate.not_after())?,
+        not_after: end.to_string(),
+        ends_s: i64::from(since_1970.days) * DAY_S + i64::from(since_1970.secs),
         is_early: now.compare(certificate.not_before())? == std::cmp::Ordering::Less,
     })
 }

@@ -1,13 +1,10 @@
 //! What librdkafka says about brokers, not about records.
 
-use std::path::Path;
-
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::cause::code;
-use super::reach::{Certificate, certificates_in, certificates_of};
-use crate::settings::Properties;
+use super::reach::Certificate;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -101,11 +98,12 @@ impl Trouble {
             .unwrap_or("compare `kafka.security.protocol`, `sasl.*` and `ssl.*` with the listener")
     }
 
-    /// The same, or that our own certificate is over: brokers keep to themselves what they do not
-    /// like of it.
-    pub fn advice_to(&self, security: &Properties) -> String {
+    /// The same, or that a certificate that was shown is over: brokers keep to themselves what they
+    /// do not like of it.
+    pub fn advice_to(&self, shown: &[Certificate]) -> String {
         let is_about_ours = self.sign() == Some(CERTIFICATE);
-        match is_about_ours.then(|| expired(security)).flatten() {
+        let mut over = shown.iter().filter(|certificate| certificate.days_left() < 0);
+        match over.next().filter(|_| is_about_ours) {
             Some(Certificate { subject, not_after, .. }) => format!(
                 "our certificate {subject} expired on {not_after}: renew what \
                  `kafka.ssl.certificate.location` has, and reload"
@@ -139,15 +137,6 @@ impl Trouble {
     }
 }
 
-/// That of our certificates which does not hold any more.
-fn expired(security: &Properties) -> Option<Certificate> {
-    let found = match security.get("ssl.certificate.location") {
-        Some(path) => certificates_in(Path::new(path)),
-        None => certificates_of(security.get("ssl.certificate.pem")?.as_bytes()),
-    };
-    found.ok()?.into_iter().find(|certificate| certificate.days_left < 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +156,22 @@ mod tests {
         }
         let whole = "Failed to acquire SASL OAUTHBEARER token: https://issuer/token answers 503";
         assert_eq!(trouble(whole).gist(), whole);
+    }
+
+    #[test]
+    fn a_certificate_that_is_over_is_named_where_ours_is_not_liked() {
+        let shown = |ends_s| Certificate {
+            subject: "web-1".into(),
+            not_after: "then".into(),
+            ends_s,
+            is_early: false,
+        };
+        let (over, holds) = (shown(1), shown(i64::MAX / 2));
+        let refused = trouble("SSL handshake failed: alert certificate expired");
+        let advice = refused.advice_to(&[holds.clone(), over.clone()]);
+        assert!(advice.contains("our certificate web-1 expired on then"), "{advice}");
+        assert_eq!(refused.advice_to(&[holds]), CERTIFICATE);
+        assert_eq!(trouble("certificate verify failed").advice_to(&[over]), AUTHORITY);
     }
 
     #[test]

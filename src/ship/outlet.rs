@@ -111,7 +111,8 @@ impl Outlet {
             let servers = self.kafka.bootstrap_servers.join(",");
             tracing::warn!(%output, servers, "kafka is not reachable; lines wait until it is");
         } else if trouble.is_refusal() && is_new {
-            let (reason, advice) = (&trouble.reason, trouble.advice_to(&self.kafka.security));
+            let shown = self.producer.as_ref().map(Producer::certificates).unwrap_or_default();
+            let (reason, advice) = (&trouble.reason, trouble.advice_to(shown));
             tracing::error!(%output, reason, advice, "kafka does not let us in; lines wait");
             self.refusal = Some(trouble.gist().to_owned());
             self.is_reachable = false;

@@ -32,9 +32,9 @@ pub(super) fn own(kafka: &Kafka, findings: &mut Findings) {
 
 /// Whether it holds, and for how long.
 pub(super) fn expiry(whose: &str, certificate: &Certificate, findings: &mut Findings) {
-    let Certificate { subject, not_after, days_left, is_early } = certificate;
+    let Certificate { subject, not_after, is_early, .. } = certificate;
     let what = format!("{whose} {subject}");
-    match *days_left {
+    match certificate.days_left() {
         _ if *is_early => findings.advise(
             Verdict::Wrong,
             format!("{what}: not valid yet"),
@@ -43,7 +43,7 @@ pub(super) fn expiry(whose: &str, certificate: &Certificate, findings: &mut Find
         ..0 => {
             findings.advise(Verdict::Wrong, format!("{what}: expired on {not_after}"), "renew it");
         }
-        0..RENEWAL_DAYS => findings.advise(
+        days_left @ 0..RENEWAL_DAYS => findings.advise(
             Verdict::Warning,
             format!("{what}: expires in {days_left} days, on {not_after}"),
             "renew it",
