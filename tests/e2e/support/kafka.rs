@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -16,56 +16,19 @@ use rdkafka_sys::rd_kafka_AclOperation_t;
 use rustix::process::Signal;
 
 use super::acl;
-use super::children::{Power, end, guarded, signal, spawn};
+use super::children::{Power, end, guarded, spawn};
 use super::guard::Guard;
 use super::jars;
+pub(crate) use super::node::Pace;
+use super::node::{Node, Role};
 use super::ports::Port;
 use super::reader::{consumer, partitions};
 use super::wait::{GENEROUS, wait_for, wait_until};
 
-const CLUSTER_ID: &str = "dGFpbHNwb29sLXRlc3RzLQ";
 const CONTROLLER_ID: i32 = 100;
 const ASK: Duration = Duration::from_secs(2);
 /// A start needs seconds when nothing else runs here.
 const START: Duration = Duration::from_mins(2);
-
-/// How the brokers' Java runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// Up soon, with little memory.
-    Frugal,
-    /// Fast once warm, for measuring.
-    #[allow(dead_code, reason = "the benches race")]
-    Racing,
-}
-
-impl Pace {
-    fn options(self) -> &'static [&'static str] {
-        match self {
-            Self::Frugal => &["-Xms64m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
-            Self::Racing => &["-Xms512m", "-Xmx512m", "-XX:+UseSerialGC"],
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Both,
-    Broker,
-    Controller,
-}
-
-struct Node {
-    id: i32,
-    role: Role,
-    port: Port,
-    /// Of the listener that asks for a certificate.
-    tls: Port,
-    /// Of the listener that asks for a password.
-    sasl: Port,
-    dir: PathBuf,
-    process: Mutex<Option<Child>>,
-}
 
 pub(crate) struct Kafka {
     brokers: Vec<Node>,
@@ -111,18 +74,9 @@ impl Kafka {
     pub(crate) fn planned(brokers: i32, pace: Pace) -> Self {
         let dir = fresh_dir();
         let role = if brokers == 1 { Role::Both } else { Role::Broker };
-        let node = |id, role, dir: &Path| Node {
-            id,
-            role,
-            port: Port::reserve(),
-            tls: Port::reserve(),
-            sasl: Port::reserve(),
-            dir: dir.join(id.to_string()),
-            process: Mutex::new(None),
-        };
         let kafka = Self {
-            brokers: (0..brokers).map(|id| node(id, role, &dir)).collect(),
-            controller: (brokers > 1).then(|| node(CONTROLLER_ID, Role::Controller, &dir)),
+            brokers: (0..brokers).map(|id| Node::planned(id, role, &dir)).collect(),
+            controller: (brokers > 1).then(|| Node::planned(CONTROLLER_ID, Role::Controller, &dir)),
             voter: Port::reserve(),
             pace,
             guard: Guard::new(&dir.join("guard")),
@@ -235,7 +189,7 @@ impl Kafka {
 
     /// Where a broker writes what it has to say.
     pub(crate) fn log_of(&self, broker: usize) -> PathBuf {
-        self.brokers[broker].dir.join("broker.log")
+        self.brokers[broker].log()
     }
 
     /// A new topic, replicated to all brokers; its name begins with `stem`.
@@ -318,14 +272,10 @@ impl Kafka {
     }
 
     fn wait_ready(&self, node: &Node) {
-        let what =
-            format!("broker {} (its log: {})", node.id, node.dir.join("broker.log").display());
+        let log = node.log();
+        let what = format!("broker {} (its log: {})", node.id, log.display());
         wait_until(&what, START, || {
-            assert!(
-                !node.is_dead(),
-                "the broker ended, see {}",
-                node.dir.join("broker.log").display()
-            );
+            assert!(!node.is_dead(), "the broker ended, see {}", log.display());
             TcpStream::connect(node.port.address()).is_ok() && self.lists(node.id)
         });
     }
@@ -391,85 +341,6 @@ replica.lag.time.max.ms=6000
 num.network.threads=2
 num.io.threads=4
 ";
-
-impl Node {
-    fn listeners(&self, voter: &str) -> String {
-        let id = self.id;
-        let (plain, tls, sasl) = (self.port.address(), self.tls.address(), self.sasl.address());
-        let doors = format!("PLAINTEXT://{plain},SSL://{tls},SASL_SSL://{sasl}");
-        match self.role {
-            Role::Both => format!(
-                "process.roles=broker,controller\nnode.id={id}\n\
-                 listeners={doors},CONTROLLER://{voter}\nadvertised.listeners={doors}"
-            ),
-            Role::Broker => format!(
-                "process.roles=broker\nnode.id={id}\n\
-                 listeners={doors}\nadvertised.listeners={doors}"
-            ),
-            Role::Controller => {
-                format!("process.roles=controller\nnode.id={id}\nlisteners=CONTROLLER://{voter}")
-            }
-        }
-    }
-
-    fn format(&self, properties: &str) -> Child {
-        fs::create_dir_all(&self.dir).expect("target is writable");
-        fs::write(self.dir.join("server.properties"), properties).expect("target is writable");
-        let mut command = self.java(Pace::Frugal);
-        command.args([
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            CLUSTER_ID,
-            "-c",
-            "server.properties",
-        ]);
-        for user in Guard::users() {
-            command.args(["--add-scram", &user]);
-        }
-        spawn(command)
-    }
-
-    fn start(&self, pace: Pace) {
-        let mut command = self.java(pace);
-        command.args(["kafka.Kafka", "server.properties"]);
-        *self.process() = Some(spawn(command));
-    }
-
-    fn java(&self, pace: Pace) -> Command {
-        let said = File::options().append(true).create(true).open(self.dir.join("broker.log"));
-        let said = said.expect("target is writable");
-        let mut command = guarded("java", Power::AsWeAre);
-        command.args(pace.options()).arg("-cp").arg(jars::lib().join("*"));
-        command.args(Guard::java_options(&self.dir)).current_dir(&self.dir).stdin(Stdio::null());
-        command.stdout(said.try_clone().expect("a file can be shared")).stderr(said);
-        command
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<Child>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_dead(&self) -> bool {
-        let ended = |child: &mut Child| child.try_wait().is_ok_and(|end| end.is_some());
-        self.process().as_mut().is_none_or(ended)
-    }
-
-    fn signal(&self, which: Signal) {
-        if let Some(child) = self.process().as_ref() {
-            signal(child, which);
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.process().take() {
-            end(&mut child);
-        }
-        fs::remove_dir_all(&self.dir).ok();
-    }
-}
 
 /// `target/tmp/kafka-PID-N`. What is shared by a whole process is never dropped, so what earlier
 /// processes left behind is cleared here.

@@ -16,6 +16,7 @@ pub(crate) mod kept;
 pub(crate) mod kubelet;
 pub(crate) mod lines;
 pub(crate) mod mint;
+pub(crate) mod node;
 pub(crate) mod ports;
 pub(crate) mod pulse;
 pub(crate) mod reader;
