@@ -64,6 +64,11 @@ impl Plan {
         }
     }
 
+    /// The level of compression with what is around it, if one was asked for.
+    pub(crate) fn level(&self, around: impl Fn(&str) -> String) -> String {
+        self.level.as_deref().map(around).unwrap_or_default()
+    }
+
     /// How many lines each log gets.
     fn logs(&self) -> Written {
         let count = |file| self.lines / self.files + u64::from(file < self.lines % self.files);
@@ -100,7 +105,7 @@ impl Course {
             plan.lines,
             plan.files,
             plan.codec,
-            plan.level.as_ref().map_or_else(String::new, |level| format!(" level {level}")),
+            plan.level(|level| format!(" level {level}")),
             plan.partitions,
             std::thread::available_parallelism().map_or(1, usize::from),
         );

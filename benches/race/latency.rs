@@ -12,8 +12,6 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use tailspool::clock;
 
-use crate::process::start;
-use crate::support::children::end;
 use crate::support::config::Config;
 use crate::support::kafka::{Kafka, Pace};
 use crate::support::site::Site;
@@ -34,7 +32,7 @@ struct Track {
 pub(crate) fn run(idle: u64) {
     let kafka = Kafka::up(1, Pace::Racing);
     let mut track = Track::lay(&kafka, idle);
-    let mut child = start(&track.site);
+    let daemon = track.site.run_again();
     // Connections are made, code is warm.
     for _ in 0..20 {
         track.tailspool("log0.log");
@@ -56,7 +54,7 @@ pub(crate) fn run(idle: u64) {
     track.report("each file after 20 s, others between", FILES, ms(100), turns);
     track.report("everything quiet for 20 s", 5, ms(20_000), one);
     track.report("a new file, every 0.2 s", 200, ms(100), fresh);
-    end(&mut child);
+    daemon.kill();
 }
 
 impl Track {

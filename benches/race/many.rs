@@ -9,9 +9,9 @@ use std::time::Duration;
 use tailspool::checkpoint::{Saved, read_only};
 use tailspool::clock;
 
-use crate::process::{cpu, memory_bytes, start};
-use crate::support::children::end;
+use crate::process::cpu;
 use crate::support::config::Config;
+use crate::support::daemon::Daemon;
 use crate::support::kafka::{Kafka, Pace};
 use crate::support::lines;
 use crate::support::pulse::Marks;
@@ -40,12 +40,11 @@ pub(crate) fn run(files: u64, rest: Duration) {
         let before = marks.records().expect("the broker answers");
         let expected = if name == "first start" { files + 1 } else { before + 1 };
         let started = clock::now();
-        let mut child = start(&site);
+        let daemon = site.run_again();
         let took = wait_for("every line", START_MAX, || {
             marks.records().is_some_and(|records| records >= expected).then(|| started.elapsed())
         });
-        let pid = child.id();
-        let used = cpu(pid);
+        let used = cpu(daemon.id());
         let saved = wait_for("all places", START_MAX, || {
             are_saved(&site, files + 1, &busy).then(|| started.elapsed())
         });
@@ -55,25 +54,25 @@ pub(crate) fn run(files: u64, rest: Duration) {
             took.as_secs_f64(),
             used.as_secs_f64(),
             saved.as_secs_f64(),
-            cpu(pid).as_secs_f64(),
-            megabytes(memory_bytes(pid, "VmRSS:")),
-            megabytes(memory_bytes(pid, "VmHWM:"))
+            cpu(daemon.id()).as_secs_f64(),
+            megabytes(daemon.resident_bytes()),
+            megabytes(daemon.peak_bytes())
         );
         if name == "next start" {
             poll(SETTLING, || None::<()>);
-            say("at rest", pid, rest, || thread::sleep(rest));
-            say("one busy, 100 lines/s", pid, rest, || write_for(rest, &busy));
+            say("at rest", &daemon, rest, || thread::sleep(rest));
+            say("one busy, 100 lines/s", &daemon, rest, || write_for(rest, &busy));
             kafka.freeze(0);
             for number in 0..files {
                 append(&path(&site, number), "one more");
             }
-            say("a line of each, broker frozen", pid, SETTLING, || thread::sleep(SETTLING));
+            say("a line of each, broker frozen", &daemon, SETTLING, || thread::sleep(SETTLING));
             kafka.thaw(0);
         } else {
             // What it saves at its end is saved by then.
             poll(Duration::from_secs(3), || None::<()>);
         }
-        end(&mut child);
+        daemon.kill();
     }
 }
 
@@ -120,18 +119,18 @@ fn write_for(time: Duration, path: &Path) {
     }
 }
 
-fn say(what: &str, pid: u32, time: Duration, meanwhile: impl FnOnce()) {
-    let before = cpu(pid);
+fn say(what: &str, daemon: &Daemon, time: Duration, meanwhile: impl FnOnce()) {
+    let before = cpu(daemon.id());
     meanwhile();
-    let used = cpu(pid).saturating_sub(before).as_secs_f64();
+    let used = cpu(daemon.id()).saturating_sub(before).as_secs_f64();
     println!(
         "{what}: {:.2} % of a core ({used:.2} s in {} s), {:.1} MB (peak {:.1}), {} descriptors, {} watches",
         100.0 * used / time.as_secs_f64(),
         time.as_secs(),
-        megabytes(memory_bytes(pid, "VmRSS:")),
-        megabytes(memory_bytes(pid, "VmHWM:")),
-        fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count(),
-        watches(pid),
+        megabytes(daemon.resident_bytes()),
+        megabytes(daemon.peak_bytes()),
+        daemon.descriptors(),
+        watches(daemon.id()),
     );
 }
 

@@ -157,9 +157,7 @@ fn fluent_bit(heat: &Heat<'_>) -> Vec<Child> {
 fn vector(heat: &Heat<'_>) -> Vec<Child> {
     let (glob, bootstrap, topic) = (heat.glob(), &heat.bootstrap, &heat.topic);
     let (dir, codec) = (heat.dir.display(), &heat.plan.codec);
-    let level = heat.plan.level.as_ref();
-    let level =
-        level.map_or_else(String::new, |level| format!("\n      compression.level: '{level}'"));
+    let level = heat.plan.level(|level| format!("\n      compression.level: '{level}'"));
     let config = heat.write(
         "vector.yaml",
         &format!(
@@ -189,8 +187,7 @@ sinks:
 fn filebeat(heat: &Heat<'_>) -> Vec<Child> {
     let (glob, bootstrap, topic) = (heat.glob(), &heat.bootstrap, &heat.topic);
     let (dir, codec) = (heat.dir.display(), &heat.plan.codec);
-    let level = heat.plan.level.as_ref();
-    let level = level.map_or_else(String::new, |level| format!("\n  compression_level: {level}"));
+    let level = heat.plan.level(|level| format!("\n  compression_level: {level}"));
     let config = heat.write(
         "filebeat.yml",
         &format!(

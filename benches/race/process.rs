@@ -1,14 +1,12 @@
 //! What the system says that processes have used.
 
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::children::{Power, end, guarded, signal, spawn};
-use crate::support::daemon::binary;
-use crate::support::site::Site;
+use crate::support::children::{end, signal};
 use crate::support::wait::{GENEROUS, poll};
 
 /// What Linux counts CPU time in for programs to see, on every architecture we build for.
@@ -24,14 +22,6 @@ pub(crate) struct Used {
 
 /// Its processes, and the last that was seen of each.
 pub(crate) struct Running(Vec<(Child, Used)>);
-
-/// `tailspool run` with the configuration that is there.
-pub(crate) fn start(site: &Site) -> Child {
-    let mut command = guarded(binary(), Power::AsWeAre);
-    command.args(site.with_config(&["run"]));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    spawn(command)
-}
 
 impl Running {
     pub(crate) fn new(children: Vec<Child>) -> Self {
@@ -83,13 +73,9 @@ pub(crate) fn cpu(pid: u32) -> Duration {
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 
+/// Of one that is dead, none.
 fn peak_bytes(pid: u32) -> u64 {
-    memory_bytes(pid, "VmHWM:")
-}
-
-/// What `/proc/PID/status` says under a key.
-pub(crate) fn memory_bytes(pid: u32, key: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix(key));
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.map_or(0, |text| text.trim().trim_end_matches(" kB").parse::<u64>().expect("kB") * 1024)
 }
