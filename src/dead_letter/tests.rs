@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::record::{Generation, Lineage, Offset, Remarks};
 use crate::settings::{DeadLetters, Output};
-use crate::state_dir::fill_disk;
+use crate::state_dir::small_disk::fill_disk;
 
 const ROOMY: u64 = 1 << 20;
 const FIXTURE_V1: &[u8] = include_bytes!("fixtures/version-1.jsonl");

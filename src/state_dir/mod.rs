@@ -3,6 +3,8 @@
 
 mod append;
 mod lock;
+#[cfg(test)]
+pub(crate) mod small_disk;
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -39,20 +41,6 @@ fn parent_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) => Path::new("."),
         None => path,
-    }
-}
-
-/// Takes all the room that is left on a disk: what a file system held back is there a moment
-/// later, so that only a disk that stays full is.
-#[cfg(test)]
-pub(crate) fn fill_disk(ballast: &Path) {
-    use std::io::Write as _;
-
-    let mut file = File::create(ballast).unwrap();
-    for _ in 0..3 {
-        while file.write_all(&[b'x'; 512]).is_ok() {}
-        while file.write_all(b"x").is_ok() {}
-        file.sync_all().unwrap_or_default();
     }
 }
 

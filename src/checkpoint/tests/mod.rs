@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::ledger::{Frontier, Ledger};
 use crate::record::{Anchor, Generation, Identity, Lineage, LineageId, Mark, Offset, SourceId};
-use crate::state_dir::fill_disk;
+use crate::state_dir::small_disk::fill_disk;
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 const FIXTURE_V1: &[u8] = include_bytes!("../fixtures/version-1.log");

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::process::{Command as Process, Stdio};
 
 use super::*;
+use crate::state_dir::small_disk::SmallDisk;
 
 const MIB: u64 = 1 << 20;
 
@@ -286,34 +287,11 @@ fn missing_segment_is_said_to_be_lost() {
     assert!(stepped.recovered.lost);
 }
 
-/// A file system of its own, small enough to fill.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(dir: &Path, size: &str) -> Option<Self> {
-        let size = format!("size={size}");
-        let mut mount = Process::new("mount");
-        let mount = mount.args(["-t", "tmpfs", "-o", &size, "tailspool-test"]).arg(dir);
-        let mounted = mount.stderr(Stdio::null()).status();
-        mounted.is_ok_and(|status| status.success()).then(|| Self(dir.to_owned()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Process::new("umount").arg("-l").arg(&self.0).status();
-        assert!(unmounted.is_ok_and(|status| status.success()));
-    }
-}
-
 #[test]
 fn full_disk_holds_back_and_recovers_by_itself() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(dir.path(), "12m") else {
-        writeln!(std::io::stderr(), "skipped: may not mount a small disk").unwrap();
-        return;
-    };
-    let path = disk.0.join("spool");
+    let Some(_disk) = SmallDisk::mount(dir.path(), "12m") else { return };
+    let path = dir.path().join("spool");
     let mut stepped = Stepped::open(&path, 64 * MIB);
     let lane = stepped.spool.lane(lane(1));
     let (mut staged, mut proven, mut entries) = (0, 0, Vec::new());
@@ -353,17 +331,12 @@ fn full_disk_holds_back_and_recovers_by_itself() {
 #[test]
 fn full_disk_is_drained_by_the_same_process() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(dir.path(), "8m") else {
-        writeln!(std::io::stderr(), "skipped: may not mount a small disk").unwrap();
-        return;
-    };
-    let ballast = disk.0.join("ballast");
-    let mut stepped = Stepped::open(&disk.0.join("spool"), 64 * MIB);
+    let Some(disk) = SmallDisk::mount(dir.path(), "8m") else { return };
+    let mut stepped = Stepped::open(&dir.path().join("spool"), 64 * MIB);
     let lane = stepped.spool.lane(lane(1));
     let first = stepped.spool.stage(whole(lane, &block(0, 0, &[&noise(1, 100_000)])));
     assert_eq!(stored(&stepped.turn()), 1);
-    let mut file = fs::File::create(&ballast).unwrap();
-    while file.write_all(&[0; 4096]).is_ok() {}
+    disk.fill();
     let second = stepped.spool.stage(whole(lane, &block(0, 100_001, &[&noise(2, 100_000)])));
     let said = stepped.turn();
     assert!(said.iter().any(|event| matches!(event, Event::Failing(_))), "{said:?}");
@@ -375,8 +348,7 @@ fn full_disk_is_drained_by_the_same_process() {
     assert_eq!(entries.iter().map(|l| l.id).collect::<Vec<_>>(), [first, second]);
     stepped.remove(first, 0, 1);
     let mut said = stepped.tick();
-    drop(file);
-    fs::remove_file(&ballast).unwrap();
+    disk.clear();
     said.extend(stepped.tick());
     assert_eq!(stored(&said), 1, "{said:?}");
     assert!(said.iter().any(|event| matches!(event, Event::Mended)));

@@ -22,6 +22,8 @@ pub(crate) mod pulse;
 pub(crate) mod reader;
 pub(crate) mod segments;
 pub(crate) mod site;
+#[path = "../../../src/state_dir/small_disk.rs"]
+pub(crate) mod small_disk;
 pub(crate) mod totals;
 pub(crate) mod verdict;
 pub(crate) mod wait;
