@@ -52,6 +52,8 @@ pub(super) enum Failure {
     Client(CreateError),
     #[error("cannot {0}")]
     Undelivered(#[from] send::KeepError),
+    #[error("cannot {0}")]
+    Input(#[from] send::ReadError),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
     #[error("cannot start: {0}")]
@@ -82,6 +84,7 @@ impl Failure {
             | Self::DeadLetters(_)
             | Self::Spool(_)
             | Self::Undelivered(_)
+            | Self::Input(_)
             | Self::Output(_)
             | Self::Runtime(_) => Exit::Io,
         }

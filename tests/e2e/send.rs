@@ -14,6 +14,7 @@ use crate::support::lines::lines;
 use crate::support::ports::Port;
 use crate::support::reader::Reader;
 use crate::support::site::Site;
+use crate::support::small_disk::SmallDisk;
 use crate::support::verdict::{Verdict, Written};
 use crate::support::wait::{GENEROUS, wait_for};
 
@@ -98,9 +99,7 @@ fn send_keeps_only_the_lines_that_kafka_refuses() {
 fn send_keeps_all_lines_if_nobody_is_there() {
     let (site, nobody) = (Site::new(), Port::reserve());
     let text = lines("a.log", 0..1000);
-    let short = ["delivery.timeout.ms=1500", "request.timeout.ms=1000"];
-    let more = ["--property", short[0], "--property", short[1]];
-    let sent = send(&site, &nobody.address(), "any", text.as_bytes(), &more);
+    let sent = send(&site, &nobody.address(), "any", text.as_bytes(), &gives_up_soon());
     sent.assert_code(69);
     assert_eq!(fs::read_to_string(undelivered(&site)).unwrap(), text);
 }
@@ -123,6 +122,66 @@ fn send_reads_nothing_if_what_is_left_could_not_be_kept() {
     let sent = Daemon::start_fed(from, &arguments).finish(GENEROUS);
     sent.assert_code(74);
     assert!(sent.err.contains("none/left: No such file"), "{}", sent.err);
+}
+
+/// Nobody is there, and that is known soon.
+fn gives_up_soon() -> [&'static str; 4] {
+    ["--property", "delivery.timeout.ms=1500", "--property", "request.timeout.ms=1000"]
+}
+
+#[test]
+fn send_waits_for_room_on_the_disk_of_what_is_left() {
+    let (site, nobody) = (Site::new(), Port::reserve());
+    let small = site.root().join("small");
+    fs::create_dir(&small).unwrap();
+    let Some(disk) = SmallDisk::mount(&small, "1m") else { return };
+    disk.fill();
+    let (text, kept) = (lines("a.log", 0..1000), small.join("undelivered"));
+    let arguments = arguments(&nobody.address(), "any", &kept, &gives_up_soon());
+    let mut sending = Daemon::start_fed(input(&site, text.as_bytes()), &arguments);
+    sending.hears("that the disk is full", |line| line.contains("No space left on device"));
+    disk.clear();
+    sending.finish(GENEROUS).assert_code(69);
+    assert_eq!(fs::read_to_string(kept).unwrap(), text);
+}
+
+#[test]
+fn send_names_the_lines_that_are_nowhere_and_where_to_go_on() {
+    let (site, nobody) = (Site::new(), Port::reserve());
+    let more = [&gives_up_soon()[..], &["--property", "max.block.ms=500"]].concat();
+    // Nothing can ever be written to it.
+    let arguments = arguments(&nobody.address(), "any", Path::new("/dev/full"), &more);
+    let text = lines("a.log", 0..1000);
+    let sent = Daemon::start_fed(input(&site, text.as_bytes()), &arguments).finish(GENEROUS);
+    sent.assert_code(74);
+    assert!(sent.err.contains("1000 of them could not be kept in /dev/full"), "{}", sent.err);
+    assert!(sent.err.contains("in neither: lines 1 to 1000"), "{}", sent.err);
+    assert!(!sent.err.contains("not read"), "{}", sent.err);
+    // More than may wait in memory.
+    let arguments = [&arguments[..], &["--property".into(), "buffer.memory=4MiB".into()]].concat();
+    let text = lines("a.log", 0..20_000);
+    let sent = Daemon::start_fed(input(&site, text.as_bytes()), &arguments).finish(GENEROUS);
+    sent.assert_code(74);
+    let number_after = |what: &str| {
+        let (_, rest) = sent.err.split_once(what).unwrap_or_else(|| panic!("{}", sent.err));
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().unwrap()
+    };
+    let read = number_after("in neither: lines 1 to ");
+    assert_eq!(number_after("not read: line "), read + 1);
+    assert!(read > 1000 && read < 20_000, "{}", sent.err);
+    let bytes: usize = text.split_inclusive('\n').take(read).map(str::len).sum();
+    assert_eq!(number_after("from byte "), bytes);
+}
+
+#[test]
+fn send_says_how_far_it_could_read() {
+    let (site, nobody) = (Site::new(), Port::reserve());
+    let arguments = arguments(&nobody.address(), "any", &undelivered(&site), &[]);
+    let sent = Daemon::start_fed(File::open(site.root()).unwrap(), &arguments).finish(GENEROUS);
+    sent.assert_code(74);
+    let what = "cannot read the standard input beyond line 0, byte 0: Is a directory";
+    assert!(sent.err.contains(what), "{}", sent.err);
 }
 
 #[test]

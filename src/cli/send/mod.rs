@@ -12,18 +12,34 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use thiserror::Error;
+
 use super::DEFAULT_CONFIG;
 use super::exit::{Exit, Failure};
 use super::interrupt::Interrupt;
 use crate::clock;
 use crate::config;
-use crate::produce::{Cause, RECORD_OVERHEAD_BYTES, Sender, Sent, Trouble, Verdict};
+use crate::produce::{Cause, Sender, Sent, Trouble, Verdict};
 use crate::settings::Kafka;
 use crate::template::{TopicError, check_topic};
 use line::{Line, Reading};
 use progress::Progress;
 pub(super) use undelivered::KeepError;
-use undelivered::Undelivered;
+use undelivered::{Numbered, Undelivered};
+
+/// How far the standard input was read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    lines: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Error)]
+#[error("read the standard input beyond line {}, byte {}: {error}", read.lines, read.bytes)]
+pub(super) struct ReadError {
+    read: Place,
+    error: io::Error,
+}
 
 const CHUNK_BYTES: usize = 64 << 10;
 /// How long nothing may happen before somebody looks again.
@@ -82,9 +98,11 @@ pub(super) fn send(args: &Args) -> Result<Exit, Failure> {
         .map_err(Failure::Usage)?;
     let kafka = kafka(args, rest)?;
     let interrupt = Interrupt::listen().map_err(Failure::Runtime)?;
-    let mut sending = Sending::new(args, reading, &kafka)?;
-    sending.all(&chunks().map_err(Failure::Runtime)?, &interrupt)?;
-    sending.sum_up()
+    let mut sending = Sending::new(args, reading, &kafka, interrupt)?;
+    let read = sending.all(&chunks().map_err(Failure::Runtime)?);
+    let exit = sending.sum_up()?;
+    read?;
+    Ok(exit)
 }
 
 /// The settings, from the file if it is asked for or all there is.
@@ -140,8 +158,12 @@ struct Sending<'a> {
     /// How long nothing at all may be delivered while something waits.
     deadline: Duration,
     sender: Sender,
-    /// What was handed over and has not come back, by number.
-    waiting: BTreeMap<usize, Box<[u8]>>,
+    interrupt: Interrupt,
+    read: Place,
+    /// What cannot be delivered would have no place any more.
+    is_full: bool,
+    /// What was handed over and has not come back, by the number of the hand-over.
+    waiting: BTreeMap<usize, Numbered>,
     waiting_bytes: usize,
     next: usize,
     heard_at: Instant,
@@ -149,15 +171,28 @@ struct Sending<'a> {
     /// Why nothing is sent any more.
     given_up: Option<String>,
     /// Refused together with others, and by whom is not known.
-    suspects: Vec<(Box<[u8]>, Cause)>,
+    suspects: Vec<(Numbered, Cause)>,
     /// What to look at, which was said.
     said: BTreeSet<&'static str>,
     undelivered: Undelivered<'a>,
     progress: Progress,
 }
 
+/// A line that was not handed over.
+enum Back {
+    /// The client has no room.
+    NoRoom(Numbered),
+    /// It will never be taken, and why.
+    Unfit(Numbered, String),
+}
+
 impl<'a> Sending<'a> {
-    fn new(args: &'a Args, reading: Reading, kafka: &Kafka) -> Result<Self, Failure> {
+    fn new(
+        args: &'a Args,
+        reading: Reading,
+        kafka: &Kafka,
+        interrupt: Interrupt,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             args,
             reading,
@@ -165,6 +200,9 @@ impl<'a> Sending<'a> {
             patience: kafka.max_block,
             deadline: kafka.delivery_timeout,
             sender: Sender::new(kafka).map_err(Failure::Client)?,
+            interrupt,
+            read: Place::default(),
+            is_full: false,
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
             next: 0,
@@ -178,96 +216,134 @@ impl<'a> Sending<'a> {
         })
     }
 
-    fn all(
-        &mut self,
-        chunks: &Receiver<io::Result<Vec<u8>>>,
-        interrupt: &Interrupt,
-    ) -> Result<(), Failure> {
-        let mut begun: Vec<u8> = Vec::new();
-        loop {
+    /// Reads to the end, or as far as can be; what was read has a fate when it returns.
+    fn all(&mut self, chunks: &Receiver<io::Result<Vec<u8>>>) -> Result<(), ReadError> {
+        let (mut begun, mut failed): (Vec<u8>, _) = (Vec::new(), None);
+        while !self.is_full {
             let chunk = match chunks.recv_timeout(LOOK) {
-                Ok(chunk) => chunk?,
+                Ok(Ok(chunk)) => chunk,
+                Ok(Err(error)) => {
+                    // Half a line is not what somebody wrote.
+                    begun.clear();
+                    failed = Some(error);
+                    break;
+                }
                 Err(RecvTimeoutError::Disconnected) => Vec::new(),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.hear(Duration::ZERO)?;
-                    if interrupt.is_asked() {
+                    self.hear(Duration::ZERO);
+                    if self.interrupt.is_asked() {
                         break;
                     }
                     continue;
                 }
             };
-            if chunk.is_empty() || interrupt.is_asked() {
-                begun.extend(chunk);
+            let is_last = chunk.is_empty() || self.interrupt.is_asked();
+            begun.extend(chunk);
+            if is_last {
                 break;
             }
-            begun.extend(chunk);
             let whole = memchr::memrchr(b'\n', &begun).map_or(0, |at| at + 1);
             let rest = begun.split_off(whole);
-            self.lines(&begun)?;
+            self.lines(&begun);
             begun = rest;
-            self.hear(Duration::ZERO)?;
+            self.hear(Duration::ZERO);
         }
         // What was read is ours to deliver, a last line without its end, too.
-        self.lines(&begun)?;
-        self.one_by_one()
+        self.lines(&begun);
+        self.one_by_one();
+        self.undelivered.write();
+        while self.waits_for_disk() {
+            self.hear(LOOK);
+        }
+        let read = self.read;
+        failed.map_or(Ok(()), |error| Err(ReadError { read, error }))
     }
 
-    fn lines(&mut self, text: &[u8]) -> Result<(), Failure> {
-        text.split_inclusive(|byte| *byte == b'\n').try_for_each(|line| self.line(line))
+    fn lines(&mut self, text: &[u8]) {
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            if self.is_full || !self.finds_place() {
+                self.is_full = true;
+                return;
+            }
+            self.read.lines += 1;
+            self.read.bytes += line.len() as u64;
+            self.line(Numbered { number: self.read.lines, text: line.into() });
+        }
+    }
+
+    /// Whether a line would have a place if it could not be delivered: what the disk does not take
+    /// may fill half of the memory.
+    fn finds_place(&mut self) -> bool {
+        while self.undelivered.held_bytes() > self.limit / 2 {
+            self.hear(LOOK);
+            if self.undelivered.fails_for().is_some() && !self.waits_for_disk() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A disk that is full is waited for as long as a client that is.
+    fn waits_for_disk(&self) -> bool {
+        let is_worth_it = |time| time < self.patience && !self.interrupt.is_asked();
+        self.undelivered.fails_for().is_some_and(is_worth_it)
     }
 
     /// Hands a line over as soon as there is room.
-    fn line(&mut self, line: &[u8]) -> Result<(), Failure> {
+    fn line(&mut self, mut line: Numbered) {
         if !self.suspects.is_empty() {
-            self.one_by_one()?;
+            self.one_by_one();
         }
         let asked_at = clock::now();
         while self.given_up.is_none() {
-            let has_room =
-                self.waiting.is_empty() || self.waiting_bytes + weight(line) <= self.limit;
-            match if has_room { self.hand_over(line) } else { Ok(false) } {
-                Ok(true) => return Ok(()),
-                Ok(false) => {
-                    self.hear(LOOK)?;
-                    if clock::since(asked_at) >= self.patience {
-                        self.give_up("no room for `max.block.ms`".to_owned());
-                    }
-                }
-                Err(why) => return Ok(self.undelivered.keep(line, &why)?),
+            let taken = self.waiting_bytes + self.undelivered.held_bytes();
+            if self.waiting.is_empty() || taken + line.weight() <= self.limit {
+                line = match self.hand_over(line) {
+                    Ok(()) => return,
+                    Err(Back::NoRoom(line)) => line,
+                    Err(Back::Unfit(line, why)) => return self.undelivered.keep(line, &why),
+                };
+            }
+            self.hear(LOOK);
+            if clock::since(asked_at) >= self.patience {
+                self.give_up("no room for `max.block.ms`".to_owned());
             }
         }
-        let why = self.given_up.as_deref().unwrap_or_default();
-        Ok(self.undelivered.keep(line, why)?)
+        self.undelivered.keep(line, self.given_up.as_deref().unwrap_or_default());
     }
 
-    /// Returns false if the client has no room; fails with why the line will never be taken.
-    fn hand_over(&mut self, line: &[u8]) -> Result<bool, String> {
-        let bare = line.strip_suffix(b"\n").unwrap_or(line);
+    fn hand_over(&mut self, line: Numbered) -> Result<(), Back> {
+        let bare = line.text.strip_suffix(b"\n").unwrap_or(&line.text);
         let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
-        let Line { key, headers, value } = self.reading.line(bare)?;
         let (topic, partition, number) = (&self.args.topic, self.args.partition, self.next);
-        let sent = Sent { topic, partition, key, headers: &headers, value, number };
-        if !self.sender.send(sent).map_err(|cause| cause.to_string())? {
-            return Ok(false);
+        let sent = self.reading.line(bare).map_err(str::to_owned).and_then(|parts| {
+            let Line { key, headers, value } = parts;
+            let sent = Sent { topic, partition, key, headers: &headers, value, number };
+            self.sender.send(sent).map_err(|cause| cause.to_string())
+        });
+        match sent {
+            Ok(true) => {}
+            Ok(false) => return Err(Back::NoRoom(line)),
+            Err(why) => return Err(Back::Unfit(line, why)),
         }
         if self.waiting.is_empty() {
             self.heard_at = clock::now();
         }
         self.next += 1;
-        self.waiting_bytes += weight(line);
-        self.waiting.insert(number, line.into());
-        Ok(true)
+        self.waiting_bytes += line.weight();
+        self.waiting.insert(number, line);
+        Ok(())
     }
 
     /// Settles what has come back.
-    fn hear(&mut self, wait: Duration) -> Result<(), Failure> {
+    fn hear(&mut self, wait: Duration) {
         let (returned, troubles) = self.sender.hear(wait);
         for trouble in troubles {
             self.trouble(&trouble);
         }
         for (number, fate) in returned {
             let Some(line) = self.waiting.remove(&number) else { continue };
-            self.waiting_bytes -= weight(&line);
+            self.waiting_bytes -= line.weight();
             match fate {
                 Ok(()) => {
                     (self.heard_at, self.is_reachable) = (clock::now(), true);
@@ -278,7 +354,7 @@ impl<'a> Sending<'a> {
                 }
                 Err(cause) => {
                     let why = self.given_up.clone().unwrap_or_else(|| cause.to_string());
-                    self.undelivered.keep(&line, &why)?;
+                    self.undelivered.keep(line, &why);
                 }
             }
         }
@@ -286,35 +362,40 @@ impl<'a> Sending<'a> {
         if is_late && self.given_up.is_none() {
             self.give_up("nothing was delivered for `delivery.timeout.ms`".to_owned());
         }
+        if self.undelivered.fails_for().is_some() {
+            self.undelivered.write();
+        }
+        if let Some(complaint) = self.undelivered.complaint() {
+            self.progress.say(&complaint);
+        }
         self.progress.waiting(self.waiting.len());
-        Ok(())
     }
 
     /// A batch is refused whole for one of its records: the guilty one is refused alone, too.
-    fn one_by_one(&mut self) -> Result<(), Failure> {
-        self.settle()?;
+    fn one_by_one(&mut self) {
+        self.settle();
         for (line, cause) in std::mem::take(&mut self.suspects) {
             if self.given_up.is_some() {
-                self.undelivered.keep(&line, &cause.to_string())?;
+                self.undelivered.keep(line, &cause.to_string());
                 continue;
             }
-            match self.hand_over(&line) {
-                Ok(true) => self.settle()?,
-                Ok(false) => self.undelivered.keep(&line, "the client takes nothing")?,
-                Err(why) => self.undelivered.keep(&line, &why)?,
+            match self.hand_over(line) {
+                Ok(()) => self.settle(),
+                Err(Back::NoRoom(line)) => {
+                    self.undelivered.keep(line, "the client takes nothing");
+                }
+                Err(Back::Unfit(line, why)) => self.undelivered.keep(line, &why),
             }
             for (line, cause) in std::mem::take(&mut self.suspects) {
-                self.undelivered.keep(&line, &cause.to_string())?;
+                self.undelivered.keep(line, &cause.to_string());
             }
         }
-        Ok(())
     }
 
-    fn settle(&mut self) -> Result<(), Failure> {
+    fn settle(&mut self) {
         while !self.waiting.is_empty() {
-            self.hear(LOOK)?;
+            self.hear(LOOK);
         }
-        Ok(())
     }
 
     fn trouble(&mut self, trouble: &Trouble) {
@@ -329,27 +410,44 @@ impl<'a> Sending<'a> {
         self.sender.give_up();
     }
 
-    fn sum_up(mut self) -> Result<Exit, Failure> {
+    fn sum_up(self) -> Result<Exit, Failure> {
         self.progress.end();
-        let kept = self.undelivered.close()?;
-        if kept.count == 0 {
+        let Undelivered { count, reasons, .. } = &self.undelivered;
+        if *count == 0 {
             return Ok(Exit::Done);
         }
+        let synced = self.undelivered.sync();
         let path = self.args.undelivered.display();
         let mut err = io::stderr().lock();
-        let (lines, are) = if kept.count == 1 { ("line", "it is") } else { ("lines", "they are") };
-        writeln!(err, "{} {lines} could not be delivered; {are} in {path}", kept.count)?;
-        for (why, count) in kept.reasons {
+        let (lines, are) = if *count == 1 { ("line", "it is") } else { ("lines", "they are") };
+        let nowhere = self.undelivered.nowhere();
+        match &nowhere {
+            None => writeln!(err, "{count} {lines} could not be delivered; {are} in {path}")?,
+            Some((lost, _, error)) => writeln!(
+                err,
+                "{count} {lines} could not be delivered; {lost} of them could not be kept in {path} \
+                 either: {error}"
+            )?,
+        }
+        for (why, count) in reasons {
             writeln!(err, "    {count}: {why}")?;
         }
+        if let Some((_, lines, _)) = &nowhere {
+            writeln!(err, "to be sent again, for they are in neither: {lines}")?;
+        }
+        if self.is_full {
+            let Place { lines, bytes } = self.read;
+            writeln!(err, "not read: line {} and all after it, from byte {bytes} on", lines + 1)?;
+        }
+        synced?;
         let nobody_was_there = !self.is_reachable && self.progress.count() == 0;
-        Ok(if nobody_was_there { Exit::Unreachable } else { Exit::Verdict })
+        Ok(match nowhere {
+            Some(_) => Exit::Io,
+            None if self.is_full => Exit::Io,
+            None if nobody_was_there => Exit::Unreachable,
+            None => Exit::Verdict,
+        })
     }
-}
-
-fn weight(line: &[u8]) -> usize {
-    // Once here and once in the client.
-    2 * line.len() + RECORD_OVERHEAD_BYTES
 }
 
 #[cfg(test)]
@@ -375,14 +473,14 @@ mod tests {
         let (done, is_done) = sync_channel(1);
         thread::spawn(move || {
             let kafka = kafka(&args, Vec::new()).unwrap();
-            let mut sending =
-                Sending::new(&args, Reading::of(&[], None, &[]).unwrap().0, &kafka).unwrap();
+            let reading = Reading::of(&[], None, &[]).unwrap().0;
+            let mut sending = Sending::new(&args, reading, &kafka, Interrupt::default()).unwrap();
             sending.give_up("nothing was delivered".to_owned());
             let cause = Cause::Purged;
-            sending.suspects =
-                [b"one\n", b"two\n"].map(|line| (Box::from(&line[..]), cause)).into();
-            sending.one_by_one().unwrap();
-            done.send(sending.undelivered.close().unwrap().count).unwrap();
+            let line = |number| Numbered { number, text: Box::from(&b"a line\n"[..]) };
+            sending.suspects = [1, 2].map(|number| (line(number), cause)).into();
+            sending.one_by_one();
+            done.send(sending.undelivered.count).unwrap();
         });
         assert_eq!(is_done.recv_timeout(Duration::from_secs(30)), Ok(2));
     }
