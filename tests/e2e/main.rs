@@ -13,6 +13,7 @@ mod check;
 mod confirm;
 mod containers;
 mod embedded;
+mod full_disk;
 mod harness;
 mod ids;
 mod inputs;
