@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::record::{Generation, Lineage, Offset, Remarks};
 use crate::settings::{DeadLetters, Output};
-use crate::state_dir::small_disk::fill_disk;
+use crate::state_dir::small_disk::SmallDisk;
 
 const ROOMY: u64 = 1 << 20;
 const FIXTURE_V1: &[u8] = include_bytes!("fixtures/version-1.jsonl");
@@ -199,25 +199,23 @@ fn a_crash_at_any_byte_leaves_whole_letters_and_a_file_to_go_on_with() {
 }
 
 #[test]
-#[ignore = "needs TAILSPOOL_SMALL_DISK, an empty file system of about 1 MiB"]
 fn a_full_disk_is_waited_out() {
-    let dir = PathBuf::from(std::env::var_os("TAILSPOOL_SMALL_DISK").unwrap());
-    let (writer, reported) = start(&dir, 1 << 30);
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(dir.path(), "1m") else { return };
+    let (writer, reported) = start(dir.path(), 1 << 30);
     writer.write(letter(1, b"value"), 1).unwrap();
     assert!(matches!(reported.recv().unwrap(), Report::Written(_)));
-    let ballast = dir.join("ballast");
-    fill_disk(&ballast);
+    disk.fill();
     let value = vec![b'x'; 100 << 10];
     writer.write(letter(2, &value), 2).unwrap();
     let failed = reported.recv().unwrap();
     assert!(matches!(failed, Report::Failed { error: WriteError::Io { .. }, waiting: 1 }));
-    assert_eq!(ls(&dir).unwrap().letters.len(), 1);
-    fs::remove_file(&ballast).unwrap();
+    assert_eq!(ls(dir.path()).unwrap().letters.len(), 1);
+    disk.clear();
     assert!(reported.iter().any(|report| matches!(report, Report::Written(_))));
     assert!(writer.close().is_empty());
-    let listing = ls(&dir).unwrap();
+    let listing = ls(dir.path()).unwrap();
     assert_eq!((listing.letters.len(), listing.not_whole), (2, 0));
-    fs::remove_dir_all(dir.join("dead-letters")).unwrap();
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! File systems that are full, for tests.
 
-use std::fs::File;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -17,17 +17,27 @@ impl SmallDisk {
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(dir.to_owned()));
         }
-        writeln!(std::io::stderr(), "skipped: may not mount a small disk").ok();
+        writeln!(io::stderr(), "skipped: may not mount a small disk").ok();
         None
     }
 
-    /// Fills it, until [`SmallDisk::clear`].
+    /// Takes all the room there is, until [`SmallDisk::clear`]. What a file system held back is
+    /// there a moment later, so only one that stays full is.
     pub(crate) fn fill(&self) {
-        fill_disk(&self.0.join(BALLAST));
+        let mut file = File::create(self.ballast()).unwrap();
+        for _ in 0..3 {
+            while file.write_all(&[b'x'; 512]).is_ok() {}
+            while file.write_all(b"x").is_ok() {}
+            file.sync_all().unwrap_or_default();
+        }
     }
 
     pub(crate) fn clear(&self) {
-        std::fs::remove_file(self.0.join(BALLAST)).unwrap();
+        fs::remove_file(self.ballast()).unwrap();
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
     }
 }
 
@@ -35,18 +45,5 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
         assert!(unmounted.is_ok_and(|status| status.success()));
-    }
-}
-
-const BALLAST: &str = "ballast";
-
-/// Takes all the room that is left on a disk: what a file system held back is there a moment
-/// later, so that only a disk that stays full is.
-pub(crate) fn fill_disk(ballast: &Path) {
-    let mut file = File::create(ballast).unwrap();
-    for _ in 0..3 {
-        while file.write_all(&[b'x'; 512]).is_ok() {}
-        while file.write_all(b"x").is_ok() {}
-        file.sync_all().unwrap_or_default();
     }
 }

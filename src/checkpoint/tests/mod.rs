@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::ledger::{Frontier, Ledger};
 use crate::record::{Anchor, Generation, Identity, Lineage, LineageId, Mark, Offset, SourceId};
-use crate::state_dir::small_disk::fill_disk;
+use crate::state_dir::small_disk::SmallDisk;
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 const FIXTURE_V1: &[u8] = include_bytes!("../fixtures/version-1.log");
@@ -355,27 +355,26 @@ fn the_writer_admits_what_it_could_not_save() {
 }
 
 #[test]
-#[ignore = "needs TAILSPOOL_SMALL_DISK, an empty file system of about 1 MiB"]
 fn a_full_disk_is_waited_out() {
-    let dir = PathBuf::from(std::env::var_os("TAILSPOOL_SMALL_DISK").unwrap());
-    let ballast = dir.join("ballast");
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(dir.path(), "1m") else { return };
+    let dir = dir.path();
     fs::create_dir(dir.join("checkpoints")).unwrap();
-    fill_disk(&ballast);
+    disk.fill();
     // Nothing can be written from the start.
-    let (mut checkpoints, _) = Checkpoints::open(&dir, WEEK).unwrap();
+    let (mut checkpoints, _) = Checkpoints::open(dir, WEEK).unwrap();
     checkpoints.save([known(source(1, 0), "/a")]).unwrap_err();
-    fs::remove_file(&ballast).unwrap();
+    disk.clear();
     checkpoints.save([moved(source(1, 0), 10, 10)]).unwrap();
     // Nothing more can be written.
-    fill_disk(&ballast);
+    disk.fill();
     let many = || (2..99).map(|n| known(source(n, 0), &format!("/{n}")));
     checkpoints.save(many().chain([moved(source(1, 0), 20, 20)])).unwrap_err();
-    let restored = Checkpoints::open(&dir, WEEK).unwrap().1;
+    let restored = Checkpoints::open(dir, WEEK).unwrap().1;
     assert_eq!((restored.sources.len(), place(&restored, "/a")), (1, (10, 10)));
-    fs::remove_file(&ballast).unwrap();
+    disk.clear();
     checkpoints.save([]).unwrap();
-    let restored = Checkpoints::open(&dir, WEEK).unwrap().1;
+    let restored = Checkpoints::open(dir, WEEK).unwrap().1;
     assert_eq!((restored.sources.len(), place(&restored, "/a")), (98, (20, 20)));
     assert_eq!(restored.damaged_lines, 0);
-    fs::remove_dir_all(dir.join("checkpoints")).unwrap();
 }
