@@ -37,7 +37,7 @@ use variant::{Climate, Mistake};
 use world::{Counts, World};
 
 const SEEDS: u64 = 2_000;
-/// A mistake shows in one of 2,500 walks at least.
+/// Most mistakes show in one of 2,500 walks, the rarest three in one of 20,000.
 const SEEDS_TO_SHOW: u64 = 50_000;
 const STEPS: u32 = 900;
 
