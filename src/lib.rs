@@ -25,6 +25,7 @@ pub mod multiline;
 pub mod partition;
 pub mod path_text;
 pub mod process;
+pub mod processors;
 pub mod produce;
 pub mod record;
 pub mod roll;

@@ -76,6 +76,7 @@ pub struct Counters {
     pub unparsed_lines: Counter,
     /// Lines that are not in their input's encoding; what it has no character for was replaced.
     pub malformed_lines: Counter,
+    pub processor_failures: ProcessorFailures,
     pub dropped: DroppedRecords,
     pub lost_bytes: LostBytes,
     /// Bytes of holes in files: NULs that nobody wrote.
@@ -104,6 +105,26 @@ pub struct DroppedRecords {
     pub spool: Counter,
     /// They counted as sent, and were not delivered: `confirm: none`.
     pub unconfirmed: Counter,
+    /// A processor failed on them: `on_error: drop`. They are among `filtered`, too.
+    pub unprocessed: Counter,
+}
+
+/// Messages that a processor failed on, by what it is.
+#[derive(Debug, Default)]
+pub struct ProcessorFailures {
+    pub parse_json: Counter,
+    pub parse_regex: Counter,
+    pub timestamp: Counter,
+    /// Whose fields did not fit into the record.
+    pub too_large: Counter,
+}
+
+impl ProcessorFailures {
+    /// All of them.
+    pub fn get(&self) -> u64 {
+        let Self { parse_json, parse_regex, timestamp, too_large } = self;
+        [parse_json, parse_regex, timestamp, too_large].map(Counter::get).iter().sum()
+    }
 }
 
 /// Bytes that were gone before they could be read, by what became of their file.

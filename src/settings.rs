@@ -202,6 +202,8 @@ pub struct Input {
     /// Patterns that compile. None: all are wanted.
     pub include_lines: Vec<String>,
     pub exclude_lines: Vec<String>,
+    /// One after the other.
+    pub processors: Vec<Processor>,
     pub value: Value,
     pub max_line_bytes: usize,
     pub on_long_line: LongLine,
@@ -238,6 +240,7 @@ impl Input {
             stream: None,
             include_lines: Vec::new(),
             exclude_lines: Vec::new(),
+            processors: Vec::new(),
             value: Value::Raw,
             max_line_bytes: 1024,
             on_long_line: LongLine::Truncate,
@@ -362,6 +365,45 @@ impl Preset {
         ("ruby", Self::Ruby),
         ("dotnet", Self::Dotnet),
     ];
+}
+
+/// What is done with each message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processor {
+    pub action: Action,
+    pub on_error: OnError,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// The members of an object become fields.
+    ParseJson,
+    /// Named groups become fields.
+    ParseRegex { pattern: String },
+    /// A field becomes the record's time.
+    Timestamp {
+        /// Names with dots between them that lead into objects.
+        field: String,
+        /// `rfc3339`, `unix`, `unix_ms` or a pattern.
+        format: String,
+        /// `UTC`, `local` or a name of IANA's.
+        timezone: String,
+    },
+}
+
+impl Action {
+    pub fn gives_fields(&self) -> bool {
+        matches!(self, Self::ParseJson | Self::ParseRegex { .. })
+    }
+}
+
+/// What becomes of a message that a processor fails on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// It goes on without what that processor would have made of it.
+    Keep,
+    Drop,
+    DeadLetter,
 }
 
 /// What becomes of a line longer than `max_line`.

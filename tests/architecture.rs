@@ -18,7 +18,8 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("serde_yaml::", &["config/yaml.rs"]),
     ("notify::", &["watch/"]),
     ("encoding_rs::", &["decode.rs"]),
-    ("regex::", &["multiline/", "process/"]),
+    ("regex::", &["multiline/", "process/", "processors/"]),
+    ("jiff::", &["processors/"]),
     ("tokio::", &["cli/", "daemon/", "produce/", "ship/"]),
     ("clap::", &["cli/"]),
     ("unsafe ", &["produce/native.rs", "produce/questions.rs", "heap.rs"]),
@@ -36,6 +37,7 @@ const PURE: &[&str] = &[
     "multiline",
     "partition",
     "process",
+    "processors",
     "template",
 ];
 const OUTSIDE: &[&str] = &[

@@ -1,9 +1,17 @@
 //! Documents say what is so: what they quote is there.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tailspool::config::{LoadError, Loaded};
+use tailspool::decode::Encoding;
+use tailspool::encode::Encoder;
+use tailspool::process::{Assembly, Raw, Recipe};
+use tailspool::record::{Mark, Offset, Remarks};
+use tailspool::template::Origin;
 
 #[test]
 fn the_readme_shows_the_minimal_configuration() {
@@ -29,18 +37,47 @@ fn make_knows_what_documents_tell_to_make() {
 }
 
 #[test]
-fn configurations_in_the_page_about_kafka_are_right() {
-    let dir = tempfile::tempdir().unwrap();
-    let text = read("docs/kafka.md");
-    let blocks: Vec<&str> = text.split("```yaml\n").skip(1).collect();
-    assert!(!blocks.is_empty());
-    for block in blocks {
-        let (yaml, _) = block.split_once("```").unwrap();
-        let path = dir.path().join("tailspool.yaml");
-        fs::write(&path, yaml).unwrap();
-        let found = tailspool::config::load(&path);
-        assert!(found.is_ok_and(|loaded| loaded.warnings.is_empty()), "{yaml}");
+fn configurations_in_pages_of_whole_ones_are_right() {
+    for page in ["docs/kafka.md", "docs/processors.md"] {
+        let text = read(page);
+        let yaml = blocks(&text, "yaml");
+        assert!(!yaml.is_empty());
+        for yaml in yaml {
+            let found = load(yaml);
+            assert!(found.is_ok_and(|loaded| loaded.warnings.is_empty()), "{yaml}");
+        }
     }
+}
+
+#[test]
+fn processors_make_of_the_line_what_their_page_says() {
+    let page = read("docs/processors.md");
+    let first = |language| blocks(&page, language)[0];
+    let input = load(first("yaml")).unwrap().settings.inputs.swap_remove(0);
+    let recipe = Recipe::of(&input, Encoding::default()).unwrap().map(Arc::new);
+    let origin = Origin::of(Path::new(&input.paths[0]), None);
+    let encoder = Encoder::of(&input, &origin).map(Arc::new);
+    let mut assembly = Assembly::resume(recipe.unwrap(), encoder, Mark::START);
+    let bytes = first("text").trim_end().as_bytes();
+    let (start, end) = (Offset::START, Offset(bytes.len() as u64 + 1));
+    assembly.feed(&Raw { bytes, start, end, remarks: Remarks::default() });
+    let mut made: serde_json::Value = serde_json::from_slice(&assembly.take().bytes).unwrap();
+    let told: serde_json::Value = serde_json::from_str(first("json")).unwrap();
+    made["host"] = told["host"].clone();
+    assert_eq!(made, told);
+}
+
+/// What stands between fences of a language.
+fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let fence = format!("```{language}\n");
+    text.split(&*fence).skip(1).map(|block| block.split("```").next().unwrap()).collect()
+}
+
+fn load(yaml: &str) -> Result<Loaded, LoadError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tailspool.yaml");
+    fs::write(&path, yaml).unwrap();
+    tailspool::config::load(&path)
 }
 
 /// What follows `make` at the beginning of code.

@@ -84,6 +84,8 @@ fn sum_up(counters: &Counters) {
         dead_lettered = counters.dead_lettered.get(),
         retimed = counters.retimed.get(),
         filtered = counters.filtered.get(),
+        processor_failures = counters.processor_failures.get(),
+        dropped_unprocessed = counters.dropped.unprocessed.get(),
         dropped = counters.dropped.spool.get(),
         lost_unconfirmed = counters.dropped.unconfirmed.get(),
         stranded = counters.stranded.get(),

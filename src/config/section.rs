@@ -116,6 +116,11 @@ impl<'a> Section<'a> {
         entries.iter().filter_map(section).collect()
     }
 
+    /// The keys that are written, with their places, whatever is below them.
+    pub(super) fn written(&self) -> Vec<(&'a str, NodeId)> {
+        self.fields.iter().map(|field| (field.written, field.key)).collect()
+    }
+
     pub(super) fn path(&self) -> &str {
         &self.path
     }

@@ -195,7 +195,11 @@ impl Stored {
             value,
             key,
             headers: headers?,
-            remarks: Remarks { cut_from: wire.truncated_from, unfinished: wire.unfinished },
+            remarks: Remarks {
+                cut_from: wire.truncated_from,
+                unfinished: wire.unfinished,
+                failed: None,
+            },
             made_ms: wire.timestamp,
         };
         Some(Self { time: wire.time, letter })

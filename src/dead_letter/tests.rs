@@ -36,7 +36,7 @@ fn letter(end: u64, value: &[u8]) -> Letter {
 
 fn labelled(end: u64) -> Letter {
     let headers = vec![("env".into(), b"prod".to_vec()), ("raw".into(), b"\xff".to_vec())];
-    let remarks = Remarks { cut_from: Some(5000), unfinished: true };
+    let remarks = Remarks { cut_from: Some(5000), unfinished: true, failed: None };
     let (made_ms, output) = (Some(1_700_000_000_000), Output::named("audit"));
     let key = Some(b"ns/pod".to_vec());
     Letter { output, key, headers, remarks, made_ms, ..letter(end, b"value") }

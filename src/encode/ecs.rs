@@ -1,7 +1,8 @@
 //! Documents as Filebeat 8 sends them to Kafka, so that what reads those can read these.
 
-use super::text::{push_field, push_object};
+use super::text::{push_field, push_fields, push_object};
 use super::{Constant, Told};
+use crate::processors::Fields;
 use crate::record::NS_PER_MS;
 use crate::template::Field;
 use crate::time_text;
@@ -41,11 +42,7 @@ pub(super) fn constant(told: &Constant<'_>) -> Vec<u8> {
         });
         push_object(out, "container", |out| push_known(out, told, "name", Field::Container));
     });
-    push_object(&mut out, "fields", |out| {
-        for (name, value) in told.fields {
-            push_field(out, name, value.as_bytes());
-        }
-    });
+    push_fields(&mut out, told.fields, &Fields::default());
     out.extend_from_slice(br#""log":{"#);
     push_object(&mut out, "file", |out| push_field(out, "path", told.origin.path()));
     out

@@ -1,7 +1,8 @@
 //! Our own documents: flat, in OpenTelemetry's names where it has some.
 
-use super::text::{push_field, push_object};
+use super::text::{push_field, push_fields};
 use super::{Constant, Told};
+use crate::processors::Fields;
 use crate::time_text;
 
 /// Host, input, path, what that says of a container, and the configured fields.
@@ -15,11 +16,7 @@ pub(super) fn constant(told: &Constant<'_>) -> Vec<u8> {
     for (name, value) in told.origin.attributes() {
         push_field(&mut out, name, value.as_bytes());
     }
-    push_object(&mut out, "fields", |out| {
-        for (name, value) in told.fields {
-            push_field(out, name, value.as_bytes());
-        }
-    });
+    push_fields(&mut out, told.fields, &Fields::default());
     out
 }
 

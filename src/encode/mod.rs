@@ -8,8 +8,9 @@ mod text;
 
 use serde::de::IgnoredAny;
 
-use self::text::push_text;
+use self::text::{push_fields, push_text};
 use crate::frame;
+use crate::processors::Fields;
 use crate::record::{Offset, Stream};
 use crate::settings::{Document, Format, Input, LongLine, Value};
 use crate::template::Origin;
@@ -19,6 +20,8 @@ use crate::template::Origin;
 pub struct Encoder {
     document: Document,
     constant: Vec<u8>,
+    /// Those of the input, if more are found in messages; else they are in `constant`.
+    fields: Option<Vec<(String, String)>>,
     /// Messages may be JSON themselves.
     is_json: bool,
     /// What does not fit is in the next value.
@@ -41,6 +44,8 @@ struct Constant<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
     pub message: &'a [u8],
+    /// What was found in it.
+    pub fields: &'a Fields<'a>,
     /// Where it begins in its source.
     pub start: Offset,
     /// When it was written, or else read; in nanoseconds since 1970.
@@ -60,6 +65,8 @@ pub struct Written {
     pub kept: usize,
     /// It is not in the format it should have.
     pub is_foreign: bool,
+    /// What was found in it is not in the value: there was no room beside the message.
+    pub lacks_fields: bool,
 }
 
 impl Encoder {
@@ -69,6 +76,9 @@ impl Encoder {
             return None;
         };
         let is_container = !matches!(input.format, Format::Text | Format::Json);
+        let finds_more = input.processors.iter().any(|processor| processor.action.gives_fields());
+        let given = finds_more.then(|| fields.clone());
+        let fields = if finds_more { &[] } else { fields.as_slice() };
         let constant = Constant { host, input: &input.id, origin, fields, is_container };
         Some(Self {
             document: *document,
@@ -76,23 +86,34 @@ impl Encoder {
                 Document::Json => json::constant(&constant),
                 Document::Ecs => ecs::constant(&constant),
             },
+            fields: given,
             is_json: input.format == Format::Json,
             is_split: input.on_long_line == LongLine::Split,
             value_max: *value_max,
         })
     }
 
-    /// Appends the value, with less than the whole message if that would make it too large.
+    /// Appends the value. If that would be too large, what was found in the message is left out,
+    /// and then as much of the message as has to be.
     pub fn push(&self, out: &mut Vec<u8>, told: &Told<'_>) -> Written {
         let begin = out.len();
         let mut kept = told.message.len();
+        if !told.fields.is_empty() {
+            let is_foreign = self.push_all(out, told);
+            if out.len() - begin <= self.value_max {
+                return Written { kept, is_foreign, lacks_fields: false };
+            }
+            out.truncate(begin);
+            let bare = Told { fields: &Fields::default(), ..*told };
+            return Written { lacks_fields: true, ..self.push(out, &bare) };
+        }
         loop {
             let message = told.message.get(..kept).unwrap_or_default();
             let is_cut = told.is_cut || (kept < told.message.len() && !self.is_split);
             let is_foreign = self.push_all(out, &Told { message, is_cut, ..*told });
             let len = out.len() - begin;
             if len <= self.value_max || kept == 0 {
-                return Written { kept, is_foreign };
+                return Written { kept, is_foreign, lacks_fields: false };
             }
             // Escapes make a byte six, so what is left out may be little or nearly all.
             let over = (len - self.value_max).div_ceil(6).max(kept / 8);
@@ -108,12 +129,16 @@ impl Encoder {
             Document::Json => json::push(out, &self.constant, told),
             Document::Ecs => ecs::push(out, &self.constant, told),
         }
+        out.push(b',');
+        if let Some(given) = &self.fields {
+            push_fields(out, given, told.fields);
+        }
         let is_json = self.is_json && serde_json::from_slice::<IgnoredAny>(told.message).is_ok();
         if is_json {
-            out.extend_from_slice(br#","json":"#);
+            out.extend_from_slice(br#""json":"#);
             out.extend_from_slice(told.message);
         } else {
-            out.extend_from_slice(br#","message":"#);
+            out.extend_from_slice(br#""message":"#);
             push_text(out, told.message);
         }
         out.push(b'}');
@@ -124,10 +149,13 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::LazyLock;
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::processors::{Given, Processors};
+    use crate::settings::{Action, OnError, Processor};
 
     pub(super) fn input(document: Document, value_max: usize) -> Input {
         let fields = vec![("env".into(), "prod \"1\"".into())];
@@ -136,9 +164,15 @@ mod tests {
     }
 
     pub(super) fn told(message: &[u8]) -> Told<'_> {
-        let stream = Some(Stream::Stderr);
+        static NONE: LazyLock<Fields<'_>> = LazyLock::new(Fields::default);
+        let (fields, stream) = (&*NONE, Some(Stream::Stderr));
         let (start, time_ns) = (Offset(17), 1_500_000_000);
-        Told { message, start, time_ns, stream, is_event: false, is_cut: false }
+        Told { message, fields, start, time_ns, stream, is_event: false, is_cut: false }
+    }
+
+    fn parsing(document: Document, value_max: usize) -> Input {
+        let processors = vec![Processor { action: Action::ParseJson, on_error: OnError::Keep }];
+        Input { processors, ..input(document, value_max) }
     }
 
     pub(super) fn value(input: &Input, path: &str, told: &Told<'_>) -> serde_json::Value {
@@ -176,6 +210,48 @@ mod tests {
             let input = Input { format: Format::Json, ..input(document, 1000) };
             assert_eq!(value(&input, "/a", &told(br#"{"a":[1]}"#))["json"]["a"][0], 1);
             assert_eq!(value(&input, "/a", &told(b"{torn"))["message"], "{torn");
+        }
+    }
+
+    #[test]
+    fn what_is_found_in_a_message_stands_among_the_fields() {
+        let text = br#"{"env": "test", "n": 1.10e400, "o": {"p": [null]}}"#;
+        for document in [Document::Json, Document::Ecs] {
+            let input = parsing(document, 1000);
+            let processors = Processors::of(&input.processors).unwrap();
+            let given = Given { text, is_cut: false, read_ns: 0 };
+            let fields = &processors.run(&given, |failure| panic!("{failure}")).fields;
+            let encoder = Encoder::of(&input, &Origin::of(Path::new("/a"), None)).unwrap();
+            let mut out = Vec::new();
+            encoder.push(&mut out, &Told { fields, ..told(text) });
+            let found = String::from_utf8(out).unwrap();
+            let expected =
+                r#","fields":{"env":"test","n":1.10e400,"o":{"p": [null]}},"message":"{"#;
+            assert!(found.contains(expected), "{found}");
+            let bare = value(&input, "/a", &told(b"no object"));
+            assert_eq!(bare["fields"], serde_json::json!({"env": "prod \"1\""}));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_its_message_is_left_out() {
+        let text = format!(r#"{{"a":"{}"}}"#, "x".repeat(400));
+        let input = parsing(Document::Json, 1000);
+        let processors = Processors::of(&input.processors).unwrap();
+        let encoder = Encoder::of(&input, &Origin::of(Path::new("/a"), None)).unwrap();
+        for (len, is_whole, lacks_fields) in
+            [(5, true, false), (700, true, true), (2000, false, true)]
+        {
+            let given = Given { text: text.as_bytes(), is_cut: false, read_ns: 0 };
+            let fields = &processors.run(&given, |failure| panic!("{failure}")).fields;
+            let (mut out, message) = (Vec::new(), vec![b'y'; len]);
+            let written = encoder.push(&mut out, &Told { fields, ..told(&message) });
+            let found: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            assert!(out.len() <= 1000, "{found}");
+            assert_eq!(written.lacks_fields, lacks_fields, "{found}");
+            assert_eq!(found["fields"].get("a").is_none(), lacks_fields, "{found}");
+            assert_eq!(found["fields"]["env"], "prod \"1\"");
+            assert_eq!(written.kept == len, is_whole, "{found}");
         }
     }
 

@@ -1,11 +1,33 @@
 //! Pieces of JSON.
 
+use crate::processors::{Fields, Value};
+
 /// A member of an object, and the comma behind it.
 pub(super) fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     push_text(out, name.as_bytes());
     out.push(b':');
     push_text(out, value);
     out.push(b',');
+}
+
+/// What was given and what was found; of two of the same name the one that was found.
+pub(super) fn push_fields(out: &mut Vec<u8>, given: &[(String, String)], found: &Fields<'_>) {
+    push_object(out, "fields", |out| {
+        for (name, value) in given.iter().filter(|(name, _)| !found.has(name)) {
+            push_field(out, name, value.as_bytes());
+        }
+        for (name, value) in found.iter() {
+            match value {
+                Value::Text(text) => push_field(out, name, text),
+                Value::Json(json) => {
+                    push_text(out, name.as_bytes());
+                    out.push(b':');
+                    out.extend_from_slice(json.as_bytes());
+                    out.push(b',');
+                }
+            }
+        }
+    });
 }
 
 /// A member that is an object, and the comma behind it; nothing if nothing is in it.

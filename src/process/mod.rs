@@ -1,5 +1,5 @@
 //! From lines as they lie in a file to records: decoded, without their container's framing, parts
-//! joined, events put together, without what nobody wants.
+//! joined, events put together, without what nobody wants, with what processors find in them.
 //!
 //! Pure. What is not whole yet is kept here, within bounds, and can be thrown away at any time:
 //! reading again from [`Assembly::place`] brings it back, and no record twice.
@@ -23,6 +23,7 @@ use crate::decode::Decoded;
 use crate::encode::Encoder;
 use crate::ledger::{Fate, Settlement, Ticket};
 use crate::multiline::{self, Flow};
+use crate::processors::Lot;
 use crate::record::{Ahead, Block, Mark, Offset, Remarks, Stream, Tally};
 use crate::settings::LongLine;
 
@@ -183,18 +184,27 @@ impl Assembly {
         if let Some(join) = self.streams.get_mut(at) {
             join.emitted = message.end;
         }
-        if self.recipe.wants(&message.text) {
-            let after = self.place(fed);
-            let shape = Shape {
-                recipe: &self.recipe,
-                encoder: self.encoder.as_deref(),
-                stream: self.recipe.dialect.and(STREAMS.get(at).copied()),
-                read_ns: self.read_ns,
-            };
-            self.out.push(&shape, message, before, after);
-        } else {
+        if !self.recipe.wants(&message.text) {
             self.out.tally.filtered += 1;
+            return;
         }
+        let after = self.place(fed);
+        let (read_ns, tally) = (self.read_ns, &mut self.out.tally);
+        let fail = |failure| tally.fail(failure, message.start);
+        let processed = self.recipe.process(message, read_ns, fail);
+        if processed.lot == Lot::Dropped {
+            tally.filtered += 1;
+            tally.dropped += 1;
+            return;
+        }
+        let shape = Shape {
+            recipe: &self.recipe,
+            encoder: self.encoder.as_deref(),
+            stream: self.recipe.dialect.and(STREAMS.get(at).copied()),
+            read_ns,
+            processed: &processed,
+        };
+        self.out.push(&shape, message, before, after);
     }
 
     /// Makes records of what would wait for more, the older first.

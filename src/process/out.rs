@@ -6,17 +6,20 @@ use super::join::Message;
 use super::recipe::Recipe;
 use crate::encode::{Encoder, Told, Written};
 use crate::frame;
-use crate::record::{Ahead, Offset, Remarks, Stream, Tally};
+use crate::processors::{Lot, Processed};
+use crate::record::{Ahead, Failure, Offset, Remarks, Stream, Tally};
 use crate::settings::LongLine;
 
-/// What becomes of messages of one stream.
+/// What becomes of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) encoder: Option<&'a Encoder>,
     pub(super) stream: Option<Stream>,
-    /// When they were read.
+    /// When it was read.
     pub(super) read_ns: i64,
+    /// What processors made of it.
+    pub(super) processed: &'a Processed<'a>,
 }
 
 /// Where reading goes on.
@@ -95,6 +98,10 @@ impl Out {
             let remarks = Remarks {
                 cut_from: is_cut.then_some(message.length),
                 unfinished: message.is_unfinished && !goes_on,
+                failed: match shape.processed.lot {
+                    Lot::Buried(failure) => Some(failure),
+                    Lot::Kept | Lot::Dropped => None,
+                },
             };
             self.records.push(Made {
                 from,
@@ -102,7 +109,7 @@ impl Out {
                 end: message.end,
                 place: if goes_on { before } else { after },
                 remarks,
-                time_ns: message.time_ns,
+                time_ns: shape.processed.time_ns.or(message.time_ns),
                 stream: shape.stream,
             });
             if !goes_on {
@@ -124,15 +131,18 @@ impl Out {
             self.bytes.extend_from_slice(text);
             return text.len();
         };
-        let Shape { stream, read_ns, .. } = *shape;
-        let time_ns = message.time_ns.unwrap_or(read_ns);
+        let Shape { stream, read_ns, processed: Processed { fields, time_ns, .. }, .. } = *shape;
+        let time_ns = time_ns.or(message.time_ns).unwrap_or(read_ns);
         // Of what is split, the rest follows.
         let is_cut =
             shape.recipe.on_long_line != LongLine::Split && (message.length > text.len() as u64);
         let (start, is_event) = (message.start, message.is_event);
-        let told = Told { message: text, start, time_ns, stream, is_event, is_cut };
-        let Written { kept, is_foreign } = encoder.push(&mut self.bytes, &told);
+        let told = Told { message: text, fields, start, time_ns, stream, is_event, is_cut };
+        let Written { kept, is_foreign, lacks_fields } = encoder.push(&mut self.bytes, &told);
         self.tally.unparsed += u32::from(is_foreign);
+        if lacks_fields {
+            self.tally.fail(Failure::NoRoom, start);
+        }
         kept
     }
 }

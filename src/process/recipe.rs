@@ -3,11 +3,14 @@
 use regex::bytes::RegexSet;
 use thiserror::Error;
 
+use super::join::Message;
+
 use crate::container::Dialect;
 use crate::decode::Encoding;
-use crate::frame::{Delimiter, Rule};
+use crate::frame::{self, Delimiter, Rule};
 use crate::multiline::{self, Rules};
-use crate::record::Stream;
+use crate::processors::{Given, Processed, Processors, Unusable};
+use crate::record::{Failure, Stream};
 use crate::settings::{Format, Input, LongLine, Value};
 
 /// What a line may take in its file beside what it becomes: framing of containers, all its
@@ -22,6 +25,8 @@ pub enum RecipeError {
     Pattern(#[from] regex::Error),
     #[error(transparent)]
     Multiline(#[from] multiline::Wrong),
+    #[error("use a processor: it {0}")]
+    Processor(#[from] Unusable),
 }
 
 /// One for all files of an input.
@@ -34,6 +39,7 @@ pub struct Recipe {
     include: Option<RegexSet>,
     exclude: RegexSet,
     skip_empty: bool,
+    processors: Processors,
     /// Values are not messages.
     is_wrapped: bool,
     /// The most bytes of a record.
@@ -64,6 +70,7 @@ impl Recipe {
             include: (!include.is_empty()).then(|| RegexSet::new(include)).transpose()?,
             exclude: RegexSet::new(&input.exclude_lines)?,
             skip_empty: input.skip_empty,
+            processors: Processors::of(&input.processors)?,
             is_wrapped: input.value != Value::Raw,
             record_max: input.max_line_bytes,
             on_long_line: input.on_long_line,
@@ -74,7 +81,8 @@ impl Recipe {
     fn is_plain(&self) -> bool {
         let has_lines = self.dialect.is_none() && self.multiline.is_none();
         let wants_all = self.include.is_none() && self.exclude.is_empty() && !self.skip_empty;
-        has_lines && wants_all && self.encoding.is_utf8() && !self.is_wrapped
+        let are_bare = self.processors.is_empty() && !self.is_wrapped;
+        has_lines && wants_all && self.encoding.is_utf8() && are_bare
     }
 
     /// How lines of an input are found in its files.
@@ -95,6 +103,23 @@ impl Recipe {
     pub(super) fn wants(&self, text: &[u8]) -> bool {
         let is_included = self.include.as_ref().is_none_or(|include| include.is_match(text));
         is_included && !(self.skip_empty && text.is_empty()) && !self.exclude.is_match(text)
+    }
+
+    /// What the processors make of a message, or of as much of it as a record may have.
+    pub(super) fn process<'a>(
+        &'a self,
+        message: &'a Message<'_>,
+        read_ns: i64,
+        fail: impl FnMut(Failure),
+    ) -> Processed<'a> {
+        if self.processors.is_empty() {
+            return Processed::default();
+        }
+        let (text, most) = (&*message.text, self.record_max);
+        let kept = if text.len() > most { frame::whole_characters(text, most) } else { text.len() };
+        let text = text.get(..kept).unwrap_or_default();
+        let is_cut = message.length > kept as u64;
+        self.processors.run(&Given { text, is_cut, read_ns }, fail)
     }
 
     /// The most that is kept of a message that waits. What is to be split is kept whole: its parts

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{Assembly, Flush, Made, Place, Raw, Recipe};
 use crate::decode::Encoding;
-use crate::record::{Anchor, Mark, Offset, Remarks};
-use crate::settings::{Format, Input, LongLine, Multiline};
+use crate::record::{Anchor, Failed, Failure, Mark, Offset, Remarks};
+use crate::settings::{Action, Format, Input, LongLine, Multiline, OnError, Processor};
 
 fn input() -> Input {
     Input::example()
@@ -25,18 +25,22 @@ fn recipe(input: &Input) -> Arc<Recipe> {
 /// One record, and where reading would go on.
 type Found = (String, Made);
 
-/// Feeds the lines of `file` from a mark on.
-fn read(recipe: &Arc<Recipe>, file: &[&str], from: Mark, flush: Option<Flush>) -> Vec<Found> {
-    let mut assembly = Assembly::resume(recipe.clone(), None, from);
-    let mut start = 0;
+/// Feeds the lines of `file` from a place on.
+fn feed(assembly: &mut Assembly, file: &[&str], from: Offset) {
+    let mut start = Offset::START;
     for line in file {
-        let end = start + line.len() as u64 + 1;
-        if start >= from.offset.0 {
-            let (bytes, start, end) = (line.as_bytes(), Offset(start), Offset(end));
+        let (bytes, end) = (line.as_bytes(), start.advance(line.len() as u64 + 1));
+        if start >= from {
             assembly.feed(&Raw { bytes, start, end, remarks: Remarks::default() });
         }
         start = end;
     }
+}
+
+/// What becomes of the lines of `file` from a mark on.
+fn read(recipe: &Arc<Recipe>, file: &[&str], from: Mark, flush: Option<Flush>) -> Vec<Found> {
+    let mut assembly = Assembly::resume(recipe.clone(), None, from);
+    feed(&mut assembly, file, from.offset);
     flush.into_iter().for_each(|flush| assembly.flush(flush));
     let out = assembly.take();
     let text = |made: &Made| String::from_utf8_lossy(&out.bytes[made.from..made.to]).into_owned();
@@ -116,6 +120,85 @@ fn an_event_too_long_is_cut_split_or_marked() {
     assert!(found.windows(2).all(|pair| pair[0].1.end < pair[1].1.end));
 }
 
+/// With these, one after the other; each with what becomes of a message that it fails on.
+fn processed(processors: &[(Action, OnError)]) -> Input {
+    let processor = |(action, on_error): &(Action, OnError)| Processor {
+        action: action.clone(),
+        on_error: *on_error,
+    };
+    Input { processors: processors.iter().map(processor).collect(), ..input() }
+}
+
+fn group(pattern: &str) -> Action {
+    Action::ParseRegex { pattern: pattern.into() }
+}
+
+fn time(field: &str, format: &str) -> Action {
+    Action::Timestamp { field: field.into(), format: format.into(), timezone: "UTC".into() }
+}
+
+#[test]
+fn a_message_has_the_time_that_stands_in_it_or_that_of_its_runtime() {
+    let parse = (group("^(?P<at>[0-9]+)"), OnError::Keep);
+    let input = processed(&[parse, (time("at", "unix"), OnError::Keep)]);
+    let file = [
+        "1772368200 a",
+        "no time",
+        "2026-11-21T10:00:00Z stdout F 5 b",
+        "1970-01-01T00:00:01Z stdout F c",
+    ];
+    let found = read(&recipe(&input), &file, Mark::START, None);
+    let times = |found: &[Found]| found.iter().map(|(_, made)| made.time_ns).collect::<Vec<_>>();
+    let second = 1_000_000_000;
+    assert_eq!(
+        times(&found),
+        [Some(1_772_368_200 * second), None, Some(2026 * second), Some(1970 * second)]
+    );
+    let input = Input { format: Format::Container, ..input };
+    let found = read(&recipe(&input), &file[2..], Mark::START, None);
+    assert_eq!(times(&found), [Some(5 * second), Some(second)]);
+}
+
+#[test]
+fn what_a_processor_fails_on_is_kept_dropped_or_marked() {
+    let file = ["1 a", "b", "3 c"];
+    for (on_error, texts, failed) in [
+        (OnError::Keep, &["1 a", "b", "3 c"][..], [None; 3].as_slice()),
+        (OnError::Drop, &["1 a", "3 c"], &[None; 2]),
+        (OnError::DeadLetter, &["1 a", "b", "3 c"], &[None, Some(Failure::NoMatch), None]),
+    ] {
+        let input = processed(&[(group(r"^(?P<n>\d)"), on_error)]);
+        let mut assembly = Assembly::resume(recipe(&input), None, Mark::START);
+        feed(&mut assembly, &file, Offset::START);
+        let out = assembly.take();
+        let text =
+            |made: &Made| String::from_utf8_lossy(&out.bytes[made.from..made.to]).into_owned();
+        assert_eq!(out.records.iter().map(text).collect::<Vec<_>>(), texts);
+        let marks: Vec<_> = out.records.iter().map(|made| made.remarks.failed).collect();
+        assert_eq!(marks, failed);
+        let dropped = u32::from(on_error == OnError::Drop);
+        assert_eq!((out.tally.filtered, out.tally.dropped), (dropped, dropped));
+        let failure = Failed { failure: Failure::NoMatch, count: 1, first: Offset(4) };
+        assert_eq!(out.tally.failed, [failure]);
+        // What is marked is a block of its own.
+        let runs = if on_error == OnError::DeadLetter { 3 } else { 1 };
+        assert_eq!(out.runs(false).len(), runs);
+    }
+}
+
+#[test]
+fn a_line_that_is_cut_is_kept_whatever_fails_then() {
+    for on_long_line in [LongLine::Truncate, LongLine::Split, LongLine::DeadLetter] {
+        let input = processed(&[(Action::ParseJson, OnError::Drop)]);
+        let input = Input { max_line_bytes: 8, on_long_line, ..input };
+        let file = [r#"{"a":1}"#, r#"{"a":123}"#, "{"];
+        let found = texts(&input, &file, None);
+        let cut = [r#"{"a":1}"#, r#"{"a":123"#, "}"];
+        let parts = if on_long_line == LongLine::Split { 3 } else { 2 };
+        assert_eq!(found, cut[..parts]);
+    }
+}
+
 fn line() -> impl Strategy<Value = String> {
     let message = prop::sample::select(vec!["x1", " more", "", "x2 abcdefghijk", "noise", " äö"]);
     let format = (0..10_u8, any::<bool>(), message);
@@ -135,8 +218,14 @@ fn line() -> impl Strategy<Value = String> {
 
 fn shapes() -> impl Strategy<Value = Input> {
     let long = prop::sample::select(vec![LongLine::Truncate, LongLine::Split]);
-    (any::<bool>(), any::<bool>(), long, 4..40_usize).prop_map(
-        |(multiline, filter, on_long_line, max_line_bytes)| Input {
+    let on_errors = [OnError::Keep, OnError::Drop, OnError::DeadLetter];
+    let on_error = prop::option::of(prop::sample::select(on_errors.to_vec()));
+    (any::<bool>(), any::<bool>(), long, 4..40_usize, on_error).prop_map(
+        |(multiline, filter, on_long_line, max_line_bytes, on_error)| Input {
+            processors: on_error
+                .map(|on_error| Processor { action: group("^(?P<x>x)"), on_error })
+                .into_iter()
+                .collect(),
             multiline: multiline.then(|| Multiline::starting_with("^x")),
             exclude_lines: if filter { vec!["noise".into()] } else { Vec::new() },
             skip_empty: filter,

@@ -83,7 +83,7 @@ fn handing_over_ends_at_a_full_queue_and_not_at_a_refused_record() {
 fn a_record_with_remarks_that_is_too_large_is_refused_by_itself() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _inside = runtime.enter();
-    let remarks = Remarks { cut_from: Some(9000), unfinished: false };
+    let remarks = Remarks { cut_from: Some(9000), ..Remarks::default() };
     let handed = producer().send(0, Slot(0), &block(1, &[0], plain(), remarks), None, 0..1);
     assert_eq!((handed.done, handed.refused.len(), handed.stopped), (1, 1, None));
 }

@@ -1,5 +1,6 @@
 //! The words the whole program shares: where bytes came from and what rides together.
 
+mod failure;
 mod name;
 mod times;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use self::failure::{Failed, Failure};
 pub use self::name::{RecordId, SourceName};
 pub use self::times::{AHEAD_MS_MAX, NS_PER_MS, Times};
 use crate::budget::Permit;
@@ -180,14 +182,28 @@ pub struct Slice {
 }
 
 /// What is counted while records are made of lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Records that were none because the operator does not want them.
     pub filtered: u32,
+    /// Those of them that a processor failed on.
+    pub dropped: u32,
     /// Lines that are not in the format they should have; they are records as they are.
     pub unparsed: u32,
     /// Lines that are not in the encoding they should have.
     pub malformed: u32,
+    /// What processors failed on, by what they failed at.
+    pub failed: Vec<Failed>,
+}
+
+impl Tally {
+    /// A processor failed on the message that begins there.
+    pub fn fail(&mut self, failure: Failure, at: Offset) {
+        match self.failed.iter_mut().find(|failed| failed.failure == failure) {
+            Some(failed) => failed.count += 1,
+            None => self.failed.push(Failed { failure, count: 1, first: at }),
+        }
+    }
 }
 
 /// Where the records of a lineage go, and what each carries beside its bytes.
@@ -245,6 +261,9 @@ pub struct Remarks {
     pub cut_from: Option<u64>,
     /// Its line had no end when it was given up waiting for one.
     pub unfinished: bool,
+    /// It is not to be sent: a processor failed on it, and the operator wants such to be kept as
+    /// dead letters.
+    pub failed: Option<Failure>,
 }
 
 impl Remarks {

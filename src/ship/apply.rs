@@ -13,7 +13,7 @@ use crate::lane::{Piece, Refusal, Route};
 use crate::ledger::{Settlement, Ticket};
 use crate::process::Filtered;
 use crate::produce::{Cause, Delivered, Report, Verdict};
-use crate::record::{Block, Label, Lineage, LineageId, Run, Slot, SourceId};
+use crate::record::{Block, Failure, Label, Lineage, LineageId, Run, Slot, SourceId};
 use crate::settings::{Acks, Confirm, Partition};
 use crate::tail::{self, LostReason, Seen};
 
@@ -156,13 +156,29 @@ impl Ship {
         }
     }
 
-    fn block(&mut self, block: Block) {
-        let counters = &self.crew.counters;
+    /// Counts what was read.
+    fn count(&self, block: &Block) {
+        let (counters, tally) = (&self.crew.counters, &block.tally);
         counters.read_bytes.add(block.end.offset.since(block.start.offset));
-        counters.read_records.add(u64::from(block.len() + block.tally.filtered));
-        counters.filtered.add(u64::from(block.tally.filtered));
-        counters.unparsed_lines.add(u64::from(block.tally.unparsed));
-        counters.malformed_lines.add(u64::from(block.tally.malformed));
+        counters.read_records.add(u64::from(block.len() + tally.filtered));
+        counters.filtered.add(u64::from(tally.filtered));
+        counters.dropped.unprocessed.add(u64::from(tally.dropped));
+        counters.unparsed_lines.add(u64::from(tally.unparsed));
+        counters.malformed_lines.add(u64::from(tally.malformed));
+        for failed in &tally.failed {
+            let failures = &counters.processor_failures;
+            let counter = match failed.failure {
+                Failure::NoObject => &failures.parse_json,
+                Failure::NoMatch => &failures.parse_regex,
+                Failure::NoField | Failure::NoTime => &failures.timestamp,
+                Failure::NoRoom => &failures.too_large,
+            };
+            counter.add(u64::from(failed.count));
+        }
+    }
+
+    fn block(&mut self, block: Block) {
+        self.count(&block);
         let Some(at) = self.ways.of(block.source.lineage) else {
             unreachable!("a source is seen before its first block")
         };
@@ -170,8 +186,10 @@ impl Ship {
         let ticket = self.ledgers.open(block.source, block.start, block.end, records);
         match Filtered::of(&block, ticket) {
             Ok(proof) => self.settle(proof),
-            Err(ticket) if self.buries(&block, at) => self.bury_long(at, &block, ticket),
-            Err(ticket) => self.take_in(at, block, ticket),
+            Err(ticket) => match self.unwanted(&block, at) {
+                Some(unwanted) => self.bury_unsent(at, &block, ticket, unwanted),
+                None => self.take_in(at, block, ticket),
+            },
         }
     }
 

@@ -6,33 +6,54 @@ use super::way::Way;
 use crate::dead_letter::{self, DeadLettered, Letter};
 use crate::ledger::Ticket;
 use crate::produce::Cause;
-use crate::record::{Block, RecordId, Slot};
+use crate::record::{Block, Failure, RecordId, Slot};
 use crate::settings::LongLine;
 use crate::spool::Share;
 
 /// What a letter takes of memory beside its value, about.
 const LETTER_COST: usize = 512;
 
+/// Why a record is not sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unwanted {
+    /// Its line has so many bytes.
+    TooLong(u64),
+    Unprocessed(Failure),
+}
+
 impl Ship {
-    /// Whether it holds a line of which the operator wants no part sent.
-    pub(super) fn buries(&self, block: &Block, at: usize) -> bool {
-        let Some(way) = self.ways.get(at).filter(|_| block.remarks.cut_from.is_some()) else {
-            return false;
-        };
-        let input = self.inputs.iter().find(|input| *input.id == *way.lineage.input);
-        input.is_some_and(|input| input.on_long_line == LongLine::DeadLetter)
+    /// Why the operator wants nothing of a block's one record sent, if so.
+    pub(super) fn unwanted(&self, block: &Block, at: usize) -> Option<Unwanted> {
+        if let Some(failure) = block.remarks.failed {
+            return Some(Unwanted::Unprocessed(failure));
+        }
+        let length = block.remarks.cut_from?;
+        let way = self.ways.get(at)?;
+        let input = self.inputs.iter().find(|input| *input.id == *way.lineage.input)?;
+        (input.on_long_line == LongLine::DeadLetter).then_some(Unwanted::TooLong(length))
     }
 
-    /// What was kept of a line that is too long goes to the dead letters.
-    pub(super) fn bury_long(&mut self, at: usize, block: &Block, ticket: Ticket) {
+    /// What there is of it goes to the dead letters.
+    pub(super) fn bury_unsent(
+        &mut self,
+        at: usize,
+        block: &Block,
+        ticket: Ticket,
+        unwanted: Unwanted,
+    ) {
         let Some(way) = self.ways.get(at) else { return };
-        let length = block.remarks.cut_from.unwrap_or_default();
-        let error = format!("a line of {length} bytes is longer than max_line");
+        let (lineage, end) = (&way.lineage, block.place_of(0));
+        let why = match unwanted {
+            Unwanted::TooLong(length) => {
+                tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
+                let error = format!("a line of {length} bytes is longer than max_line");
+                ("LINE_TOO_LONG".into(), error)
+            }
+            // Who reads it has said so, once.
+            Unwanted::Unprocessed(failure) => ("NOT_PROCESSED".into(), failure.to_string()),
+        };
         let partition = way.partition.filter(|_| way.rule.is_one());
-        let why = ("LINE_TOO_LONG".into(), error);
         let letter = self.letter(way, partition, (block, 0), why);
-        let (lineage, end) = (&way.lineage, letter.end);
-        tracing::warn!(%lineage, %end, length, "line longer than max_line goes to the dead letters");
         self.burying += 1;
         self.hand_in(letter, Duty::Fresh(ticket));
     }

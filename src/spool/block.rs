@@ -214,6 +214,7 @@ impl Header {
             remarks: Remarks {
                 cut_from: has(CUT).then_some(cut_from),
                 unfinished: has(UNFINISHED),
+                failed: None,
             },
             partition: has(PINNED).then_some(partition),
             form: if has(COLUMNS) { Form::Columns } else { Form::Bare },
@@ -312,7 +313,7 @@ pub(super) mod tests {
             chain: Offset(100),
             seq: 17,
             wall_ms: 1_700_000_000_000,
-            remarks: Remarks { cut_from: None, unfinished: true },
+            remarks: Remarks { unfinished: true, ..Remarks::default() },
             partition: Some(5),
             form: Form::Columns,
             copied: false,

@@ -8,7 +8,7 @@ use super::limit::Limit;
 use super::manner::Manners;
 use crate::budget::Budget;
 use crate::clock;
-use crate::record::{self, Label};
+use crate::record::{self, Failed, Failure, Label, Tally};
 use crate::settings;
 use crate::template::{Fallback, Labeller};
 
@@ -20,6 +20,8 @@ pub(super) struct Input {
     pub(super) labeller: Labeller,
     /// Said once that there are more topics than there may be.
     pub(super) has_too_many_topics: bool,
+    /// Said once each that processors failed so.
+    pub(super) failures: Vec<Failure>,
     /// What its lines are paid from.
     pub(super) budget: Budget,
     pub(super) looked: Looked,
@@ -43,6 +45,17 @@ impl Looked {
 }
 
 impl Input {
+    /// Says what processors failed on first, in lines of the file there.
+    pub(super) fn say_failures(&mut self, path: &Path, tally: &Tally) {
+        for Failed { failure, first: offset, .. } in &tally.failed {
+            if !self.failures.contains(failure) {
+                self.failures.push(*failure);
+                let (input, path) = (&self.id, path.display());
+                tracing::warn!(%input, %path, %offset, %failure, "a processor failed on a line; further ones are counted");
+            }
+        }
+    }
+
     /// What the records of a lineage carry; says if they do not go to the topic they should.
     pub(super) fn label(&mut self, lineage: &record::Lineage, real: Option<&Path>) -> Arc<Label> {
         let (label, fallback) = self.labeller.label(&lineage.path, real);

@@ -173,6 +173,7 @@ impl<F: FnMut(Event)> Tail<F> {
             manners: Manners::of(settings),
             labeller: Labeller::new(&settings.labels),
             has_too_many_topics: false,
+            failures: Vec::new(),
             looked: Looked { ms: restored.looked_ms.get(&settings.id).copied(), at: None },
             is_first_look: true,
             budget: budgets.of(&settings.output).clone(),
@@ -310,8 +311,9 @@ impl<F: FnMut(Event)> Tail<F> {
         };
         for (source, _) in &mut outcome.ended {
             self.owners.remove(lineage.input, &source.identity, at);
-            let input = self.inputs.get(lineage.input);
-            let blocks = input.map(|input| source.last_words(&input.budget)).unwrap_or_default();
+            let Some(input) = self.inputs.get_mut(lineage.input) else { continue };
+            let blocks = source.last_words(&input.budget);
+            blocks.iter().for_each(|block| input.say_failures(&source.path, &block.tally));
             blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
         }
         for source in lineage.sources.iter().filter(|source| outcome.seen.contains(&source.id)) {
@@ -425,7 +427,10 @@ impl<F: FnMut(Event)> Tail<F> {
                 Step::Worked
             }
             Ok(Read::Blocks(blocks)) => {
-                blocks.iter().for_each(|block| input.limit.pay_for(block));
+                for block in &blocks {
+                    input.limit.pay_for(block);
+                    input.say_failures(&source.path, &block.tally);
+                }
                 blocks.into_iter().map(Event::Block).for_each(&mut self.emit);
                 Step::Worked
             }

@@ -202,7 +202,7 @@ impl Source {
     fn cut(&mut self, rule: &Rule, length: u64, whole: u64, permit: Permit) -> io::Result<Read> {
         let cut_from = (length > rule.line_max as u64).then_some(length);
         // A line that has its end is longer in the file than in its record.
-        let remarks = Remarks { cut_from, unfinished: whole == length };
+        let remarks = Remarks { cut_from, unfinished: whole == length, ..Remarks::default() };
         self.one(rule, length, Some((whole, remarks)), permit)
     }
 

@@ -26,6 +26,7 @@ mod oauth;
 mod outage;
 mod outputs;
 mod packed;
+mod processors;
 mod producer;
 mod records;
 mod refused;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::kafka::Checked;
 use super::outputs::Outputs;
-use super::{World, lines, optional_period, period, topic, value};
+use super::{World, lines, optional_period, period, processors, topic, value};
 use crate::config::parse::{self, Wrong};
 use crate::config::raw::{NodeId, Scalar, Value};
 use crate::config::section::{Section, planned};
@@ -33,7 +33,7 @@ const PARTITIONS: &[(&str, Partition)] = &[
 ];
 const CONFIRMS: &[(&str, Confirm)] =
     &[("async", Confirm::Async), ("sync", Confirm::Sync), ("none", Confirm::None)];
-const PLANNED: &[&str] = &["processors", "ordering"];
+const PLANNED: &[&str] = &["ordering"];
 const MAX_LINE: usize = 960 << 10;
 const LINE_MAX: u64 = 1 << 30;
 /// What a record takes in a request beside its line: batch and record framing (about 100 bytes)
@@ -62,6 +62,8 @@ pub(super) fn check(
     let max_line_bytes = max_line(&s, kafka, labels.as_ref());
     let lines = lines::check(&s, max_line_bytes);
     let partition = partition(&s, labels.as_ref());
+    let processors = processors::check(&s);
+    let room = room(kafka, labels.as_ref());
     let input = Input {
         id: id.clone().unwrap_or_default(),
         paths: paths.clone().unwrap_or_default(),
@@ -77,7 +79,8 @@ pub(super) fn check(
         stream: lines.stream,
         include_lines: lines.include,
         exclude_lines: lines.exclude,
-        value: value::check(&s, world, fields, room(kafka, labels.as_ref())),
+        value: value::check(&s, world, fields, processors.as_deref(), room),
+        processors: processors.unwrap_or_default(),
         max_line_bytes,
         on_long_line: s.read("on_long_line", LongLine::Truncate, parse::choice(LONG_LINES)).value,
         partial_timeout: optional_period(&s, "partial_timeout", None),

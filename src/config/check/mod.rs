@@ -7,6 +7,7 @@ mod lines;
 mod names;
 mod oauth;
 mod outputs;
+mod processors;
 mod security;
 mod topic;
 mod value;

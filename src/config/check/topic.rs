@@ -103,7 +103,7 @@ fn wrong(wrong: template::Wrong) -> Wrong {
         template::Wrong::NotGiven(name) => {
             let field = shown(&format!("field:{name}"));
             let message = format!(
-                "{field} is none of the input's `fields`; fields of messages come with processors, which this version does not have"
+                "{field} is none of the input's `fields`; what `processors` find in messages is not for templates in this version"
             );
             Wrong::new(message)
         }

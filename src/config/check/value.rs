@@ -7,7 +7,7 @@ use crate::config::parse::{self, Parsed, Wrong};
 use crate::config::raw::Scalar;
 use crate::config::section::Section;
 use crate::config::suggest::near;
-use crate::settings::{Document, Value};
+use crate::settings::{Document, OnError, Processor, Value};
 
 const PLANNED: &[&str] = &["avro"];
 const KNOWN: [&str; 3] = ["raw", "json", "ecs"];
@@ -23,8 +23,14 @@ pub(super) fn fields(s: &Section<'_>) -> Fields {
     Fields { given: given.unwrap_or_default(), are_used: Cell::new(false) }
 }
 
-/// `value_max`: what fits into a request.
-pub(super) fn check(s: &Section<'_>, world: &World<'_>, fields: Fields, value_max: usize) -> Value {
+/// `value_max`: what fits into a request. `processors`: if nothing is wrong with them.
+pub(super) fn check(
+    s: &Section<'_>,
+    world: &World<'_>,
+    fields: Fields,
+    processors: Option<&[Processor]>,
+    value_max: usize,
+) -> Value {
     let document = s.read("value", None, document);
     if let Some(document) = document.value {
         let (host, fields) = (world.host.clone(), fields.given);
@@ -33,6 +39,12 @@ pub(super) fn check(s: &Section<'_>, world: &World<'_>, fields: Fields, value_ma
     if !fields.given.is_empty() && !fields.are_used.get() && document.sound {
         let message = "`fields` has no effect with `value: raw` and no `{field:NAME}`; `value: json` and `value: ecs` have them";
         s.warning(s.place_of("fields"), "fields", message.into());
+    }
+    let is_idle = |one: &Processor| one.action.gives_fields() && one.on_error == OnError::Keep;
+    let processors = processors.unwrap_or_default();
+    if !processors.is_empty() && processors.iter().all(is_idle) && document.sound {
+        let message = "`processors` has no effect with `value: raw`, no `timestamp` and nothing but `on_error: keep`; `value: json` and `value: ecs` have the fields";
+        s.warning(s.place_of("processors"), "processors", message.into());
     }
     Value::Raw
 }

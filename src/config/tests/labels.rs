@@ -124,7 +124,7 @@ fn what_is_wrong_with_key_and_headers() {
         ),
         (
             "    key: '{field:a.b}'",
-            "6:10 error: `key`: `{field:a.b}` is none of the input's `fields`; fields of messages come with processors, which this version does not have",
+            "6:10 error: `key`: `{field:a.b}` is none of the input's `fields`; what `processors` find in messages is not for templates in this version",
         ),
         (
             "    key: '{stream}'",

@@ -5,6 +5,7 @@ mod labels;
 mod mistakes;
 mod outputs;
 mod places;
+mod processors;
 mod reference;
 mod samples;
 mod secrets;

@@ -81,7 +81,7 @@ fn a_cut_line_of_format_1_still_says_so() {
     let id = stepped.spool.lane(lane(1));
     let (entries, _) = stepped.replay(id);
     assert_eq!(contents(&entries[0]), [(b"begins".to_vec(), 1007)]);
-    assert_eq!(entries[0].remarks, Remarks { cut_from: Some(5000), unfinished: false });
+    assert_eq!(entries[0].remarks, Remarks { cut_from: Some(5000), ..Remarks::default() });
 }
 
 /// What lives of an old segment is copied into one of the present format.
@@ -128,7 +128,7 @@ fn holds_two_entries(name: &str, lane: Lane) {
     assert_eq!((&*first.label, first.remarks), (&label(), Remarks::default()));
     assert_eq!(contents(first), [(b"one".to_vec(), 1004), (b"".to_vec(), 1005)]);
     assert_eq!((first.start(), first.end()), (Some(mark(1000)), Some(mark(1005))));
-    let remarks = Remarks { cut_from: Some(5000), unfinished: true };
+    let remarks = Remarks { cut_from: Some(5000), unfinished: true, failed: None };
     assert_eq!((&*last.label, last.remarks), (&Label::to("logs".into()), remarks));
     assert_eq!(contents(last), [(b"two".to_vec(), 1009)]);
 }
@@ -175,7 +175,7 @@ fn write_fixture(dir: &Path, lane: Lane) {
     let mut stepped = Stepped::open(work.path(), MIB);
     let lane = stepped.spool.lane(lane);
     let block = |start, lines: &[&[u8]]| Arc::into_inner(block(7, start, lines)).unwrap();
-    let remarks = Remarks { cut_from: Some(5000), unfinished: true };
+    let remarks = Remarks { cut_from: Some(5000), unfinished: true, failed: None };
     let label = Arc::new(Label::to("logs".into()));
     let last = Block { label, remarks, ..block(1005, &[b"two"]) };
     for block in [block(1000, &[b"one", b""]), last] {

@@ -366,8 +366,8 @@ fn blind(block: &Arc<Block>, waits_at: u64, ahead: [u64; 2]) -> Arc<Block> {
     let (bytes, label) = (block.bytes.clone(), Arc::clone(&block.label));
     let [start, end] = ahead.map(place);
     let permit = Budget::new(1, || {}).take_now(1);
-    let times = block.times.clone();
-    Arc::new(Block { start, end, bytes, records, label, times, permit, ..**block })
+    let (times, tally) = (block.times.clone(), block.tally.clone());
+    Arc::new(Block { start, end, bytes, records, tally, label, times, permit, ..**block })
 }
 
 /// How many puts each sync stored.
@@ -439,9 +439,18 @@ fn only_what_lies_between_its_places_is_an_entry_known_to_be_read_again() {
     let ahead = Mark { ahead: Ahead([Offset(8), Offset::START]), ..mark(6) };
     let (records, bytes, label) = (lines.records.clone(), lines.bytes.clone(), lines.label.clone());
     let permit = Budget::new(1, || {}).take_now(1);
-    let times = lines.times.clone();
-    let ragged =
-        Block { end: ahead, bytes, records, is_ragged: true, label, times, permit, ..*lines };
+    let (times, tally) = (lines.times.clone(), lines.tally.clone());
+    let ragged = Block {
+        end: ahead,
+        bytes,
+        records,
+        is_ragged: true,
+        tally,
+        label,
+        times,
+        permit,
+        ..*lines
+    };
     stepped.spool.stage(whole(id, &blind(&lines, 4, [0, 8])));
     stepped.spool.stage(whole(id, &Arc::new(ragged)));
     stepped.spool.stage(whole(id, &lines));

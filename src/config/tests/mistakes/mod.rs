@@ -129,7 +129,6 @@ const IN_INPUTS: &[(&str, &str)] = &[
         "    multiline: {preset: jav}",
         "6:16 error: `multiline` needs `start`, `continue`, `end` or a `preset`\n6:25 error: `preset`: `jav` is none of java, python, go, ruby, dotnet => java",
     ),
-    ("    processors: []", "6:5 error: `processors` is not supported by this version"),
     ("    exclude_path: [x]", "6:5 error: unknown key `exclude_path` => exclude_paths"),
     (
         "    {",
