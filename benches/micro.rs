@@ -114,6 +114,26 @@ fn framing(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(lines)).bench(|| framed(black_box(&bytes)));
 }
 
+fn of_a_server(number: usize) -> String {
+    let request = format!("{number:0>70}");
+    format!(
+        "203.0.113.7 - alice [01/Mar/2026:12:{:02}:{:02} +0000] \"GET /{request} HTTP/1.1\" 200 51234 \"-\" \"curl/8\"",
+        number / 60 % 60,
+        number % 60
+    )
+}
+
+fn as_json(number: usize) -> String {
+    let message = &plain(number)[..60];
+    format!(
+        r#"{{"time":"2026-03-01T12:30:00.{number:06}Z","level":"info","status":200,"logger":"shop.cart","message":"{message}"}}"#
+    )
+}
+
+const PARSE_REGEX: &str = r#"value: json, processors: [{parse_regex: {pattern: '^(?P<client>\S+) \S+ (?P<user>\S+) \[(?P<time>[^]]+)\] "(?P<request>[^"]*)" (?P<status>\d+) (?P<bytes>\d+)'}}, {timestamp: {field: time, format: '%d/%b/%Y:%H:%M:%S %z'}}]"#;
+const PARSE_JSON: &str =
+    "value: json, processors: [{parse_json: {}}, {timestamp: {field: time, format: rfc3339}}]";
+
 /// What becomes of a read whose lines are taken apart: keys of the input, and its lines.
 #[divan::bench(args = [
     "format: cri",
@@ -121,10 +141,17 @@ fn framing(bencher: Bencher<'_, '_>) {
     "exclude_lines: ['never ever$']",
     "value: json",
     "value: ecs",
+    PARSE_REGEX,
+    PARSE_JSON,
 ])]
 fn processing(bencher: Bencher<'_, '_>, keys: &str) {
     let input = input(keys);
-    let bytes = read_of(if keys.contains("cri") { of_a_container } else { plain });
+    let bytes = match keys {
+        PARSE_REGEX => read_of(of_a_server),
+        PARSE_JSON => read_of(as_json),
+        keys if keys.contains("cri") => read_of(of_a_container),
+        _ => read_of(plain),
+    };
     let lines = framed(&bytes);
     let recipe = Arc::new(Recipe::of(&input, Encoding::parse("utf-8").unwrap()).unwrap().unwrap());
     let origin = Origin::of(Path::new("/app.log"), None);

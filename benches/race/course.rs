@@ -23,6 +23,9 @@ const LAP_MAX: Duration = Duration::from_mins(10);
 /// Lines are written, and numbered, in pieces of this size.
 const PIECE: u64 = 10_000;
 
+/// What a line is in its log, by its number and its text.
+pub(crate) type Dressed<'d> = &'d dyn Fn(u64, String) -> String;
+
 pub(crate) struct Plan {
     pub(crate) lines: u64,
     pub(crate) files: u64,
@@ -81,15 +84,15 @@ impl Course {
     pub(crate) fn lay(plan: Plan) -> Self {
         let (site, written) = (Site::new(), plan.logs());
         for (name, count) in &written {
-            write_lines(&site.log(name), name, *count, &|_| String::new());
+            write_lines(&site.log(name), name, *count, &|_, line| line);
         }
         Self { plan, kafka: Kafka::up(1, Pace::Racing), site, written }
     }
 
-    /// The same lines once more in another log, each behind a `prefix`.
-    pub(crate) fn add(&self, log: &str, prefix: &dyn Fn(u64) -> String) {
+    /// The same lines once more in another log, each as `dressed`.
+    pub(crate) fn add(&self, log: &str, dressed: Dressed<'_>) {
         for (name, count) in &self.written {
-            write_lines(&self.site.log(log), name, *count, prefix);
+            write_lines(&self.site.log(log), name, *count, dressed);
         }
     }
 
@@ -173,13 +176,13 @@ impl Course {
     }
 }
 
-fn write_lines(path: &Path, name: &str, count: u64, prefix: &dyn Fn(u64) -> String) {
+fn write_lines(path: &Path, name: &str, count: u64, dressed: Dressed<'_>) {
     let log = File::options().append(true).create(true).open(path);
     let mut log = BufWriter::new(log.expect("a temporary folder is writable"));
     for from in (0..count).step_by(usize::try_from(PIECE).expect("small")) {
         for number in from..count.min(from + PIECE) {
-            let line = lines::line(name, number);
-            writeln!(log, "{}{line}", prefix(number)).expect("a log can be written");
+            let line = dressed(number, lines::line(name, number));
+            writeln!(log, "{line}").expect("a log can be written");
         }
     }
     log.flush().expect("a log can be written");
