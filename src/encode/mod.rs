@@ -133,7 +133,7 @@ impl Encoder {
         if let Some(given) = &self.fields {
             push_fields(out, given, told.fields);
         }
-        let is_json = self.is_json && serde_json::from_slice::<IgnoredAny>(told.message).is_ok();
+        let is_json = self.is_json && is_json(told.message);
         if is_json {
             out.extend_from_slice(br#""json":"#);
             out.extend_from_slice(told.message);
@@ -144,6 +144,12 @@ impl Encoder {
         out.push(b'}');
         self.is_json && !is_json
     }
+}
+
+fn is_json(message: &[u8]) -> bool {
+    // What is passed over in a text is not looked at, and it may be no UTF-8.
+    let text = std::str::from_utf8(message);
+    text.is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 #[cfg(test)]
@@ -210,6 +216,7 @@ mod tests {
             let input = Input { format: Format::Json, ..input(document, 1000) };
             assert_eq!(value(&input, "/a", &told(br#"{"a":[1]}"#))["json"]["a"][0], 1);
             assert_eq!(value(&input, "/a", &told(b"{torn"))["message"], "{torn");
+            assert_eq!(value(&input, "/a", &told(b"\"\xFF\""))["message"], "\"\u{fffd}\"");
         }
     }
 
