@@ -23,8 +23,8 @@ use tailspool::frame;
 use tailspool::ledger::Ledger;
 use tailspool::process::{Assembly, Filtered, Raw, Recipe};
 use tailspool::record::{
-    Anchor, Block, Generation, Label, Lineage, LineageId, Mark, Offset, Remarks, Slice, SourceId,
-    Tally, Times,
+    Anchor, Block, Buffer, Generation, Label, Lineage, LineageId, Mark, Offset, Remarks, Slice,
+    SourceId, Tally, Times,
 };
 use tailspool::settings::{Input, LongLine, Output, Spool as SpoolSettings, WhenFull};
 use tailspool::spool::{self, EntryId, Event, Put, Runs, Spool, Spooled};
@@ -91,12 +91,14 @@ fn mark(offset: usize) -> Mark {
 }
 
 fn block(bytes: Vec<u8>, records: Vec<Slice>) -> Block {
+    let end = mark(bytes.len());
+    let mut permit = Budget::new(0, || {}).take_now(2 * bytes.capacity());
     Block {
         source: source(),
         start: Mark::START,
-        end: mark(bytes.len()),
-        permit: Budget::new(bytes.len() + 1, || {}).try_take(bytes.len()).unwrap(),
-        bytes,
+        end,
+        bytes: Arc::new(Buffer::new(bytes, &mut permit)),
+        permit,
         records,
         is_ragged: false,
         tally: Tally::default(),

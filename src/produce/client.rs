@@ -8,22 +8,21 @@ use std::task::{self, Poll, ready};
 use std::time::Duration;
 
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 use rustix::event::{EventfdFlags, eventfd};
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
 use super::cause::code;
-use super::context::{Context, opaque};
+use super::context::Context;
+use super::hand_over::HandOver;
 use super::login::{self, Login};
-use super::native::{self, Batch, Outgoing, Queue, Topic};
+use super::native::{self, Batch, Queue, Topic};
 use super::reach::{Certificate, certificates_shown};
 use super::{Cause, LoginError, Report, Throttled, Trouble, Unconfirmed, properties};
-use crate::clock;
 use crate::ledger::Ticket;
-use crate::record::{Block, Offset, RecordId, Slot, SourceName};
+use crate::record::{Block, Slot, SourceName};
 use crate::settings;
 
 /// A producer could not be made. What a configuration check would have found comes up here last.
@@ -81,9 +80,6 @@ pub(super) fn try_settings(kafka: &settings::Kafka) -> Result<(), CreateError> {
     Ok(login::try_settings(kafka)?)
 }
 
-/// Records in one call into librdkafka; what it costs is spread thin well before.
-const HANDED_OVER_AT_ONCE: u32 = 1024;
-
 /// How long, at most, nothing lingers once something is to go at once: that a request more is on its
 /// way than may be, and librdkafka's threads are busy.
 const HURRY_TAKES: Duration = Duration::from_millis(20);
@@ -135,78 +131,13 @@ impl Producer {
         name: Option<SourceName>,
         numbers: Range<u32>,
     ) -> Handed {
-        let id = block.label.record_id.zip(name);
-        let headers = headers(block, id.is_some_and(|(by, _)| by == RecordId::Headers));
-        // What is handed over together is stamped with the time of that.
-        if headers.is_none() && block.times.are_about(clock::unix_ms()) {
-            return self.send_together(partition, slot, block, id.map(|(_, name)| name), numbers);
-        }
-        self.send_singly(partition, slot, (block, id), numbers, headers.as_ref())
-    }
-
-    fn send_together(
-        &mut self,
-        partition: i32,
-        slot: Slot,
-        block: &Block,
-        name: Option<SourceName>,
-        numbers: Range<u32>,
-    ) -> Handed {
-        let mut handed = Handed::default();
-        let Some(topic) = topic_of(&mut self.topics, &self.client, &block.label.topic) else {
-            handed.stopped = Some(Cause::Missing(RDKafkaErrorCode::InvalidTopic));
-            return handed;
+        let topic = topic_of(&mut self.topics, &self.client, &block.label.topic);
+        let Some(topic) = topic else {
+            let stopped = Some(Cause::Missing(RDKafkaErrorCode::InvalidTopic));
+            return Handed { stopped, ..Handed::default() };
         };
-        let (mut from, key) = (numbers.start, block.label.key.as_deref());
-        while from < numbers.end && handed.stopped.is_none() {
-            let end = numbers.end.min(from.saturating_add(HANDED_OVER_AT_ONCE));
-            let ids = name.map(|name| Ids::of(name, block, from..end));
-            let records = (from..end).map(|record| Outgoing {
-                key: ids.as_ref().map_or(key, |ids| ids.get(record)),
-                value: block.record(record),
-                opaque: opaque(slot, record),
-            });
-            let results = topic.produce(partition, &mut self.batch, records);
-            for (record, result) in (from..end).zip(results) {
-                handed.note(record, result);
-            }
-            from = end;
-        }
-        handed
-    }
-
-    /// What carries headers or a time of its own cannot be handed over by the batch.
-    fn send_singly(
-        &self,
-        partition: i32,
-        slot: Slot,
-        (block, id): (&Block, Option<(RecordId, SourceName)>),
-        numbers: Range<u32>,
-        headers: Option<&OwnedHeaders>,
-    ) -> Handed {
-        let mut handed = Handed::default();
-        for number in numbers {
-            let opaque = opaque(slot, number);
-            let mut record =
-                BaseRecord::<[u8], [u8], usize>::with_opaque_to(&block.label.topic, opaque)
-                    .partition(partition)
-                    .payload(block.record(number))
-                    .timestamp(block.times.of(number));
-            let end = block.place_of(number);
-            let own = id.filter(|(by, _)| *by == RecordId::Key).map(|(_, name)| name.key(end));
-            record.key = own.as_deref().map(str::as_bytes).or(block.label.key.as_deref());
-            record.headers = headers.cloned();
-            if let Some((RecordId::Headers, name)) = id {
-                record.headers = record.headers.map(|headers| identified(headers, name, end));
-            }
-            let result = self.client.send(record).map_err(|(error, _)| code(&error));
-            handed.note(number, result);
-            // What follows must not overtake it.
-            if handed.stopped.is_some() {
-                break;
-            }
-        }
-        handed
+        let id = block.label.record_id.zip(name);
+        HandOver { topic, partition, slot, block, id }.run(&mut self.batch, numbers)
     }
 
     /// Ready when there may be reports; until then the task is woken by them.
@@ -280,59 +211,6 @@ impl Producer {
     }
 }
 
-/// What all records of a block carry; nothing if that is nothing, and nothing is to be added.
-fn headers(block: &Block, are_added: bool) -> Option<OwnedHeaders> {
-    let (given, remarks) = (&block.label.headers, block.remarks);
-    if given.is_empty() && remarks.is_empty() && !are_added {
-        return None;
-    }
-    let mut headers = OwnedHeaders::new_with_capacity(given.len() + 4);
-    for (key, value) in given {
-        headers = headers.insert(Header { key, value: Some(value) });
-    }
-    if let Some(length) = remarks.cut_from {
-        let value = Some(&length.to_string());
-        headers = headers.insert(Header { key: "tailspool-truncated-from", value });
-    }
-    if remarks.unfinished {
-        headers = headers.insert(Header { key: "tailspool-unfinished", value: Some("true") });
-    }
-    Some(headers)
-}
-
-/// With what the record that ends there is known by.
-fn identified(headers: OwnedHeaders, name: SourceName, end: Offset) -> OwnedHeaders {
-    let insert = |headers: OwnedHeaders, (key, value): (&str, String)| {
-        headers.insert(Header { key, value: Some(&value) })
-    };
-    name.headers(end).into_iter().fold(headers, insert)
-}
-
-/// The keys of consecutive records that say which they are.
-struct Ids {
-    first: u32,
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Ids {
-    fn of(name: SourceName, block: &Block, numbers: Range<u32>) -> Self {
-        let (first, prefix) = (numbers.start, name.key_prefix());
-        let (mut text, mut ends) = (String::new(), vec![0]);
-        for number in numbers {
-            text.push_str(&prefix);
-            text.push_str(&block.place_of(number).to_string());
-            ends.push(text.len());
-        }
-        Self { first, text, ends }
-    }
-
-    fn get(&self, number: u32) -> Option<&[u8]> {
-        let at = (number - self.first) as usize;
-        self.text.as_bytes().get(*self.ends.get(at)?..*self.ends.get(at + 1)?)
-    }
-}
-
 fn topic_of<'a>(
     topics: &'a mut HashMap<String, Topic>,
     client: &Arc<BaseProducer<Context>>,
@@ -356,7 +234,7 @@ impl Handed {
         Unconfirmed::taken(ticket)
     }
 
-    fn note(&mut self, record: u32, result: Result<(), RDKafkaErrorCode>) {
+    pub(super) fn note(&mut self, record: u32, result: Result<(), RDKafkaErrorCode>) {
         let Err(code) = result else {
             self.done += 1;
             return;

@@ -1,11 +1,11 @@
-//! What librdkafka calls: counts delivery reports into runs, and keeps what it says of brokers.
+//! What librdkafka calls: counts delivery reports into runs, and keeps what it says of brokers. And
+//! what it reads from, which must outlive it: the client drops this last.
 //!
 //! Called only while the owner polls, so the run that is being counted needs no lock: two
 //! atomics without ordering stand in for two integers.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -13,8 +13,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::cause::code;
+use super::loans::Loans;
 use super::{Cause, Delivered, Report, Throttled, Trouble, throttled};
-use crate::record::{Run, Slot};
+use crate::record::{Buffer, Run, Slot};
 
 /// Troubles are kept up to this many between two looks; librdkafka repeats itself.
 const TROUBLES_MAX: usize = 64;
@@ -24,6 +25,7 @@ struct Inbox {
     reports: Vec<Report>,
     troubles: Vec<Trouble>,
     throttled: Vec<Throttled>,
+    loans: Loans,
 }
 
 pub(super) struct Context {
@@ -55,31 +57,44 @@ impl Context {
     /// Everything heard since the last time.
     pub(super) fn take(&self) -> (Vec<Report>, Vec<Trouble>) {
         self.end_run();
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.inbox();
         (std::mem::take(&mut inbox.reports), std::mem::take(&mut inbox.troubles))
     }
 
     /// Who told us to wait since the last time.
     pub(super) fn take_throttled(&self) -> Vec<Throttled> {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.inbox();
         std::mem::take(&mut inbox.throttled)
+    }
+
+    /// So many records of a slot are read from `bytes` from now on, until they are reported.
+    pub(super) fn lend(&self, slot: Slot, bytes: &Arc<Buffer>, records: usize) {
+        self.inbox().loans.lend(slot, bytes, records);
+    }
+
+    /// So many of them are not, and will not be reported.
+    pub(super) fn take_back(&self, slot: Slot, count: u32) {
+        self.inbox().loans.give_back(Run { slot, first: 0, count });
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end_run(&self) {
         let count = self.count.swap(0, Relaxed);
         if count > 0 {
             let run = run(self.head.load(Relaxed), count);
-            self.push(Report::Delivered(Delivered::reported(run)));
+            let mut inbox = self.inbox();
+            inbox.loans.give_back(run);
+            inbox.reports.push(Report::Delivered(Delivered::reported(run)));
         }
-    }
-
-    fn push(&self, report: Report) {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).reports.push(report);
     }
 
     fn undelivered(&self, opaque: u64, cause: Cause) {
         let one = run(opaque, 1);
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.inbox();
+        inbox.loans.give_back(one);
         if let Some(Report::Undelivered { run, cause: last }) = inbox.reports.last_mut()
             && *last == cause
             && run.slot == one.slot
@@ -100,13 +115,13 @@ impl ClientContext for Context {
 
     fn stats_raw(&self, json: &[u8]) {
         let mut throttled = throttled::of(json);
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.inbox();
         inbox.throttled.append(&mut throttled);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         let trouble = Trouble::new(&error, reason);
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.inbox();
         // librdkafka's binding calls this twice for one event.
         if inbox.troubles.len() < TROUBLES_MAX && inbox.troubles.last() != Some(&trouble) {
             inbox.troubles.push(trouble);

@@ -7,6 +7,8 @@ mod cause;
 mod client;
 mod context;
 mod embedded;
+mod hand_over;
+mod loans;
 mod login;
 mod native;
 mod proof;

@@ -1,9 +1,10 @@
 //! The calls into librdkafka that the binding has no safe form of.
 //!
-//! Handing over a block's lines in one call costs half of handing them over one by one
-//! (`docs/benchmarks.md`), and a queue that writes to a descriptor when it fills lets the owner
-//! of delivery state wait for reports and for everything else at once. A flush that serves no reports
-//! may be left to another thread. A token may come from another thread, and with extensions.
+//! Handing over a block's lines in one call costs half of handing them over one by one, and leaving
+//! them where they are a seventh less than having them copied (`docs/benchmarks.md`). A queue that
+//! writes to a descriptor when it fills lets the owner of delivery state wait for reports and for
+//! everything else at once. A flush that serves no reports may be left to another thread. A token may
+//! come from another thread, and with extensions.
 
 #![allow(unsafe_code, reason = "calls into librdkafka; each block says what it relies on")]
 
@@ -17,17 +18,20 @@ use std::time::Duration;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka_sys as sys;
+use rdkafka_sys::rd_kafka_vtype_t as Part;
+use rdkafka_sys::rd_kafka_vu_s__bindgen_ty_1 as Value;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::context::Context;
+use super::context::{Context, opaque};
 use super::token::Token;
 use crate::clock;
+use crate::record::{Block, Slot};
 
 /// A topic of one producer, which it keeps alive.
 pub(super) struct Topic {
     raw: NonNull<sys::rd_kafka_topic_t>,
-    _producer: Arc<BaseProducer<Context>>,
+    producer: Arc<BaseProducer<Context>>,
 }
 
 // SAFETY: librdkafka's topic handles may be used from any thread.
@@ -36,16 +40,15 @@ unsafe impl Send for Topic {}
 impl Drop for Topic {
     fn drop(&mut self) {
         // SAFETY: `raw` came from `rd_kafka_topic_new` and is destroyed once, before the
-        // producer, which `self._producer` still holds.
+        // producer, which `self.producer` still holds.
         unsafe { sys::rd_kafka_topic_destroy(self.raw.as_ptr()) }
     }
 }
 
-/// One record to hand over.
+/// One record of a block to hand over.
 pub(super) struct Outgoing<'a> {
+    pub(super) number: u32,
     pub(super) key: Option<&'a [u8]>,
-    pub(super) value: &'a [u8],
-    pub(super) opaque: usize,
 }
 
 /// Room for the messages of one call, kept between calls.
@@ -67,52 +70,133 @@ impl Topic {
                 std::ptr::null_mut(),
             )
         };
-        Some(Self { raw: NonNull::new(raw)?, _producer: Arc::clone(producer) })
+        Some(Self { raw: NonNull::new(raw)?, producer: Arc::clone(producer) })
     }
 
-    /// Hands records over, in order, to one partition; librdkafka copies them. Returns for each
-    /// record, in order, whether it was taken: once the queue is full, all that follow are not.
+    /// Hands records of a block over, in order, to one partition. Returns for each record, in order,
+    /// whether it was taken: once the queue is full, all that follow are not.
     #[allow(single_use_lifetimes, reason = "impl Trait cannot elide it yet")]
     pub(super) fn produce<'a>(
         &self,
         partition: i32,
+        (slot, block): (Slot, &Block),
         batch: &mut Batch,
         records: impl Iterator<Item = Outgoing<'a>>,
     ) -> impl Iterator<Item = Result<(), RDKafkaErrorCode>> {
         batch.0.clear();
-        batch.0.extend(records.map(|record| message(&record)));
-        let len = i32::try_from(batch.0.len()).unwrap_or(i32::MAX);
-        // SAFETY: the array has `len` messages whose payloads and keys are borrowed for this
-        // call, which copies them (F_COPY); the topic is alive.
-        unsafe {
-            sys::rd_kafka_produce_batch(
-                self.raw.as_ptr(),
-                partition,
-                sys::RD_KAFKA_MSG_F_COPY,
-                batch.0.as_mut_ptr(),
-                len,
-            );
-        }
+        batch.0.extend(records.map(|record| message(slot, block, &record)));
+        let (count, context) = (batch.0.len(), self.producer.client().context());
+        let len = i32::try_from(count).unwrap_or(i32::MAX);
+        context.lend(slot, &block.bytes, count);
+        // SAFETY: the topic is alive. The array has `len` messages. Their keys are borrowed for this
+        // call, which copies them. Their payloads lie in the block's bytes, which never change and
+        // are lent: until a message is reported, after which librdkafka does not read it, or else
+        // until the client is destroyed, whose context is dropped behind it.
+        let taken = unsafe {
+            let (raw, messages) = (self.raw.as_ptr(), batch.0.as_mut_ptr());
+            sys::rd_kafka_produce_batch(raw, partition, IN_PLACE, messages, len)
+        };
+        context.take_back(slot, len.abs_diff(taken));
         batch.0.drain(..).map(|message| {
             let taken = message.err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
             if taken { Ok(()) } else { Err(message.err.into()) }
         })
     }
+
+    /// Hands one record over, with headers and a time of its own.
+    pub(super) fn produce_one<'a>(
+        &self,
+        partition: i32,
+        (slot, block): (Slot, &Block),
+        record: &Outgoing<'_>,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+        time_ms: i64,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let (message, context) = (message(slot, block, record), self.producer.client().context());
+        let headers = Headers::of(headers);
+        let memory = |ptr, size| sys::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size };
+        let parts = [
+            (Part::RD_KAFKA_VTYPE_RKT, Value { rkt: self.raw.as_ptr() }),
+            (Part::RD_KAFKA_VTYPE_PARTITION, Value { i32_: partition }),
+            (Part::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: IN_PLACE }),
+            (Part::RD_KAFKA_VTYPE_VALUE, Value { mem: memory(message.payload, message.len) }),
+            (Part::RD_KAFKA_VTYPE_KEY, Value { mem: memory(message.key, message.key_len) }),
+            (Part::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: time_ms }),
+            (Part::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: message._private }),
+            (Part::RD_KAFKA_VTYPE_HEADERS, Value { headers: headers.0 }),
+        ]
+        .map(|(vtype, u)| sys::rd_kafka_vu_t { vtype, u });
+        context.lend(slot, &block.bytes, 1);
+        // SAFETY: as with a batch. Each part has the member of the union that its type says. The
+        // headers belong to librdkafka once it has taken the record.
+        let error = unsafe {
+            let client = self.producer.client().native_ptr();
+            let error = sys::rd_kafka_produceva(client, parts.as_ptr(), parts.len());
+            if error.is_null() {
+                std::mem::forget(headers);
+                return Ok(());
+            }
+            let code = sys::rd_kafka_error_code(error);
+            sys::rd_kafka_error_destroy(error);
+            code
+        };
+        context.take_back(slot, 1);
+        Err(error.into())
+    }
 }
 
-fn message(record: &Outgoing<'_>) -> sys::rd_kafka_message_t {
+/// Neither copied nor freed.
+const IN_PLACE: i32 = 0;
+
+fn message(slot: Slot, block: &Block, record: &Outgoing<'_>) -> sys::rd_kafka_message_t {
+    let value = block.record(record.number);
     sys::rd_kafka_message_t {
         err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
         rkt: std::ptr::null_mut(),
         partition: 0,
         // Not null even when empty, or the record would be a tombstone.
-        payload: record.value.as_ptr().cast_mut().cast(),
-        len: record.value.len(),
+        payload: value.as_ptr().cast_mut().cast(),
+        len: value.len(),
         // An empty key is one; none is null.
         key: record.key.map_or(std::ptr::null_mut(), |key| key.as_ptr().cast_mut().cast()),
         key_len: record.key.map_or(0, <[u8]>::len),
         offset: 0,
-        _private: std::ptr::without_provenance_mut(record.opaque),
+        _private: std::ptr::without_provenance_mut(opaque(slot, record.number)),
+    }
+}
+
+/// What one record carries; null if that is nothing.
+struct Headers(*mut sys::rd_kafka_headers_t);
+
+impl Headers {
+    fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut list: *mut sys::rd_kafka_headers_t = std::ptr::null_mut();
+        for (name, value) in pairs {
+            // SAFETY: the list is made here. Name and value are copied, as long as they are said to
+            // be; no slice is longer than the lengths' type holds.
+            unsafe {
+                if list.is_null() {
+                    list = sys::rd_kafka_headers_new(8);
+                }
+                sys::rd_kafka_header_add(
+                    list,
+                    name.as_ptr().cast(),
+                    name.len().cast_signed(),
+                    value.as_ptr().cast(),
+                    value.len().cast_signed(),
+                );
+            }
+        }
+        Self(list)
+    }
+}
+
+impl Drop for Headers {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: it belongs to us until a record with it was taken, which forgets it.
+            unsafe { sys::rd_kafka_headers_destroy(self.0) }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use rdkafka::producer::Producer as _;
 use super::*;
 use crate::budget::Budget;
 use crate::clock;
+use crate::record::tests::buffer;
 use crate::record::{
     Block, Generation, Label, LineageId, Mark, Offset, Remarks, Slice, Slot, SourceId, Tally, Times,
 };
@@ -38,7 +39,7 @@ fn block(records: u32, large: &[u32], label: Label, remarks: Remarks) -> Block {
         source: SourceId { lineage: LineageId(0), generation: Generation::FIRST },
         start: Mark::START,
         end: Mark { offset: Offset(bytes.len() as u64), ..Mark::START },
-        bytes,
+        bytes: buffer(&bytes),
         records: slices,
         is_ragged: false,
         tally: Tally::default(),
@@ -86,6 +87,23 @@ fn a_record_with_remarks_that_is_too_large_is_refused_by_itself() {
     let remarks = Remarks { cut_from: Some(9000), ..Remarks::default() };
     let handed = producer().send(0, Slot(0), &block(1, &[0], plain(), remarks), None, 0..1);
     assert_eq!((handed.done, handed.refused.len(), handed.stopped), (1, 1, None));
+}
+
+/// librdkafka reads records where they lie, together or one by one.
+#[test]
+fn a_block_is_lent_until_the_client_is_gone_or_has_reported_its_records() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    for label in [plain(), headed()] {
+        let mut producer = producer();
+        let [some, none] =
+            [1, 0].map(|large| block(2, &[large], label.clone(), Remarks::default()));
+        assert_eq!(producer.send(0, Slot(0), &some, None, 0..2).taken(), 1);
+        assert_eq!(producer.send(0, Slot(1), &none, None, 0..1).taken(), 0);
+        assert_eq!([&some, &none].map(|block| Arc::strong_count(&block.bytes)), [2, 1]);
+        drop(producer);
+        assert_eq!(Arc::strong_count(&some.bytes), 1);
+    }
 }
 
 #[test]

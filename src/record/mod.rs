@@ -5,6 +5,7 @@ mod name;
 mod times;
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -272,13 +273,42 @@ impl Remarks {
     }
 }
 
+/// The bytes that records lie in. They are paid for as long as anybody holds them: the block, the
+/// client library, the spool.
+#[derive(Debug)]
+pub struct Buffer {
+    bytes: Vec<u8>,
+    permit: Permit,
+}
+
+impl Buffer {
+    /// Takes out of `permit` what the bytes cost.
+    pub fn new(bytes: Vec<u8>, permit: &mut Permit) -> Self {
+        let permit = permit.split(bytes.capacity());
+        Self { bytes, permit }
+    }
+
+    /// Memory that is paid for it.
+    pub fn cost(&self) -> usize {
+        self.permit.bytes()
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Whole records of one read of one source, handed on as one: one buffer, one ticket, one permit.
 #[derive(Debug)]
 pub struct Block {
     pub source: SourceId,
     pub start: Mark,
     pub end: Mark,
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<Buffer>,
     /// In the order in which they became whole. None if there were only lines that the operator
     /// does not want.
     pub records: Vec<Slice>,
@@ -292,6 +322,7 @@ pub struct Block {
     pub remarks: Remarks,
     pub times: Times,
     pub read_at: Instant,
+    /// For all but its buffer.
     pub permit: Permit,
 }
 
@@ -325,6 +356,11 @@ impl Block {
     pub fn place_of(&self, number: u32) -> Offset {
         let slice = self.records.get(number as usize);
         slice.map_or(self.end.offset, |s| self.start.offset.advance(s.end))
+    }
+
+    /// Memory that is paid for it.
+    pub fn cost(&self) -> usize {
+        self.permit.bytes() + self.bytes.cost()
     }
 
     /// How many records it holds.
@@ -361,6 +397,11 @@ pub(crate) mod tests {
         Mark { ahead, ..Mark::new(Offset(offset), Anchor(offset)) }
     }
 
+    pub(crate) fn buffer(bytes: &[u8]) -> Arc<Buffer> {
+        let mut permit = Budget::new(1, || {}).take_now(bytes.len());
+        Arc::new(Buffer::new(bytes.to_vec(), &mut permit))
+    }
+
     /// A block of one-letter records that end there.
     pub(crate) fn block(start: Mark, end: Mark, ends: &[u64]) -> Block {
         let slice = |(from, end): (u32, &u64)| Slice {
@@ -372,7 +413,7 @@ pub(crate) mod tests {
             source: SourceId { lineage: LineageId(0), generation: Generation::FIRST },
             start,
             end,
-            bytes: b"abcdefghij"[..ends.len()].to_vec(),
+            bytes: buffer(&b"abcdefghij"[..ends.len()]),
             records: (0..).zip(ends).map(slice).collect(),
             is_ragged: false,
             tally: Tally::default(),

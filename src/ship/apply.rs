@@ -214,7 +214,7 @@ impl Ship {
             self.spool_block(at, block, ticket);
             return self.replay(at);
         }
-        let (bytes, until) = (block.permit.bytes(), block.len());
+        let (bytes, until) = (block.cost(), block.len());
         let was_empty = way.lane.is_empty();
         let (slot, seq) = self.flight.board(at, partition, block, ticket);
         if let Some(way) = self.ways.get_mut(at) {

@@ -183,8 +183,8 @@ impl Ship {
     /// A block read while its lane is on the detour.
     pub(super) fn spool_block(&mut self, at: usize, mut block: Block, ticket: Ticket) {
         // librdkafka will not see it for now.
-        let bytes = block.bytes.capacity() + block.records.len() * size_of::<Slice>();
-        block.permit.resize(Block::OVERHEAD_BYTES + bytes);
+        let records = block.records.len() * size_of::<Slice>();
+        block.permit.resize(Block::OVERHEAD_BYTES + records);
         let is_first = self.ways.get(at).is_some_and(|way| way.spooled.held.is_empty());
         if is_first && self.may_stage(at, block.source.generation) && self.admits(at, &block) {
             return self.stage_whole(at, block, ticket);

@@ -7,7 +7,7 @@ use crate::budget::Permit;
 use crate::dead_letter::DeadLettered;
 use crate::ledger::Ticket;
 use crate::produce::{Delivered, RECORD_OVERHEAD_BYTES};
-use crate::record::{Block, Run, Slot};
+use crate::record::{Block, Buffer, Run, Slot};
 use crate::spool::{EntryId, Runs, Share};
 
 /// A block on its way.
@@ -33,11 +33,19 @@ enum Cargo {
     Fresh { block: Block, ticket: Ticket, settled: Runs },
     /// In the spool too, each run of records as an entry; of what is in flight only its place
     /// there is needed.
-    Copied { entries: Vec<(Range<u32>, EntryId)>, held: Permit },
+    Copied { entries: Vec<(Range<u32>, EntryId)>, held: Held },
     /// Sent, and nobody waits for more: what librdkafka has of it takes memory.
-    Unconfirmed { held: Permit },
+    Unconfirmed { held: Held },
     /// Given back by the spool, which keeps it until it is delivered.
     Replayed { entry: EntryId, block: Block },
+}
+
+/// What librdkafka has of a block that is elsewhere.
+#[derive(Debug)]
+struct Held {
+    /// It reads from there.
+    bytes: Arc<Buffer>,
+    permit: Permit,
 }
 
 /// What a report settles.
@@ -214,13 +222,11 @@ impl Flight {
     pub(super) fn let_go(&mut self, slot: Slot) -> Option<usize> {
         let load = self.loads.get_mut(slot.0 as usize)?.as_mut()?;
         let held_before = load.bytes();
-        let Cargo::Fresh { block, ticket, settled } = &mut load.cargo else { return None };
+        let Cargo::Fresh { block, ticket, .. } = &mut load.cargo else { return None };
         if load.left == 0 || ticket.records() > 0 {
             return None;
         }
-        let unsettled = settled.others(block.len());
-        let held = block.permit.split(held_bytes(block, load.left, &unsettled));
-        load.cargo = Cargo::Unconfirmed { held };
+        load.cargo = Cargo::Unconfirmed { held: Held::of(block, load.left) };
         Some(held_before - load.bytes())
     }
 
@@ -262,7 +268,7 @@ impl Flight {
         load.cargo = match load.cargo {
             Cargo::Fresh { mut block, mut ticket, settled } => {
                 let unsettled = settled.others(block.len());
-                let held = block.permit.split(held_bytes(&block, load.left, &unsettled));
+                let held = Held::of(&mut block, load.left);
                 let block = Arc::new(block);
                 let mut put = |records: Range<u32>| {
                     let ticket = ticket.take(records.end - records.start);
@@ -302,13 +308,17 @@ impl Flight {
     }
 }
 
-/// What is kept of a block that is elsewhere: of the records in flight, of those not settled, what
-/// librdkafka has. Half of what a block takes in any case is the load.
-fn held_bytes(block: &Block, in_flight: u32, unsettled: &Runs) -> usize {
-    let in_flight = unsettled.numbers().take(in_flight as usize);
-    let beside = RECORD_OVERHEAD_BYTES + block.label.cost();
-    let bytes: usize = in_flight.map(|number| block.record(number).len() + beside).sum();
-    Block::OVERHEAD_BYTES / 2 + bytes
+impl Held {
+    /// With so many records in flight. Half of what a block takes in any case is the load.
+    fn of(block: &mut Block, in_flight: u32) -> Self {
+        let records = in_flight as usize * (RECORD_OVERHEAD_BYTES + block.label.cost());
+        let permit = block.permit.split(Block::OVERHEAD_BYTES / 2 + records);
+        Self { bytes: Arc::clone(&block.bytes), permit }
+    }
+
+    fn cost(&self) -> usize {
+        self.permit.bytes() + self.bytes.cost()
+    }
 }
 
 impl Load {
@@ -340,8 +350,8 @@ impl Load {
     /// Memory it holds.
     pub(super) fn bytes(&self) -> usize {
         match &self.cargo {
-            Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => block.permit.bytes(),
-            Cargo::Copied { held, .. } | Cargo::Unconfirmed { held } => held.bytes(),
+            Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => block.cost(),
+            Cargo::Copied { held, .. } | Cargo::Unconfirmed { held } => held.cost(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The way back from the spool: what is given back when, and when a lane is direct again.
 
+use std::sync::Arc;
+
 use super::{REPLAY_SHARE, Ship};
 use crate::clock;
 use crate::lane::Piece;
-use crate::record::{Anchor, Block, Generation, Mark, Offset, Tally};
+use crate::record::{Anchor, Block, Buffer, Generation, Mark, Offset, Tally};
 use crate::spool::{self, Loaded};
 
 /// Questions to the spool that are not answered, of all ways: what may come on top of the budget.
@@ -108,16 +110,16 @@ impl Ship {
         let Some(way) = self.ways.get(at) else { return };
         let source = way.source(loaded.id.generation());
         let replay_budget = self.outlets.get(way.outlet).replay_budget.clone();
-        let bytes = loaded.bytes.capacity() + loaded.bytes.len();
         let record_cost = RECORD_COST + loaded.label.cost();
-        let cost = Block::OVERHEAD_BYTES + bytes + loaded.records.len() * record_cost;
-        let permit = replay_budget.take_now(cost);
+        let cost =
+            Block::OVERHEAD_BYTES + loaded.bytes.capacity() + loaded.records.len() * record_cost;
+        let mut permit = replay_budget.take_now(cost);
         let start = loaded.start().unwrap_or(Mark::new(loaded.id.start(), Anchor::NONE));
         let block = Block {
             source,
             start,
             end: Mark::new(loaded.id.end(), Anchor::NONE),
-            bytes: loaded.bytes,
+            bytes: Arc::new(Buffer::new(loaded.bytes, &mut permit)),
             records: loaded.records,
             is_ragged: false,
             tally: Tally::default(),
@@ -139,7 +141,7 @@ impl Ship {
         if wanted.is_empty() {
             return self.replay(at);
         }
-        let held = block.permit.bytes();
+        let held = block.cost();
         way.spooled.replay.bytes += held;
         let partition = self.choose(at, &block, None);
         let cargo = (loaded.id, block);

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::encode::Encoder;
 use crate::process::{Assembly, Flush, Made, Out, Place, Recipe};
 use crate::record::{
-    Anchor, Block, Label, Mark, NS_PER_MS, Offset, Remarks, Slice, Stream, Tally, Times,
+    Anchor, Block, Buffer, Label, Mark, NS_PER_MS, Offset, Remarks, Slice, Stream, Tally, Times,
 };
 
 /// Bytes of the file, and where they begin in it.
@@ -73,7 +73,7 @@ impl Source {
 
     /// What was read of a source that is over, and is not whole.
     pub(super) fn last_words(&mut self, budget: &Budget) -> Vec<Block> {
-        let cost = self.cost(2 * self.pending_bytes(), 1);
+        let cost = self.cost(self.pending_bytes(), 1);
         let Some(assembly) = self.assembly.as_mut().filter(|assembly| assembly.is_pending()) else {
             return Vec::new();
         };
@@ -97,7 +97,7 @@ impl Source {
             runs.push(0..0);
         }
         let others = runs.len().saturating_sub(1) * Block::OVERHEAD_BYTES;
-        permit.resize(self.cost(2 * out.bytes.len(), out.records.len()) + others);
+        permit.resize(self.cost(out.bytes.len(), out.records.len()) + others);
         let end_of = |run: &Range<usize>| out.records.get(run.end.wrapping_sub(1)).map(|m| m.place);
         // The last one ends where all that was read does.
         let before_last = runs.split_last().map_or(&[][..], |(_, before)| before);
@@ -107,7 +107,7 @@ impl Source {
             // Where a place cannot be recognised, reading goes on from the one before.
             let end = self.mark_at(place, window).unwrap_or(self.resume());
             let (bytes, made) = part(&mut out, &run);
-            let permit = permit.split(self.cost(2 * bytes.len(), made.len()));
+            let permit = permit.split(self.cost(bytes.capacity(), made.len()));
             blocks.push(self.pack(bytes, &made, end, permit));
             self.resume_at(end);
         }
@@ -118,7 +118,7 @@ impl Source {
     }
 
     /// One block, from where reading would go on to `end`.
-    fn pack(&self, bytes: Vec<u8>, made: &[Made], end: Mark, permit: Permit) -> Block {
+    fn pack(&self, bytes: Vec<u8>, made: &[Made], end: Mark, mut permit: Permit) -> Block {
         let base = made.first().map_or(0, |first| first.from);
         let start = self.resume();
         let place = |at: usize| u32::try_from(at - base).unwrap_or(u32::MAX);
@@ -133,7 +133,7 @@ impl Source {
             source: self.id,
             start,
             end,
-            bytes,
+            bytes: Arc::new(Buffer::new(bytes, &mut permit)),
             records: made.iter().map(slice).collect(),
             is_ragged,
             tally: Tally::default(),

@@ -1,6 +1,7 @@
 //! The next block of a source.
 
 use std::io;
+use std::sync::Arc;
 
 use super::content::Content;
 use super::hole::{self, Hole};
@@ -10,7 +11,7 @@ use crate::budget::{Budget, Permit};
 use crate::clock;
 use crate::frame::{self, Rule, Stop};
 use crate::process::{Flush, Raw};
-use crate::record::{Anchor, Block, Mark, Offset, Remarks, Slice, Tally, Times};
+use crate::record::{Anchor, Block, Buffer, Mark, Offset, Remarks, Slice, Tally, Times};
 use crate::settings::LongLine;
 
 /// The most bytes of one read, and so of one block that is not a single long line.
@@ -111,7 +112,7 @@ impl Source {
         let want = usize::try_from(self.unread()).unwrap_or(most).min(most);
         // What each carries may cost far more than it does itself.
         let most = (records_max(want) * RECORD_COST / self.record_cost()).max(1);
-        let Some(permit) = budget.try_take(self.cost(2 * want, most)) else {
+        let Some(permit) = budget.try_take(self.cost(want, most)) else {
             return Ok(Read::Starved);
         };
         let mut bytes = self.bytes(self.text_start(), want)?;
@@ -179,7 +180,7 @@ impl Source {
         ended: bool,
     ) -> io::Result<Read> {
         let kept = usize::try_from(length).unwrap_or(usize::MAX).min(rule.line_max);
-        let Some(permit) = budget.try_take(self.cost(2 * kept, 1)) else {
+        let Some(permit) = budget.try_take(self.cost(kept, 1)) else {
             return Ok(Read::Starved);
         };
         let text = if ended { self.without_return(rule, length)? } else { length };
@@ -267,7 +268,7 @@ impl Source {
 
     /// What waits does so no longer.
     fn give_out(&mut self, what: Flush, budget: &Budget) -> Read {
-        let cost = self.cost(2 * self.pending_bytes(), 1);
+        let cost = self.cost(self.pending_bytes(), 1);
         let Some(assembly) = &mut self.assembly else { return Read::AtEnd };
         let Some(permit) = budget.try_take(cost) else {
             return Read::Starved;
@@ -278,7 +279,8 @@ impl Source {
 
     fn block(&self, lines: Lines, start: Mark, end: Mark, mut permit: Permit) -> Block {
         let Lines { bytes, lines: records, remarks, .. } = lines;
-        permit.resize(self.cost(bytes.capacity() + bytes.len(), records.len()));
+        permit.resize(self.cost(bytes.capacity(), records.len()));
+        let bytes = Arc::new(Buffer::new(bytes, &mut permit));
         let (source, read_at) = (self.id, self.read_at().unwrap_or_else(clock::now));
         let (is_ragged, tally) = (false, Tally::default());
         let label = self.label.clone();

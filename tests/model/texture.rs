@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tailspool::budget::Budget;
 use tailspool::clock;
 use tailspool::record::{
-    Ahead, Anchor, Block, Label, Mark, Offset, Remarks, Slice, SourceId, Tally, Times,
+    Ahead, Anchor, Block, Buffer, Label, Mark, Offset, Remarks, Slice, SourceId, Tally, Times,
 };
 
 use crate::dice::Dice;
@@ -184,11 +184,12 @@ impl Reading {
         let is_ragged = made.split_last().is_some_and(|(_, others)| !others.iter().all(is_whole));
         let made: Vec<_> = made.into_iter().map(|(line, _)| line).collect();
         let slice = |line: &Line| Slice { from: 0, to: 0, end: line.end().since(start.offset) };
+        let mut permit = Budget::new(0, || {}).take_now(0);
         let block = Block {
             source,
             start,
             end,
-            bytes: Vec::new(),
+            bytes: Arc::new(Buffer::new(Vec::new(), &mut permit)),
             records: made.iter().map(slice).collect(),
             is_ragged,
             tally: Tally::default(),
@@ -196,7 +197,7 @@ impl Reading {
             remarks: Remarks::default(),
             times: Times::Read(1),
             read_at: clock::now(),
-            permit: Budget::new(0, || {}).take_now(0),
+            permit,
         };
         Some(Read { block: Rc::new(block), lines: made })
     }

@@ -62,7 +62,7 @@ pub(super) fn block(generation: u64, start: u64, lines: &[&[u8]]) -> Arc<Block> 
         source,
         start: mark(start),
         end: mark(start + end),
-        bytes,
+        bytes: crate::record::tests::buffer(&bytes),
         records,
         is_ragged: false,
         tally: crate::record::Tally::default(),

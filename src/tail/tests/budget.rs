@@ -32,8 +32,8 @@ fn a_file_of_empty_lines_keeps_to_the_budget() {
         let blocks = heard.blocks.as_mut().unwrap();
         assert!(blocks.iter().all(|block| block.len() <= 8320));
         let costs =
-            |block: &Block| block.bytes.capacity() + block.records.capacity() * size_of::<Slice>();
-        assert!(blocks.iter().all(|block| costs(block) <= block.permit.bytes()));
+            |block: &Block| block.bytes.len() + block.records.capacity() * size_of::<Slice>();
+        assert!(blocks.iter().all(|block| costs(block) <= block.cost()));
         blocks.clear();
     }
     assert_eq!(bench.texts().len(), 200_000);
