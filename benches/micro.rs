@@ -189,7 +189,7 @@ fn ledger(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [8, 40, 200])]
 fn partition_of_a_key(bencher: Bencher<'_, '_>, len: usize) {
     let key = vec![b'k'; len];
-    bencher.bench(|| partition::of_key(black_box(&key), 12));
+    bencher.bench(|| partition::of_key(black_box(&key), const { NonZeroU32::new(12).unwrap() }));
 }
 
 /// A read, from the hand-over to synced.

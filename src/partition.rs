@@ -1,5 +1,6 @@
 //! Which partition a record goes to.
 
+use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::record::Lineage;
@@ -7,7 +8,7 @@ use crate::settings::Partition;
 
 /// The partition of everything that a lineage sends, out of `count`: host, input and path as
 /// matched decide, so that a rotated file and its successor share one.
-pub fn of_lineage(host: &str, lineage: &Lineage, count: u32) -> i32 {
+pub fn of_lineage(host: &str, lineage: &Lineage, count: NonZeroU32) -> i32 {
     let mut key = Vec::with_capacity(256);
     for part in [host.as_bytes(), lineage.input.as_bytes(), lineage.path.as_os_str().as_bytes()] {
         key.extend_from_slice(part);
@@ -18,8 +19,8 @@ pub fn of_lineage(host: &str, lineage: &Lineage, count: u32) -> i32 {
 }
 
 /// Kafka's own choice for a record with this key: the Java client's default partitioner.
-pub fn of_key(key: &[u8], count: u32) -> i32 {
-    let partition = (murmur2(key) & 0x7fff_ffff) % count.max(1);
+pub fn of_key(key: &[u8], count: NonZeroU32) -> i32 {
+    let partition = (murmur2(key) & 0x7fff_ffff) % count;
     i32::try_from(partition).unwrap_or_default()
 }
 
@@ -68,11 +69,11 @@ impl Spread {
     pub fn choose(
         &mut self,
         rule: Partition,
-        count: u32,
+        count: NonZeroU32,
         bytes: usize,
         fits: impl Fn(i32) -> bool,
     ) -> i32 {
-        let all = 0..i32::try_from(count.max(1)).unwrap_or(i32::MAX);
+        let all = 0..i32::try_from(count.get()).unwrap_or(i32::MAX);
         let mut fitting: Vec<i32> = all.clone().filter(|number| fits(*number)).collect();
         if fitting.is_empty() {
             fitting.extend(all);
@@ -125,7 +126,7 @@ mod tests {
 
     /// Where blocks of 100 bytes go.
     fn chosen(rule: Partition, count: u32, fits: impl Fn(i32) -> bool) -> Vec<i32> {
-        let mut spread = Spread::new(7, 300);
+        let (mut spread, count) = (Spread::new(7, 300), NonZeroU32::new(count).unwrap());
         (0..600).map(|_| spread.choose(rule, count, 100, &fits)).collect()
     }
 
@@ -166,11 +167,12 @@ mod tests {
     fn a_partition_that_is_gone_is_left() {
         for rule in ANY {
             let mut spread = Spread::new(7, 300);
+            let [nine, two] = [9, 2].map(|count| NonZeroU32::new(count).unwrap());
             for _ in 0..20 {
-                spread.choose(rule, 9, 100, |_| true);
+                spread.choose(rule, nine, 100, |_| true);
             }
             for _ in 0..20 {
-                assert!(spread.choose(rule, 2, 100, |_| true) < 2, "{rule:?}");
+                assert!(spread.choose(rule, two, 100, |_| true) < 2, "{rule:?}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Where what is read goes: which partition of its topic, and what leads there has of memory.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Ship;
@@ -12,7 +13,7 @@ impl Ship {
     /// Out of how many partitions a way may choose now. Order holds only if everything that was
     /// sent to one is acknowledged before what comes next goes to another. So when partitions were
     /// added, nothing is handed over until nothing is in flight, unless order is given up.
-    pub(super) fn partitions(&mut self, at: usize) -> Option<u32> {
+    pub(super) fn partitions(&mut self, at: usize) -> Option<NonZeroU32> {
         let way = self.ways.get_mut(at)?;
         let known = self.outlets.get_mut(way.outlet).partitions(&way.topic);
         let is_ordered = matches!(way.rule, Partition::File | Partition::Key);
@@ -48,7 +49,7 @@ impl Ship {
             rule @ (Partition::Sticky | Partition::RoundRobin | Partition::Random) => {
                 let (topic, shares) = (&way.topic, &self.shares);
                 let fits = |number: i32| shares.is_fit(&way.target(Some(number)));
-                let is_there = |number: &i32| u32::try_from(*number).is_ok_and(|n| n < count);
+                let is_there = |number: &i32| u32::try_from(*number).is_ok_and(|n| n < count.get());
                 // What is in flight of it is counted there.
                 let stays =
                     |number: &i32| way.lane.in_flight() > 0 || (is_there(number) && fits(*number));
@@ -118,8 +119,8 @@ impl Ship {
     /// Whether what is read next may go to a partition that has room.
     pub(super) fn has_elsewhere(&self, at: usize) -> bool {
         let Some(way) = self.ways.get(at).filter(|way| way.rule.is_any()) else { return false };
-        let count = way.count.and_then(|count| i32::try_from(count).ok()).unwrap_or_default();
-        (0..count).any(|number| self.shares.is_fit(&way.target(Some(number))))
+        let count = way.count.and_then(|count| i32::try_from(count.get()).ok());
+        (0..count.unwrap_or_default()).any(|number| self.shares.is_fit(&way.target(Some(number))))
     }
 
     fn close_gate(&self, at: usize) {

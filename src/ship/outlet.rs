@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -79,7 +80,7 @@ impl Outlet {
     }
 
     /// How many partitions a topic has, once that is known.
-    pub(super) fn partitions(&mut self, topic: &str) -> Option<u32> {
+    pub(super) fn partitions(&mut self, topic: &str) -> Option<NonZeroU32> {
         self.producer.as_ref()?;
         self.topics.partitions(topic)
     }

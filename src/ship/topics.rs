@@ -1,6 +1,7 @@
 //! What is known of topics: how many partitions they have, or why that is not known.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::produce::Cause;
@@ -12,7 +13,7 @@ const QUESTION_RESTS: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct Topic {
-    partitions: Option<u32>,
+    partitions: Option<NonZeroU32>,
     /// The last question failed, for this reason.
     failing: Option<Cause>,
     is_asked: bool,
@@ -25,7 +26,7 @@ pub(super) struct Topics(HashMap<String, Topic>);
 
 impl Topics {
     /// The number of partitions, once it is known. Mentioning a topic makes it one to ask about.
-    pub(super) fn partitions(&mut self, name: &str) -> Option<u32> {
+    pub(super) fn partitions(&mut self, name: &str) -> Option<NonZeroU32> {
         if let Some(topic) = self.0.get(name) {
             return topic.partitions;
         }
@@ -60,7 +61,7 @@ impl Topics {
                     tracing::info!(topic = name, "topic can be reached");
                 }
                 topic.ask_at = Some(now + ANSWER_HOLDS);
-                topic.partitions.replace(partitions).is_none()
+                std::mem::replace(&mut topic.partitions, NonZeroU32::new(partitions)).is_none()
             }
             Err(cause) => {
                 if topic.failing.replace(cause) != Some(cause) {

@@ -1,6 +1,7 @@
 //! One lineage's way out: its lane, where that leads, what it holds in memory and in the spool.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
@@ -30,7 +31,7 @@ pub(super) struct Way {
     pub(super) confirm: Confirm,
     /// Out of how many partitions. Taken in at the first send, and again only when nothing is in
     /// flight.
-    pub(super) count: Option<u32>,
+    pub(super) count: Option<NonZeroU32>,
     /// Where all of it goes, if that is one: decided when the number of partitions was taken in.
     pub(super) home: Option<i32>,
     /// Where its last block was led.
@@ -257,7 +258,7 @@ mod tests {
     /// There may be a hundred thousand of them; `docs/benchmarks.md` has what they come to.
     #[test]
     fn a_way_at_rest_takes_little() {
-        assert!(size_of::<Way>() <= 168, "{}", size_of::<Way>());
+        assert!(size_of::<Way>() <= 160, "{}", size_of::<Way>());
     }
 
     /// Entries of one lane, in order of replay.

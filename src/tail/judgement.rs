@@ -239,7 +239,7 @@ impl Lineage {
         let mut source = Source::new(id, candidate.identity, is_at, from, self.label.clone());
         source.file = Some(Open::new(candidate.file).into());
         source.found(path, &candidate.meta);
-        source.home = candidate.home;
+        (source.home, source.is_new) = (candidate.home, true);
         // Its head and its end are taken down. If that fails, so will reading it.
         let known = source.grow_head().and_then(|_| source.verify());
         source.rest_packed();

@@ -53,8 +53,6 @@ pub(super) struct Lineage {
     /// Oldest first; the last one has the name, or had it last.
     pub(super) sources: Vec<Source>,
     pub(super) next_generation: Generation,
-    /// The first number of this run: those below it were given and saved by earlier ones.
-    first_generation: Generation,
     /// Siblings that are not of this lineage: copies of what can be read, or older than it.
     pub(super) strangers: Rare<Stranger>,
     /// Files that were not found any more, and may come back.
@@ -149,7 +147,6 @@ impl Lineage {
             encoder: None,
             sources: Vec::new(),
             next_generation,
-            first_generation: next_generation,
             strangers: Rare::default(),
             departed: Departed::default(),
             inquiry: None,
@@ -281,7 +278,7 @@ impl Lineage {
             identity: source.identity,
             path: source.path.to_path_buf(),
             from: source.resume(),
-            is_new: source.id.generation >= self.first_generation,
+            is_new: source.is_new,
             gate: self.gate.clone(),
             acknowledged,
         })

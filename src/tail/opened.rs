@@ -64,6 +64,6 @@ mod tests {
     #[test]
     fn a_file_at_rest_takes_little() {
         assert!(size_of::<Source>() <= 232, "{}", size_of::<Source>());
-        assert!(size_of::<Lineage>() <= 192, "{}", size_of::<Lineage>());
+        assert!(size_of::<Lineage>() <= 184, "{}", size_of::<Lineage>());
     }
 }

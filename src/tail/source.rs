@@ -87,6 +87,8 @@ pub(super) struct Source {
     is_unlinked: bool,
     /// It was announced.
     pub(super) is_told: bool,
+    /// Its number was given in this run: those of earlier ones are saved.
+    pub(super) is_new: bool,
     /// When it last grew or changed its name.
     pub(super) changed_at: Instant,
     pub(super) acknowledged: Option<Arc<Acknowledged>>,
@@ -122,6 +124,7 @@ impl Source {
             name: Name::Own,
             is_unlinked: false,
             is_told: false,
+            is_new: false,
             changed_at: clock::now(),
             acknowledged: None,
             seldom: Seldom::default(),

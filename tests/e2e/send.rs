@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use tailspool::partition::of_key;
@@ -17,6 +18,9 @@ use crate::support::site::Site;
 use crate::support::small_disk::SmallDisk;
 use crate::support::verdict::{Verdict, Written};
 use crate::support::wait::{GENEROUS, wait_for};
+
+/// Partitions.
+const THREE: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
 fn arguments(bootstrap: &str, topic: &str, undelivered: &Path, more: &[&str]) -> Vec<String> {
     let undelivered = undelivered.display().to_string();
@@ -57,7 +61,7 @@ fn send_sends_each_line_with_key_and_headers() {
         let found: Vec<_> =
             record.headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect();
         assert_eq!(found, headers);
-        assert_eq!(record.partition, of_key(b"k", 3), "as Java's client chooses");
+        assert_eq!(record.partition, of_key(b"k", THREE), "as Java's client chooses");
     }
     assert!(!undelivered(&site).exists(), "nothing was left");
 }
@@ -250,7 +254,7 @@ fn send_passes_a_million_lines_and_loses_none_when_a_broker_is_killed() {
     let mut reader = Reader::from_beginning(&kafka.bootstrap(), &topic);
     let mut verdict = Verdict::default();
     reader.judge_until(&mut verdict, GENEROUS, |verdict| verdict.has("a.log", 1000));
-    let leader = || kafka.leader(&topic, of_key(b"one", 3));
+    let leader = || kafka.leader(&topic, of_key(b"one", THREE));
     let leader = wait_for("the leader", GENEROUS, leader);
     kafka.kill(leader);
     sending.finish(GENEROUS).assert_code(0);

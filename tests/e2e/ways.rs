@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use rdkafka::mocking::MockCluster;
@@ -81,8 +82,9 @@ fn keys_lead_where_kafkas_own_producer_has_them() {
 
     let java = by_key(&arrived(kafka, &java, 2 * keys.len()));
     assert_eq!(java.len(), keys.len());
+    let count = NonZeroU32::new(7).unwrap();
     for (key, partitions) in &java {
-        assert_eq!(*partitions, BTreeSet::from([of_key(key, 7)]), "{}", key.escape_ascii());
+        assert_eq!(*partitions, BTreeSet::from([of_key(key, count)]), "{}", key.escape_ascii());
     }
     assert_eq!(by_key(&arrived(kafka, &send, 2 * keys.len())), java);
 
