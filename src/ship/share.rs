@@ -19,6 +19,36 @@ struct Share {
     alone: Option<usize>,
 }
 
+impl Share {
+    /// It has used up the most memory that one may have.
+    fn is_full(&self, bytes_max: usize) -> bool {
+        self.bytes >= bytes_max
+    }
+}
+
+/// What all shares take of memory.
+#[derive(Debug)]
+struct Memory {
+    /// The most of one: a dead partition must leave some to the others.
+    bytes_max: usize,
+    /// How many shares have some.
+    in_use: usize,
+    /// How many have used up theirs.
+    full: usize,
+}
+
+impl Memory {
+    /// A share has so much from now on; returns whether it was used up before, and is now.
+    fn assign(&mut self, share: &mut Share, bytes: usize) -> (bool, bool) {
+        let (was_in_use, was_full) = (share.bytes > 0, share.is_full(self.bytes_max));
+        share.bytes = bytes;
+        let (is_in_use, is_full) = (share.bytes > 0, share.is_full(self.bytes_max));
+        self.in_use = self.in_use + usize::from(is_in_use) - usize::from(was_in_use);
+        self.full = self.full + usize::from(is_full) - usize::from(was_full);
+        (was_full, is_full)
+    }
+}
+
 /// All partitions that something leads to.
 #[derive(Debug)]
 pub(super) struct Shares {
@@ -26,40 +56,33 @@ pub(super) struct Shares {
     /// Where each way with suspects keeps others waiting: one partition at a time, or two ways could
     /// wait for each other.
     alone: HashMap<usize, Target>,
-    /// How many have memory.
-    in_use: usize,
-    /// How many have used up theirs.
-    full: usize,
-    /// The most memory of one: a dead partition must leave some to the others.
-    bytes_max: usize,
+    memory: Memory,
 }
 
 impl Shares {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { shares: HashMap::new(), alone: HashMap::new(), in_use: 0, full: 0, bytes_max }
+        let memory = Memory { bytes_max, in_use: 0, full: 0 };
+        Self { shares: HashMap::new(), alone: HashMap::new(), memory }
     }
 
     /// What a partition has of memory, if reading waits for some.
     pub(super) fn room(&self, budget: &Budget) -> Option<usize> {
-        if self.full > 0 {
-            return Some(self.bytes_max);
+        if self.memory.full > 0 {
+            return Some(self.memory.bytes_max);
         }
-        budget.is_short().then(|| budget.limit() / self.in_use.max(1))
+        budget.is_short().then(|| budget.limit() / self.memory.in_use.max(1))
     }
 
     /// Counts memory in; true if the share is used up.
     pub(super) fn hold(&mut self, target: Target, bytes: usize) -> bool {
         let share = self.shares.entry(target).or_default();
-        self.in_use += usize::from(share.bytes == 0 && bytes > 0);
-        let was_full = share.bytes >= self.bytes_max;
-        share.bytes += bytes;
-        let is_full = share.bytes >= self.bytes_max;
-        self.full += usize::from(is_full && !was_full);
+        let held = share.bytes + bytes;
+        let (_, is_full) = self.memory.assign(share, held);
         is_full
     }
 
     pub(super) fn is_full(&self, target: &Target) -> bool {
-        self.shares.get(target).is_some_and(|share| share.bytes >= self.bytes_max)
+        self.shares.get(target).is_some_and(|share| share.is_full(self.memory.bytes_max))
     }
 
     /// It has room, and lets through what is sent there, or nothing is.
@@ -70,12 +93,9 @@ impl Shares {
     /// Counts memory out; true if the share was used up and is not any more.
     pub(super) fn free(&mut self, target: &Target, bytes: usize) -> bool {
         let Some(share) = self.shares.get_mut(target) else { return false };
-        let was_full = share.bytes >= self.bytes_max;
-        share.bytes -= bytes;
-        self.in_use -= usize::from(share.bytes == 0 && bytes > 0);
-        let is_free_again = was_full && share.bytes < self.bytes_max;
-        self.full -= usize::from(is_free_again);
-        is_free_again
+        let held = share.bytes - bytes;
+        let (was_full, is_full) = self.memory.assign(share, held);
+        was_full && !is_full
     }
 
     pub(super) fn handed(&mut self, target: Target, records: u32) {
