@@ -4,10 +4,14 @@ use crate::processors::{Fields, Value};
 
 /// A member of an object, and the comma behind it.
 pub(super) fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    push_text(out, name.as_bytes());
-    out.push(b':');
+    push_name(out, name);
     push_text(out, value);
     out.push(b',');
+}
+
+fn push_name(out: &mut Vec<u8>, name: &str) {
+    push_text(out, name.as_bytes());
+    out.push(b':');
 }
 
 /// What was given and what was found; of two of the same name the one that was found.
@@ -20,8 +24,7 @@ pub(super) fn push_fields(out: &mut Vec<u8>, given: &[(String, String)], found: 
             match value {
                 Value::Text(text) => push_field(out, name, text),
                 Value::Json(json) => {
-                    push_text(out, name.as_bytes());
-                    out.push(b':');
+                    push_name(out, name);
                     out.extend_from_slice(json.as_bytes());
                     out.push(b',');
                 }
@@ -33,8 +36,8 @@ pub(super) fn push_fields(out: &mut Vec<u8>, given: &[(String, String)], found: 
 /// A member that is an object, and the comma behind it; nothing if nothing is in it.
 pub(super) fn push_object(out: &mut Vec<u8>, name: &str, fill: impl FnOnce(&mut Vec<u8>)) {
     let begin = out.len();
-    push_text(out, name.as_bytes());
-    out.extend_from_slice(b":{");
+    push_name(out, name);
+    out.push(b'{');
     let inside = out.len();
     fill(out);
     if out.len() == inside {
