@@ -19,7 +19,7 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("notify::", &["watch/"]),
     ("encoding_rs::", &["decode.rs"]),
     ("regex::", &["multiline/", "process/", "processors/"]),
-    ("jiff::", &["processors/"]),
+    ("jiff::", &["processors/", "time_text.rs"]),
     ("tokio::", &["cli/", "daemon/", "produce/", "ship/"]),
     ("clap::", &["cli/"]),
     ("unsafe ", &["produce/native.rs", "produce/questions.rs", "heap.rs"]),
