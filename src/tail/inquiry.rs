@@ -212,12 +212,24 @@ impl Lineage {
         if self.unfinished.is_empty() {
             return false;
         }
-        let seen = beside.siblings().filter_map(|(path, meta)| Sighting::of(path, meta?));
-        let seen: Vec<Sighting> = seen.collect();
+        let seen: Vec<Sighting> = sightings(beside).collect();
         let find = |known: &Unfinished| seen.iter().find(|sighting| known.is(&sighting.identity));
         let is_due = |seen: &Sighting, known: &Unfinished| !known.waits(seen.stamp());
         self.unfinished.iter().any(|known| find(known).is_none_or(|seen| is_due(seen, known)))
     }
+
+    /// Whether one that was given up has been written to since.
+    pub(super) fn is_taken_up(&self, beside: &Beside) -> bool {
+        let is_it = |seen: Sighting| {
+            let mut strangers = self.strangers.iter();
+            self.departed.has(&seen.identity) && strangers.any(|known| known.was(&seen))
+        };
+        !self.departed.is_empty() && sightings(beside).any(is_it)
+    }
+}
+
+fn sightings(beside: &Beside) -> impl Iterator<Item = Sighting> {
+    beside.siblings().filter_map(|(path, meta)| Sighting::of(path, meta?))
 }
 
 fn stamp(candidate: &Candidate) -> Stamp {

@@ -31,6 +31,11 @@ impl Stranger {
     pub(super) fn copy_of(&self, sighting: &Sighting) -> Option<SourceId> {
         self.copy_of.filter(|(_, stamp)| *stamp == sighting.stamp()).map(|(source, _)| source)
     }
+
+    /// It is that file, and looked otherwise.
+    pub(super) fn was(&self, sighting: &Sighting) -> bool {
+        self.identity.is_same_file(&sighting.identity) && self.copy_of(sighting).is_none()
+    }
 }
 
 /// What is known of a sibling before it is looked into.

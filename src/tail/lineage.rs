@@ -15,6 +15,7 @@ use super::identity;
 use super::input::Looked;
 use super::inquiry::{Inquiry, Unfinished};
 use super::judgement::Stranger;
+use super::packed::End;
 use super::rare::Rare;
 use super::source::{Home, Source, is_absence};
 use super::whereabouts::Whereabouts;
@@ -223,7 +224,7 @@ impl Lineage {
     /// Returns whether all are still there, and nothing has come to them.
     pub(super) fn is_as_it_was(&mut self, beside: &Beside) -> bool {
         let mut are_there = self.listing == Some(self.listing_of(beside));
-        are_there &= !self.is_packed_due(beside);
+        are_there &= !self.is_packed_due(beside) && !self.is_taken_up(beside);
         let live = self.sources.len().checked_sub(1).filter(|_| self.has_live);
         for (at, source) in self.sources.iter_mut().enumerate() {
             // The one that has the name was just looked at.
@@ -407,7 +408,9 @@ impl Lineage {
         for source in &gone {
             if source.is_packed() {
                 self.ignore(source.identity, Some((source.id, source.stamp())));
-            } else {
+            }
+            // What was given up may be completed still.
+            if !source.is_packed() || source.end() != Some(End::Whole) {
                 self.departed.take_leave(source);
             }
         }

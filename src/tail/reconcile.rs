@@ -87,16 +87,13 @@ impl Lineage {
                 continue;
             }
             let stranger = strangers.iter().find(|known| is_it(&known.identity));
+            let copy_of = stranger.and_then(|known| known.copy_of(&sighting));
             let is_new = sighting.is_ours
-                || self.departed.has(&sighting.identity)
+                || self.departed.has(&sighting.identity) && copy_of.is_none()
                 || sighting.is_young(since.looked_ms) && stranger.is_none();
             let new = if sighting.is_ours { From::Beginning } else { since.new_from(&sighting) };
             let at = self.sources.len() - usize::from(is_live_known);
-            let prior = Prior {
-                new: is_new.then_some(new),
-                copy_of: stranger.and_then(|known| known.copy_of(&sighting)),
-                later: &unknown,
-            };
+            let prior = Prior { new: is_new.then_some(new), copy_of, later: &unknown };
             let judged = self.judge(&sighting, at, &prior, &mut outcome);
             if judged != Judged::Done {
                 unknown.push_front(sighting);
