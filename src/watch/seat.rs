@@ -296,6 +296,13 @@ impl Seats {
         Some(answer.unwrap_or_else(|_| Err(notify::Error::generic("notify's thread has died"))))
     }
 
+    /// Watches what no scan has met.
+    #[cfg(test)]
+    pub(super) fn gain(&mut self, path: &Path) {
+        let answer = self.ask(|watcher| watcher.watch(path, RecursiveMode::NonRecursive));
+        assert!(answer.is_some_and(|answer| answer.is_ok()));
+    }
+
     /// As when the kernel ended a watch and the event was lost.
     #[cfg(test)]
     pub(super) fn lose(&mut self, path: &Path) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::notes::Target;
 use super::*;
 use crate::clock;
 use crate::settings::{Input, Rotated};
@@ -91,24 +92,29 @@ fn wait_rescan(watch: &mut Watch) {
     wait_until("a rescan is due", || watch.changes().rescan);
 }
 
-/// Reads what was said so far; what comes later is news.
-fn hush(watch: &mut Watch) {
-    let mut quiet = 0;
-    wait_until("notify is quiet", || {
-        quiet = if watch.changes() == Changes::default() { quiet + 1 } else { 0 };
-        quiet > 20
+/// Reads what was said so far; what comes later is news. Returns whether a scan is due.
+fn hush(watch: &mut Watch) -> bool {
+    // The kernel tells in order: what happens here now is told after all that happened before.
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = fs::canonicalize(tmp.path()).unwrap();
+    let (name, link) = (OsStr::new("last"), dir.join("link"));
+    let target = Target { name: name.to_owned(), input: 0, link: link.clone() };
+    watch.notes.add_target(&dir, target, 0);
+    watch.seats.gain(&dir);
+    fs::write(dir.join(name), "").unwrap();
+    let mut rescan = false;
+    wait_until("all is told", || {
+        let changes = watch.changes();
+        rescan |= changes.rescan;
+        changes.touched.iter().any(|touched| touched.path == link)
     });
+    watch.seats.lose(&dir);
+    rescan
 }
 
-/// Until nothing more is said; scans as long as it is asked for.
+/// The same, scanning as long as it is asked for.
 fn hush_and_scan(watch: &mut Watch) {
-    let mut quiet = 0;
-    wait_until("notify is quiet", || {
-        let changes = watch.changes();
-        if changes.rescan {
-            watch.scan();
-        }
-        quiet = if changes == Changes::default() { quiet + 1 } else { 0 };
-        quiet > 20
-    });
+    while hush(watch) {
+        watch.scan();
+    }
 }
