@@ -103,6 +103,9 @@ impl Counters {
 pub struct DroppedRecords {
     /// `when_full`, `max_age`.
     pub spool: Counter,
+    /// Of those, the ones that were on their way, and have got where they were to go: they count
+    /// there, too.
+    pub late: Counter,
     /// They counted as sent, and were not delivered: `confirm: none`.
     pub unconfirmed: Counter,
     /// A processor failed on them: `on_error: drop`. They are among `filtered`, too.

@@ -87,6 +87,7 @@ fn sum_up(counters: &Counters) {
         processor_failures = counters.processor_failures.get(),
         dropped_unprocessed = counters.dropped.unprocessed.get(),
         dropped = counters.dropped.spool.get(),
+        dropped_late = counters.dropped.late.get(),
         lost_unconfirmed = counters.dropped.unconfirmed.get(),
         stranded = counters.stranded.get(),
         throttled_ms = counters.throttled_ms.get(),

@@ -419,6 +419,7 @@ impl Ship {
                     }
                 }
             }
+            Event::Late { records } => self.crew.counters.dropped.late.add(records),
             Event::Dropped { lane, records, bytes } => {
                 tracing::warn!(
                     records,

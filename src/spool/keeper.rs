@@ -97,6 +97,8 @@ pub(super) struct Keeper {
     pub(super) progress: HashMap<Key, Runs>,
     /// Records that have left each lane since that was told.
     pub(super) removed: BTreeMap<LaneId, u64>,
+    /// Records to be removed whose entry was gone, since that was told.
+    pub(super) late: u64,
     /// What the disk would not read: not looked at again in this run, and not deleted.
     pub(super) unreadable: HashSet<Key>,
     /// How far the previous run had come. What is staged up to there was staged before.
@@ -156,6 +158,7 @@ impl Keeper {
             pending: VecDeque::new(),
             progress: HashMap::new(),
             removed: BTreeMap::new(),
+            late: 0,
             unreadable: HashSet::new(),
             recovered: state.reaches,
             next_seq: state.next_seq,
@@ -227,6 +230,10 @@ impl Keeper {
         if !self.removed.is_empty() {
             let records = std::mem::take(&mut self.removed);
             self.tell(Event::Removed { records: records.into_iter().collect() });
+        }
+        let late = std::mem::take(&mut self.late);
+        if late > 0 {
+            self.tell(Event::Late { records: late });
         }
         for _ in 0..drops {
             self.drop_oldest();

@@ -196,6 +196,9 @@ pub enum Event {
     /// So many records have left these lanes: removed, or staged again. None is counted twice, nor
     /// in one of the next three.
     Removed { records: Vec<(LaneId, u64)> },
+    /// So many records were to be removed after they had been given up: they were on their way,
+    /// and have got where they were to go.
+    Late { records: u64 },
     /// Answers [`Spool::drop_oldest`], once for each lane that lost records.
     Dropped { lane: LaneId, records: u64, bytes: u64 },
     /// These have reached `max_age`, and are gone.

@@ -59,7 +59,10 @@ impl Keeper {
 
     /// Removes the records `runs` of an entry; returns what the index must learn.
     fn remove_from(&mut self, lane: LaneId, key: Key, runs: &Runs) -> Option<Change> {
-        let mut place = self.place(key)?;
+        let Some(mut place) = self.place(key) else {
+            self.late += u64::from(runs.count());
+            return None;
+        };
         let before = place.records_left();
         for run in runs.iter() {
             place.removed.insert(run.start.min(place.records)..run.end.min(place.records));

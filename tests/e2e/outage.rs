@@ -19,6 +19,7 @@ use crate::support::kept::Kept;
 use crate::support::pulse::Marks;
 use crate::support::reader::Reader;
 use crate::support::site::Site;
+use crate::support::totals::counted;
 use crate::support::verdict::{Verdict, Written};
 use crate::support::wait::{GENEROUS, wait_until};
 use crate::support::writer::{Log, Plan, Writer};
@@ -383,20 +384,38 @@ struct Overfull {
     verdict: Verdict,
     /// What the log says was dropped.
     dropped: u64,
+    /// What was counted as delivered in spite of that.
+    late: u64,
     said: Vec<String>,
 }
+
+const NOISE: [&str; 3] = ["noise0.log", "noise1.log", "noise2.log"];
 
 /// Files that are larger than the spool, while Kafka is away, and `when_full` says what then.
 fn overfill(test: &str, when_full: &str) -> Overfull {
     let kafka = Kafka::lone();
     let mut scene = Scene::set(test, &kafka);
-    let spool = format!("{{max_size: {SMALL}, when_full: {when_full}, stall_after: 1s}}");
     kafka.freeze_all();
-    scene.run(&scene.config().top("spool", &spool).kafka("buffer.memory", "4MiB"));
-    let names = ["noise0.log", "noise1.log", "noise2.log"];
-    let mut logs = names.map(|name| Log::by_hand(&scene.site.log(name)));
+    scene.run(&confined(&scene, when_full));
+    let logs = NOISE.map(|name| Log::by_hand(&scene.site.log(name)));
+    overfill_from(test, when_full, scene, logs)
+}
+
+fn confined(scene: &Scene<'_>, when_full: &str) -> Config {
+    let spool = format!("{{max_size: {SMALL}, when_full: {when_full}, stall_after: 1s}}");
+    scene.config().top("spool", &spool).kafka("buffer.memory", "4MiB")
+}
+
+/// The same from where Kafka has gone.
+fn overfill_from(
+    test: &str,
+    when_full: &str,
+    mut scene: Scene<'_>,
+    mut logs: [Log; 3],
+) -> Overfull {
+    let kafka = scene.kafka;
     logs.iter_mut().for_each(|log| log.write(30_000));
-    let full = |line: &str| line.contains("full");
+    let full = |line: &str| line.contains("the spool is full");
     scene.daemon().hears("that the spool is full", full);
     let mut largest = 0;
     let mut is_over = |scene: &mut Scene<'_>| {
@@ -416,13 +435,14 @@ fn overfill(test: &str, when_full: &str) -> Overfull {
     assert!(largest <= SMALL + SMALL_SLACK, "{largest} bytes in a spool of {SMALL}");
     let said = scene.daemon().said();
     kafka.heal();
-    scene.hears_of(&names.map(str::to_owned), "lines go to kafka directly again");
+    scene.hears_of(&NOISE.map(str::to_owned), "lines go to kafka directly again");
     logs.iter_mut().for_each(|log| log.write(1_000));
-    let mut written = written(&logs);
+    let written = written(&logs);
     let mut verdict = Verdict::default();
     let mut reader = Reader::from_beginning(&kafka.bootstrap(), &scene.topic);
     // What was written last arrives last, and nothing after it.
-    let last = |verdict: &Verdict| names.iter().all(|name| verdict.has(name, 30_999));
+    let last =
+        |verdict: &Verdict| written.iter().all(|(name, count)| verdict.has(name, *count - 1));
     reader.judge_until(&mut verdict, CATCH_UP, last);
     let daemon = scene.daemon.take().expect("it runs");
     daemon.terminate();
@@ -431,9 +451,13 @@ fn overfill(test: &str, when_full: &str) -> Overfull {
     reader.judge_rest(&mut verdict);
     let dropped =
         finished.err.lines().filter(|line| line.contains("dropped")).map(records_in).sum();
-    written.retain(|_, count| *count > 0);
-    println!("{test}: {dropped} dropped, {} missing\n{verdict}", missing(&verdict, &written));
-    Overfull { written, verdict, dropped, said }
+    let late =
+        counted(&finished.err.lines().map(str::to_owned).collect::<Vec<_>>(), "dropped_late");
+    println!(
+        "{test}: {dropped} dropped, {late} late, {} missing\n{verdict}",
+        missing(&verdict, &written)
+    );
+    Overfull { written, verdict, dropped, late, said }
 }
 
 /// The `records=` of a line of the log.
@@ -461,6 +485,25 @@ fn what_is_dropped_from_a_full_spool_is_counted_oldest() {
     assert_eq!((verdict.inversions(), verdict.repeats()), (0, 0), "{verdict}");
     assert!(dropped > 0, "it was to overflow");
     assert_eq!(missing(&verdict, &written), dropped, "{verdict}");
+}
+
+/// What librdkafka has in an outage is the oldest in the spool, too.
+#[test]
+fn what_is_dropped_on_its_way_and_arrives_is_counted_as_late() {
+    let kafka = Kafka::lone();
+    let mut scene = Scene::set("full-late", &kafka);
+    scene.run(&confined(&scene, "drop_oldest"));
+    let mut logs = NOISE.map(|name| Log::by_hand(&scene.site.log(name)));
+    logs.iter_mut().for_each(|log| log.write(1));
+    scene.wait_delivered(3);
+    kafka.freeze_all();
+    logs.iter_mut().for_each(|log| log.write(3_000));
+    scene.hears_of(&NOISE.map(str::to_owned), "lines go to the spool");
+    let Overfull { written, verdict, dropped, late, .. } =
+        overfill_from("full-late", "drop_oldest", scene, logs);
+    assert_eq!((verdict.inversions(), verdict.repeats()), (0, 0), "{verdict}");
+    assert!(late > 0, "something was to be on its way");
+    assert_eq!(missing(&verdict, &written), dropped - late, "{verdict}");
 }
 
 #[test]
