@@ -25,8 +25,10 @@ use crate::state_dir::{Lock, LockError};
 use crate::tail::{Ending, Known, KnownSource, Restored};
 use reader::{Reader, StartError as ReaderError, Waker};
 
-/// Batches of events between the reader and the ship; the reader waits when they are not taken.
-const BATCHES_MAX: usize = 64;
+/// Batches of events between the reader and the ship; the reader waits when they are not taken. So
+/// many that neither waits for the other to wake up; with more, what is read has left the
+/// processor's caches before it is sent, and memory is full of it.
+const BATCHES_MAX: usize = 2;
 /// Notes from other threads to the ship; they wait when these are not taken.
 const NOTES_MAX: usize = 256;
 /// What of the grace for stopping is kept for the spool, for closing files and the Kafka client;
