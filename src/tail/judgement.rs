@@ -131,22 +131,34 @@ impl Lineage {
             (Kin::Past(end), _) => Ok(end),
             (Kin::Copy(of), _) => {
                 let stamp = candidate::stamp_of(&candidate.meta);
-                return self.ignore(identity, of.map(|of| (of, stamp)));
+                self.ignore(identity, of.map(|of| (of, stamp)));
+                return;
             }
             (_, Some(From::Beginning)) => Ok(Mark::START),
+            // It goes on where it was left, however old it says to be.
+            (_, Some(From::End)) if self.departed.has(&identity) => Ok(Mark::START),
             // More may come to it, but not to what is compressed.
             (_, Some(From::End)) if candidate.file.packed().is_none() => mark_at_end(&candidate),
-            (_, Some(From::End) | None) => return self.ignore(identity, None),
+            (_, Some(From::End) | None) => {
+                self.ignore(identity, None);
+                return;
+            }
         };
         self.adopt_from(candidate, at, from, outcome);
     }
 
-    /// Remembers what is no part of the lineage.
-    pub(super) fn ignore(&mut self, identity: Identity, copy_of: Option<(SourceId, Stamp)>) {
+    /// Remembers what is no part of the lineage, if not too much is. Returns whether it does.
+    pub(super) fn ignore(
+        &mut self,
+        identity: Identity,
+        copy_of: Option<(SourceId, Stamp)>,
+    ) -> bool {
         self.unfinished.retain(|known| !known.is(&identity));
-        if self.strangers.len() < STRANGERS_MAX {
+        let has_room = self.strangers.len() < STRANGERS_MAX;
+        if has_room {
             self.strangers.push(Stranger { identity, copy_of });
         }
+        has_room
     }
 
     /// Compares a file with those we know: with what can be read of them, or with what is

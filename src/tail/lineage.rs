@@ -406,11 +406,11 @@ impl Lineage {
         };
         let gone: Vec<Source> = self.sources.extract_if(.., is_done).collect();
         for source in &gone {
-            if source.is_packed() {
-                self.ignore(source.identity, Some((source.id, source.stamp())));
-            }
+            let copy_of = Some((source.id, source.stamp()));
+            // Were it not known to be given up, it would be read and given up again and again.
+            let is_known = !source.is_packed() || self.ignore(source.identity, copy_of);
             // What was given up may be completed still.
-            if !source.is_packed() || source.end() != Some(End::Whole) {
+            if is_known && (!source.is_packed() || source.end() != Some(End::Whole)) {
                 self.departed.take_leave(source);
             }
         }

@@ -3,6 +3,7 @@
 mod alike;
 mod bench;
 mod budget;
+mod completed;
 mod deletion;
 mod headers;
 mod holes;

@@ -471,30 +471,3 @@ fn more_compressed_files_than_are_unpacked_at_once_are_all_read_in_order() {
         assert_eq!(bench.texts_of(name), texts(&[&parts.concat(), "end\n"]));
     }
 }
-
-#[test]
-fn what_is_completed_after_it_was_given_up_is_still_read_to_its_end() {
-    for packer in [Packer::Gzip, Packer::Zstd] {
-        let mut bench = Bench::new();
-        let (first, second) = (lines("a", 3000), lines("a more", 9000));
-        let mut packed = pack(packer, first.as_bytes());
-        let cut = packed.len() + 10;
-        packed.extend(pack(packer, second.as_bytes()));
-        let name = "app.log.1".to_owned() + packer.ending();
-        bench.write(&name, &packed[..cut]);
-        // As in life: the bench's time passes, and not that of files.
-        bench.age(&name);
-        bench.write("app.log", "b1\n");
-        bench.ship();
-        assert!(!bench.texts().contains(&"b1".to_owned()), "what is younger waits");
-        for _ in 0..16 {
-            bench.pass(10);
-            bench.ship();
-        }
-        assert_eq!(bench.texts(), texts(&[&first, "b1\n"]));
-        assert!(matches!(bench.lost()[..], [(1.., LostReason::Damaged)]), "{:?}", bench.lost());
-        bench.append(&name, &packed[cut..]);
-        bench.ship();
-        assert_eq!(bench.texts(), texts(&[&first, "b1\n", &second]));
-    }
-}
