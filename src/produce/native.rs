@@ -136,9 +136,11 @@ impl Topic {
                 std::mem::forget(headers);
                 return Ok(());
             }
+            // A producer that failed names the cause where a batch names that it has failed.
+            let has_failed = sys::rd_kafka_error_is_fatal(error) != 0;
             let code = sys::rd_kafka_error_code(error);
             sys::rd_kafka_error_destroy(error);
-            code
+            if has_failed { RDKafkaRespErr::RD_KAFKA_RESP_ERR__FATAL } else { code }
         };
         context.take_back(slot, 1);
         Err(error.into())

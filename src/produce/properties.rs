@@ -92,7 +92,9 @@ fn batching(config: &mut ClientConfig, kafka: &Kafka) {
     };
     // A backstop: the byte budget, which counts the same, is used up first.
     let messages_max = (kafka.buffer_memory_bytes / RECORD_OVERHEAD_BYTES).max(1000);
-    let kbytes_max = (kafka.buffer_memory_bytes / 1024 + 1024).max(kafka.max_request_size_bytes);
+    // What is replayed has an eighth beside it, or one entry.
+    let bytes_max = kafka.buffer_memory_bytes / 4 * 5 + 2 * kafka.max_request_size_bytes;
+    let kbytes_max = bytes_max / 1024 + 1024;
     config
         .set("compression.type", compression)
         .set("linger.ms", ms(kafka.linger))

@@ -25,6 +25,7 @@ use crate::support::wait::{GENEROUS, wait_until};
 use crate::support::writer::{Log, Plan, Writer};
 
 use RDKafkaRespErr::{
+    RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED as CLUSTER_AUTHORIZATION_FAILED,
     RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER as OUT_OF_ORDER_SEQUENCE_NUMBER,
     RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED as TOPIC_AUTHORIZATION_FAILED,
 };
@@ -671,6 +672,28 @@ fn a_producer_that_failed_for_good_is_replaced_and_nothing_is_lost() {
     daemon.stop().assert_code(0);
     verdict.assert_complete_and_in_order(&written(std::slice::from_ref(&log)));
     assert_eq!(verdict.repeats(), 0, "the mock refused the batch and has none of it\n{verdict}");
+}
+
+/// What goes one by one is told the cause of the failure where what goes together is told of the
+/// failure.
+#[test]
+fn a_producer_that_was_denied_its_number_is_replaced_where_lines_go_one_by_one() {
+    let (mock, site) = (mock(), Site::new());
+    mock.request_errors(RDKafkaApiKey::InitProducerId, &[CLUSTER_AUTHORIZATION_FAILED]);
+    let config = site.config(&mock.bootstrap_servers(), "logs");
+    let mut daemon = site.run(&impatient(config.of_input("headers", "{env: prod}")));
+    let mut log = Log::by_hand(&site.log("app.log"));
+    log.write(2_000);
+    daemon.hears("that the producer failed", |line| line.contains("the producer failed for good"));
+    let (written, mut verdict) = (written(std::slice::from_ref(&log)), Verdict::default());
+    Reader::from_beginning(&mock.bootstrap_servers(), "logs").judge(
+        &mut verdict,
+        &written,
+        CATCH_UP,
+    );
+    daemon.stop().assert_code(0);
+    verdict.assert_complete_and_in_order(&written);
+    assert_eq!(verdict.repeats(), 0, "{verdict}");
 }
 
 #[test]
