@@ -101,6 +101,11 @@ impl Budget {
         }
     }
 
+    /// All that it may have now.
+    pub fn reach(&self) -> usize {
+        self.used().saturating_add(self.left())
+    }
+
     /// Whether who was refused would be again.
     pub fn is_short(&self) -> bool {
         self.0.wanted.load(Ordering::Acquire) > self.left()

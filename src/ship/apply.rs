@@ -253,7 +253,9 @@ impl Ship {
         for at in std::mem::take(&mut self.go_alone) {
             self.pump(at);
         }
-        if self.outlets.iter_mut().filter_map(Outlet::rebuild).count() > 0 {
+        let is_rebuilt = self.outlets.iter_mut().filter_map(Outlet::rebuild).count() > 0;
+        let held_back = |outlet: &mut Outlet| std::mem::take(&mut outlet.holds_back);
+        if self.outlets.iter_mut().map(held_back).fold(is_rebuilt, |any, one| any | one) {
             self.pump_all();
         }
     }
@@ -311,6 +313,7 @@ impl Ship {
     /// Gives a slot up that is empty; true if it was.
     pub(super) fn release(&mut self, slot: Slot) -> bool {
         let Some(load) = self.flight.release(slot) else { return false };
+        self.unhand(load.way, load.is_handed, load.bytes());
         self.free(load.way, load.partition, load.bytes());
         if load.is_replayed()
             && let Some(way) = self.ways.get_mut(load.way)

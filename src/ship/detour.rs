@@ -148,7 +148,8 @@ impl Ship {
         let mut flight = std::mem::take(&mut self.flight);
         flight.spill(slot, |spilled| self.stage(at, partition, spilled));
         self.flight = flight;
-        self.free(at, partition, held_before - self.flight.load(slot).bytes());
+        let less = held_before - self.flight.load(slot).bytes();
+        self.shrank(at, partition, slot, less);
         self.release(slot);
     }
 

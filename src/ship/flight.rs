@@ -22,6 +22,8 @@ pub(super) struct Load {
     left: u32,
     /// Some of it is to be given back by the spool.
     pub(super) is_left_behind: bool,
+    /// librdkafka has some of it, and has had it since it was read.
+    pub(super) is_handed: bool,
     /// Records that have had another time than their own.
     retimed: Runs,
     cargo: Cargo,
@@ -137,11 +139,26 @@ impl Flight {
             Slot(u32::try_from(self.loads.len() - 1).unwrap_or(u32::MAX))
         });
         if let Some(place) = self.loads.get_mut(slot.0 as usize) {
-            let (is_left_behind, retimed) = (false, Runs::default());
-            let load = Load { way, partition, seq, left, is_left_behind, retimed, cargo };
+            let load = Load {
+                way,
+                partition,
+                seq,
+                left,
+                is_left_behind: false,
+                is_handed: false,
+                retimed: Runs::default(),
+                cargo,
+            };
             *place = Some(Box::new(load));
         }
         (slot, seq)
+    }
+
+    /// librdkafka has something of it. Returns the memory that it holds, if it is newly so.
+    pub(super) fn hand(&mut self, slot: Slot) -> Option<usize> {
+        let load = self.load_mut(slot);
+        let is_new = load.is_fresh() && !std::mem::replace(&mut load.is_handed, true);
+        is_new.then(|| load.bytes())
     }
 
     /// It goes there, from now on.

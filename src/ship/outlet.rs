@@ -18,9 +18,9 @@ use crate::produce::{Cause, CreateError, Producer, Report, Trouble};
 use crate::settings::{self, Output, Settings};
 use crate::spool;
 
-/// What the bytes of a batch take of memory: as they were read, as librdkafka has them, and what
-/// its records take beside.
-const BATCH_TAKES: usize = 4;
+/// What the bytes of a batch take of memory: as they were read, and what their records take beside,
+/// of lines of a hundred bytes.
+const BATCH_TAKES: usize = 3;
 
 #[allow(
     clippy::struct_excessive_bools,
@@ -49,6 +49,11 @@ pub(super) struct Outlet {
     pub(super) spreads: HashMap<Arc<str>, Spread>,
     /// What was handed over just now is not to wait for more.
     pub(super) hurries: bool,
+    /// Memory of the blocks just read of which librdkafka has something. That is not free before
+    /// the cluster has answered.
+    pub(super) handed: usize,
+    /// Something waits for there to be less of it.
+    pub(super) holds_back: bool,
 }
 
 impl Outlet {
@@ -71,6 +76,8 @@ impl Outlet {
             throttles: Throttles::default(),
             spreads: HashMap::new(),
             hurries: false,
+            handed: 0,
+            holds_back: false,
         })
     }
 

@@ -18,6 +18,7 @@ impl Ship {
             && let Some(partition) = self.aim(at, piece.slot)
             && let Some(target) = self.ways.get(at).map(|way| way.target(Some(partition)))
             && self.shares.may_go(&target, at, piece.suspect)
+            && self.may_hand(at, piece.slot)
         {
             let Some(block) = self.flight.load(piece.slot).block() else {
                 unreachable!("what waits is in memory")
@@ -42,6 +43,20 @@ impl Ship {
         self.join(at);
     }
 
+    /// Whether librdkafka may have something of what is in a slot. What it has of a cluster that is
+    /// away stays with it, so it leaves some memory: what is read then can still go to the spool.
+    fn may_hand(&mut self, at: usize, slot: Slot) -> bool {
+        let (load, Some(way)) = (self.flight.load(slot), self.ways.get(at)) else { return false };
+        if load.is_handed || !load.is_fresh() {
+            return true;
+        }
+        let outlet = self.outlets.get_mut(way.outlet);
+        let reach = self.crew.budgets.of(&outlet.output).reach();
+        let fits = outlet.handed == 0 || outlet.handed + load.bytes() <= reach - reach / 8;
+        outlet.holds_back |= !fits;
+        fits
+    }
+
     fn next_piece(&mut self, at: usize) -> Option<Piece> {
         let may_go = |way: &&mut Way| !way.rests(clock::now());
         let way = self.ways.get_mut(at).filter(may_go)?;
@@ -58,6 +73,11 @@ impl Ship {
         let taken = handed.taken();
         let Some(way) = self.ways.get_mut(at) else { return };
         way.lane.handed(handed.done, taken);
+        if taken > 0
+            && let Some(bytes) = self.flight.hand(piece.slot)
+        {
+            self.outlets.get_mut(way.outlet).handed += bytes;
+        }
         match way.confirm {
             Confirm::Async => {}
             // It would wait for others that it keeps from coming.
@@ -75,7 +95,7 @@ impl Ship {
     /// What counts as sent as a whole leaves memory, but for what librdkafka has of it.
     fn let_go(&mut self, at: usize, partition: i32, slot: Slot) {
         if let Some(bytes) = self.flight.let_go(slot) {
-            self.free(at, Some(partition), bytes);
+            self.shrank(at, Some(partition), slot, bytes);
         }
     }
 

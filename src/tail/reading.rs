@@ -18,6 +18,10 @@ use crate::settings::LongLine;
 pub(super) const READ_MAX: usize = 256 * 1024;
 /// Reads do not get smaller than 4 KiB.
 const HALVINGS_MAX: u8 = 6;
+const READ_MIN: usize = READ_MAX >> HALVINGS_MAX;
+/// A read asks for eight times its bytes, as if they were very short lines. That is an eighth of what
+/// its budget can have at most, which the ship leaves free of what it cannot get back.
+const REACH_PER_BYTE: usize = 64;
 /// How much of a long line is searched for its end in one turn.
 pub(super) const SEARCH_MAX: usize = 4 * 1024 * 1024;
 /// What any record costs beside its bytes: librdkafka's share, and our slice and its proof.
@@ -109,6 +113,7 @@ impl Source {
 
     fn read_lines(&mut self, rule: &Rule, budget: &Budget) -> io::Result<Read> {
         let most = READ_MAX >> self.halvings;
+        let most = most.min(budget.reach() / REACH_PER_BYTE).max(READ_MIN);
         let want = usize::try_from(self.unread()).unwrap_or(most).min(most);
         // What each carries may cost far more than it does itself.
         let most = (records_max(want) * RECORD_COST / self.record_cost()).max(1);
