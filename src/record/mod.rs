@@ -302,7 +302,7 @@ impl Deref for Buffer {
     }
 }
 
-/// Whole records of one read of one source, handed on as one: one buffer, one ticket, one permit.
+/// Whole records of one read of one source, handed on as one: one buffer, one ticket, one permit for the rest.
 #[derive(Debug)]
 pub struct Block {
     pub source: SourceId,

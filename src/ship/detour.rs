@@ -213,9 +213,6 @@ impl Ship {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.spooled.held.push_back((block, ticket));
         way.gate.close();
-        if !way.spooled.is_due {
-            self.say_full();
-        }
     }
 
     fn say_full(&mut self) {
@@ -247,9 +244,13 @@ impl Ship {
     /// Where the operator wants it so, room is made for what is held back: once in a while, since
     /// the spool frees in its own time what it is told to.
     pub(super) fn make_room(&mut self) {
-        if let (WhenFull::DropOldest, Some(spool)) = (self.when_full, &mut self.spool)
-            && self.held > 0
-            && !spool.has_room()
+        // What is not stored yet will take less than it counts for now.
+        let is_full = self.held > 0 && self.spool.as_ref().is_some_and(|spool| !spool.has_room());
+        if is_full && self.unstored == 0 {
+            self.say_full();
+        }
+        if let (true, WhenFull::DropOldest, Some(spool)) =
+            (is_full, self.when_full, &mut self.spool)
         {
             spool.drop_oldest();
         }
@@ -308,8 +309,6 @@ impl Ship {
                 }
             } else if self.stow(at) {
                 self.open_gate(at);
-            } else if self.ways.get(at).is_some_and(|way| !way.spooled.is_due) {
-                self.say_full();
             }
         }
     }
