@@ -59,10 +59,15 @@ fn headed() -> Label {
     Label { headers: vec![("env".into(), b"prod".to_vec())], ..plain() }
 }
 
+/// A producer is made inside of one.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 /// Together or one by one: what was taken, what was refused and what was not reached is the same.
 #[test]
 fn handing_over_ends_at_a_full_queue_and_not_at_a_refused_record() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let _inside = runtime.enter();
     for label in [plain(), headed()] {
         let mut producer = producer();
@@ -82,7 +87,7 @@ fn handing_over_ends_at_a_full_queue_and_not_at_a_refused_record() {
 
 #[test]
 fn a_record_with_remarks_that_is_too_large_is_refused_by_itself() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let _inside = runtime.enter();
     let remarks = Remarks { cut_from: Some(9000), ..Remarks::default() };
     let handed = producer().send(0, Slot(0), &block(1, &[0], plain(), remarks), None, 0..1);
@@ -92,7 +97,7 @@ fn a_record_with_remarks_that_is_too_large_is_refused_by_itself() {
 /// librdkafka reads records where they lie, together or one by one.
 #[test]
 fn a_block_is_lent_until_the_client_is_gone_or_has_reported_its_records() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let _inside = runtime.enter();
     for label in [plain(), headed()] {
         let mut producer = producer();

@@ -117,16 +117,17 @@ impl Ship {
     }
 
     /// A load takes so much less memory.
-    pub(super) fn shrank(&mut self, at: usize, partition: Option<i32>, slot: Slot, bytes: usize) {
-        self.unhand(at, self.flight.load(slot).is_handed, bytes);
-        self.free(at, partition, bytes);
-    }
-
-    /// Of what librdkafka has something of, so much is free.
-    pub(super) fn unhand(&mut self, at: usize, is_handed: bool, bytes: usize) {
+    pub(super) fn shrank(
+        &mut self,
+        at: usize,
+        partition: Option<i32>,
+        is_handed: bool,
+        bytes: usize,
+    ) {
         if let Some(way) = self.ways.get(at).filter(|_| is_handed) {
             self.outlets.get_mut(way.outlet).handed -= bytes;
         }
+        self.free(at, partition, bytes);
     }
 
     /// Whether what is read next may go to a partition that has room.

@@ -313,8 +313,7 @@ impl Ship {
     /// Gives a slot up that is empty; true if it was.
     pub(super) fn release(&mut self, slot: Slot) -> bool {
         let Some(load) = self.flight.release(slot) else { return false };
-        self.unhand(load.way, load.is_handed, load.bytes());
-        self.free(load.way, load.partition, load.bytes());
+        self.shrank(load.way, load.partition, load.is_handed, load.bytes());
         if load.is_replayed()
             && let Some(way) = self.ways.get_mut(load.way)
         {

@@ -143,13 +143,13 @@ impl Ship {
     /// A fresh load goes to the spool; what waited of it leaves memory.
     fn spill(&mut self, at: usize, slot: Slot, waiting: u32) {
         let load = self.flight.load(slot);
-        let (partition, held_before) = (load.partition, load.bytes());
+        let (partition, is_handed, held_before) = (load.partition, load.is_handed, load.bytes());
         self.flight.leave(slot, waiting);
         let mut flight = std::mem::take(&mut self.flight);
         flight.spill(slot, |spilled| self.stage(at, partition, spilled));
         self.flight = flight;
         let less = held_before - self.flight.load(slot).bytes();
-        self.shrank(at, partition, slot, less);
+        self.shrank(at, partition, is_handed, less);
         self.release(slot);
     }
 
@@ -246,12 +246,13 @@ impl Ship {
     pub(super) fn make_room(&mut self) {
         // What is not stored yet will take less than it counts for now.
         let is_full = self.held > 0 && self.spool.as_ref().is_some_and(|spool| !spool.has_room());
-        if is_full && self.unstored == 0 {
+        if !is_full {
+            return;
+        }
+        if self.unstored == 0 {
             self.say_full();
         }
-        if let (true, WhenFull::DropOldest, Some(spool)) =
-            (is_full, self.when_full, &mut self.spool)
-        {
+        if let (WhenFull::DropOldest, Some(spool)) = (self.when_full, &mut self.spool) {
             spool.drop_oldest();
         }
     }

@@ -95,7 +95,8 @@ impl Ship {
     /// What counts as sent as a whole leaves memory, but for what librdkafka has of it.
     fn let_go(&mut self, at: usize, partition: i32, slot: Slot) {
         if let Some(bytes) = self.flight.let_go(slot) {
-            self.shrank(at, Some(partition), slot, bytes);
+            let is_handed = self.flight.load(slot).is_handed;
+            self.shrank(at, Some(partition), is_handed, bytes);
         }
     }
 

@@ -407,10 +407,11 @@ impl Lineage {
         let gone: Vec<Source> = self.sources.extract_if(.., is_done).collect();
         for source in &gone {
             let copy_of = Some((source.id, source.stamp()));
-            // Were it not known to be given up, it would be read and given up again and again.
-            let is_known = !source.is_packed() || self.ignore(source.identity, copy_of);
-            // What was given up may be completed still.
-            if is_known && (!source.is_packed() || source.end() != Some(End::Whole)) {
+            // What was given up may be completed still. Were it not known to be given up, it would
+            // be read and given up again and again.
+            let may_return = !source.is_packed()
+                || self.ignore(source.identity, copy_of) && source.end() != Some(End::Whole);
+            if may_return {
                 self.departed.take_leave(source);
             }
         }
