@@ -244,6 +244,9 @@ impl Ship {
                 touched.push(at);
             }
         }
+        for outlet in 0..self.outlets.len() {
+            self.hand_on(outlet);
+        }
         touched.sort_unstable();
         touched.dedup();
         for at in touched {
@@ -253,9 +256,7 @@ impl Ship {
         for at in std::mem::take(&mut self.go_alone) {
             self.pump(at);
         }
-        let is_rebuilt = self.outlets.iter_mut().filter_map(Outlet::rebuild).count() > 0;
-        let held_back = |outlet: &mut Outlet| std::mem::take(&mut outlet.holds_back);
-        if self.outlets.iter_mut().map(held_back).fold(is_rebuilt, |any, one| any | one) {
+        if self.outlets.iter_mut().filter_map(Outlet::rebuild).count() > 0 {
             self.pump_all();
         }
     }
@@ -274,7 +275,7 @@ impl Ship {
             way.lane.delivered(run.count);
             way.moved_at = clock::now();
             let (target, outlet) = (way.target(partition), way.outlet);
-            self.landed(&target, run.count);
+            self.landed(&target, run);
             self.shares.rose(&target);
             let outlet = self.outlets.get_mut(outlet);
             outlet.is_heard();
@@ -313,7 +314,7 @@ impl Ship {
     /// Gives a slot up that is empty; true if it was.
     pub(super) fn release(&mut self, slot: Slot) -> bool {
         let Some(load) = self.flight.release(slot) else { return false };
-        self.shrank(load.way, load.partition, load.is_handed, load.bytes());
+        self.free(load.way, load.partition, load.bytes());
         if load.is_replayed()
             && let Some(way) = self.ways.get_mut(load.way)
         {
@@ -333,7 +334,7 @@ impl Ship {
         let Some(target) = self.ways.get(at).map(|way| way.target(load.partition)) else {
             return at;
         };
-        self.landed(&target, run.count);
+        self.landed(&target, run);
         if is_settled {
             self.lose(at, run, cause);
             return at;

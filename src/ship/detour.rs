@@ -143,7 +143,7 @@ impl Ship {
     /// A fresh load goes to the spool; what waited of it leaves memory.
     fn spill(&mut self, at: usize, slot: Slot, waiting: u32) {
         let load = self.flight.load(slot);
-        let (partition, is_handed, held_before) = (load.partition, load.is_handed, load.bytes());
+        let (partition, is_handed, held_before) = (load.partition, load.is_handed(), load.bytes());
         self.flight.leave(slot, waiting);
         let mut flight = std::mem::take(&mut self.flight);
         flight.spill(slot, |spilled| self.stage(at, partition, spilled));

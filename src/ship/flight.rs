@@ -20,10 +20,10 @@ pub(super) struct Load {
     pub(super) seq: u64,
     /// How many of its records wait or are in flight.
     left: u32,
+    /// How many are in flight.
+    in_flight: u32,
     /// Some of it is to be given back by the spool.
     pub(super) is_left_behind: bool,
-    /// librdkafka has some of it, and has had it since it was read.
-    pub(super) is_handed: bool,
     /// Records that have had another time than their own.
     retimed: Runs,
     cargo: Cargo,
@@ -144,8 +144,8 @@ impl Flight {
                 partition,
                 seq,
                 left,
+                in_flight: 0,
                 is_left_behind: false,
-                is_handed: false,
                 retimed: Runs::default(),
                 cargo,
             };
@@ -154,11 +154,21 @@ impl Flight {
         (slot, seq)
     }
 
-    /// librdkafka has something of it. Returns the memory that it holds, if it is newly so.
-    pub(super) fn hand(&mut self, slot: Slot) -> Option<usize> {
+    /// librdkafka has so many more of its records. Returns the memory that is handed now and was not
+    /// before.
+    pub(super) fn hand(&mut self, slot: Slot, count: u32) -> usize {
         let load = self.load_mut(slot);
-        let is_new = load.is_fresh() && !std::mem::replace(&mut load.is_handed, true);
-        is_new.then(|| load.bytes())
+        let before = load.handed_bytes();
+        load.in_flight += count;
+        load.handed_bytes() - before
+    }
+
+    /// librdkafka has so many less of its records. Returns the memory that is handed no more.
+    pub(super) fn landed(&mut self, slot: Slot, count: u32) -> usize {
+        let load = self.load_mut(slot);
+        let before = load.handed_bytes();
+        load.in_flight -= count;
+        before - load.handed_bytes()
     }
 
     /// It goes there, from now on.
@@ -362,6 +372,15 @@ impl Load {
             Cargo::Fresh { block, .. } | Cargo::Replayed { block, .. } => Some(block),
             Cargo::Copied { .. } | Cargo::Unconfirmed { .. } => None,
         }
+    }
+
+    /// librdkafka has some of it, and has had it since it was read.
+    pub(super) fn is_handed(&self) -> bool {
+        self.in_flight > 0 && !self.is_replayed()
+    }
+
+    fn handed_bytes(&self) -> usize {
+        if self.is_handed() { self.bytes() } else { 0 }
     }
 
     /// Memory it holds.

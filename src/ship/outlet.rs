@@ -1,6 +1,6 @@
 //! The outputs that lines lead to: of each its producer, and what is known of its cluster.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -52,8 +52,8 @@ pub(super) struct Outlet {
     /// Memory of the blocks just read of which librdkafka has something. That is not free before
     /// the cluster has answered.
     pub(super) handed: usize,
-    /// Something waits for there to be less of it.
-    pub(super) holds_back: bool,
+    /// Ways that wait for there to be less of it, in their order.
+    pub(super) line: VecDeque<usize>,
 }
 
 impl Outlet {
@@ -77,7 +77,7 @@ impl Outlet {
             spreads: HashMap::new(),
             hurries: false,
             handed: 0,
-            holds_back: false,
+            line: VecDeque::new(),
         })
     }
 
@@ -215,6 +215,10 @@ impl Outlets {
     pub(super) fn get_mut(&mut self, number: usize) -> &mut Outlet {
         let Some(outlet) = self.all.get_mut(number) else { unreachable!("outlets stay") };
         outlet
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Outlet> {

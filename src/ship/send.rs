@@ -7,8 +7,16 @@ use super::way::Way;
 use crate::clock;
 use crate::lane::Piece;
 use crate::produce::{Cause, Handed};
-use crate::record::Slot;
+use crate::record::{Run, Slot};
 use crate::settings::Confirm;
+
+/// Until librdkafka has so many eighths of what an output may have of memory, it gets one more
+/// block, which may take another. What it has of a cluster that is away stays with it: so much is
+/// left that what is read then can still go to the spool.
+const HANDED_TO_ANY: usize = 5;
+
+/// The same where nothing is in flight: others may have all that, and get nothing through.
+const HANDED_TO_IDLE: usize = 6;
 
 impl Ship {
     /// Hands over what may be handed over of one way.
@@ -18,7 +26,7 @@ impl Ship {
             && let Some(partition) = self.aim(at, piece.slot)
             && let Some(target) = self.ways.get(at).map(|way| way.target(Some(partition)))
             && self.shares.may_go(&target, at, piece.suspect)
-            && self.may_hand(at, piece.slot)
+            && self.may_hand(at, piece.slot, &target)
         {
             let Some(block) = self.flight.load(piece.slot).block() else {
                 unreachable!("what waits is in memory")
@@ -43,18 +51,38 @@ impl Ship {
         self.join(at);
     }
 
-    /// Whether librdkafka may have something of what is in a slot. What it has of a cluster that is
-    /// away stays with it, so it leaves some memory: what is read then can still go to the spool.
-    fn may_hand(&mut self, at: usize, slot: Slot) -> bool {
-        let (load, Some(way)) = (self.flight.load(slot), self.ways.get(at)) else { return false };
-        if load.is_handed || !load.is_fresh() {
-            return true;
+    /// Whether librdkafka may have something of what is in a slot; if not, the way waits in line.
+    fn may_hand(&mut self, at: usize, slot: Slot, target: &Target) -> bool {
+        let load = self.flight.load(slot);
+        let may = load.is_handed()
+            || !load.is_fresh()
+            || self.takes_more(target.0, HANDED_TO_ANY)
+            || (self.shares.is_idle(target) && self.takes_more(target.0, HANDED_TO_IDLE));
+        if !may
+            && let Some(way) = self.ways.get_mut(at)
+            && !std::mem::replace(&mut way.is_in_line, true)
+        {
+            self.outlets.get_mut(target.0).line.push_back(at);
         }
-        let outlet = self.outlets.get_mut(way.outlet);
-        let reach = self.crew.budgets.of(&outlet.output).reach();
-        let fits = outlet.handed == 0 || outlet.handed + load.bytes() <= reach - reach / 8;
-        outlet.holds_back |= !fits;
-        fits
+        may
+    }
+
+    /// Whether librdkafka has less than so many eighths of what an output may have of memory.
+    fn takes_more(&self, outlet: usize, eighths: usize) -> bool {
+        let outlet = self.outlets.get(outlet);
+        outlet.handed < self.crew.budgets.of(&outlet.output).reach() / 8 * eighths
+    }
+
+    /// Those who wait for librdkafka to have less go on, as far as it may have more, in their order.
+    pub(super) fn hand_on(&mut self, outlet: usize) {
+        while self.takes_more(outlet, HANDED_TO_ANY)
+            && let Some(at) = self.outlets.get_mut(outlet).line.pop_front()
+        {
+            if let Some(way) = self.ways.get_mut(at) {
+                way.is_in_line = false;
+            }
+            self.pump(at);
+        }
     }
 
     fn next_piece(&mut self, at: usize) -> Option<Piece> {
@@ -73,15 +101,12 @@ impl Ship {
         let taken = handed.taken();
         let Some(way) = self.ways.get_mut(at) else { return };
         way.lane.handed(handed.done, taken);
-        if taken > 0
-            && let Some(bytes) = self.flight.hand(piece.slot)
-        {
-            self.outlets.get_mut(way.outlet).handed += bytes;
-        }
+        let outlet = self.outlets.get_mut(way.outlet);
+        outlet.handed += self.flight.hand(piece.slot, taken);
         match way.confirm {
             Confirm::Async => {}
             // It would wait for others that it keeps from coming.
-            Confirm::Sync => self.outlets.get_mut(way.outlet).hurries |= taken > 0,
+            Confirm::Sync => outlet.hurries |= taken > 0,
             Confirm::None => {
                 let ticket = (taken > 0).then(|| self.flight.forget(piece.slot, taken));
                 if let Some(ticket) = ticket.flatten() {
@@ -95,7 +120,7 @@ impl Ship {
     /// What counts as sent as a whole leaves memory, but for what librdkafka has of it.
     fn let_go(&mut self, at: usize, partition: i32, slot: Slot) {
         if let Some(bytes) = self.flight.let_go(slot) {
-            let is_handed = self.flight.load(slot).is_handed;
+            let is_handed = self.flight.load(slot).is_handed();
             self.shrank(at, Some(partition), is_handed, bytes);
         }
     }
@@ -113,8 +138,9 @@ impl Ship {
     }
 
     /// Records are in flight no more.
-    pub(super) fn landed(&mut self, target: &Target, records: u32) {
-        self.go_alone.extend(self.shares.landed(target, records));
+    pub(super) fn landed(&mut self, target: &Target, run: Run) {
+        self.outlets.get_mut(target.0).handed -= self.flight.landed(run.slot, run.count);
+        self.go_alone.extend(self.shares.landed(target, run.count));
     }
 
     pub(super) fn pump_all(&mut self) {

@@ -126,6 +126,11 @@ impl Shares {
         self.shares.get(target).is_some_and(|share| share.is_down)
     }
 
+    /// Nothing is in flight there, and nobody has found that nothing gets through.
+    pub(super) fn is_idle(&self, target: &Target) -> bool {
+        self.shares.get(target).is_none_or(|share| share.in_flight == 0 && !share.is_down)
+    }
+
     /// Of any partition that an outlet leads to.
     pub(super) fn is_any_down(&self, outlet: usize) -> bool {
         self.shares.iter().any(|((to, ..), share)| *to == outlet && share.is_down)

@@ -49,6 +49,8 @@ pub(super) struct Way {
     numbered: (Generation, u64),
     /// It was said that times of its records were replaced.
     pub(super) is_retimed: bool,
+    /// It waits for librdkafka to have less.
+    pub(super) is_in_line: bool,
     pub(super) spooled: Seldom,
 }
 
@@ -186,6 +188,7 @@ impl Way {
             moved_at: now,
             numbered: (Generation::FIRST, 0),
             is_retimed: false,
+            is_in_line: false,
             spooled: Seldom::default(),
         }
     }

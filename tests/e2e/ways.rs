@@ -255,6 +255,40 @@ fn what_dead_partitions_hold_does_not_starve_a_file_that_could_be_sent() {
     daemon.kill();
 }
 
+/// Together they would have all that librdkafka may have of memory.
+#[test]
+fn what_dead_partitions_hold_leaves_a_way_to_those_that_answer() {
+    const DEAD: [&str; 4] = ["dead0", "dead1", "dead2", "dead3"];
+    let (mock, site) = (MockCluster::new(2).expect("a mock cluster"), Site::new());
+    let mut config = Config::new(&site.state(), &mock.bootstrap_servers())
+        .top("spool", "{stall_after: 1s}")
+        .kafka("buffer.memory", "8MiB")
+        .kafka("request.timeout.ms", "1s")
+        .kafka("delivery.timeout.ms", "10m");
+    for (topic, broker) in DEAD.map(|topic| (topic, 2)).into_iter().chain([("live", 1)]) {
+        mock.create_topic(topic, 1, 1).expect("a mock topic");
+        mock.partition_leader(topic, 0, Some(broker)).expect("a mock broker");
+        config = config.input(topic, &site.log(&format!("{topic}.log")), topic);
+    }
+    mock.broker_down(2).expect("a mock broker");
+    let mut daemon = site.run(&config);
+    let lines = format!("{}\n", "x".repeat(9_999)).repeat(300);
+    for topic in DEAD {
+        append(&site.log(&format!("{topic}.log")), lines.as_bytes());
+    }
+    let detour = |line: &str, topic| line.contains("lines go to the spool") && line.contains(topic);
+    for topic in DEAD {
+        daemon.hears("the way into the spool", |line| detour(line, topic));
+    }
+    let mut reader = Reader::from_beginning(&mock.bootstrap_servers(), "live");
+    for _ in 0..3 {
+        append(&site.log("live.log"), lines.as_bytes());
+        assert_eq!(reader.records(300, GENEROUS).len(), 300);
+    }
+    assert_eq!(daemon.said().into_iter().find(|line| detour(line, "live.log")), None);
+    daemon.kill();
+}
+
 /// Of each file everything in its old partition was appended before anything in its new one.
 #[test]
 fn files_move_to_added_partitions_in_order_and_whole() {
