@@ -127,7 +127,7 @@ impl Signals {
                         return Some(settings);
                     }
                     Err(problems) => {
-                        tracing::error!("the new configuration is wrong, the old one stays: {problems}");
+                        tracing::error!(problems, "the new configuration is wrong, the old one stays");
                     }
                 }
             }
