@@ -302,7 +302,8 @@ impl Deref for Buffer {
     }
 }
 
-/// Whole records of one read of one source, handed on as one: one buffer, one ticket, one permit for the rest.
+/// Whole records of one read of one source, handed on as one: one buffer, one ticket. One permit
+/// pays for what the buffer does not.
 #[derive(Debug)]
 pub struct Block {
     pub source: SourceId,
