@@ -127,7 +127,7 @@ pub(super) const OWN: &[Key] = &[
         "inputs.on_long_line",
         "",
         "`truncate` (marked by a header), `split` or `dead_letter`.",
-        "Nothing may be cut.",
+        "Nothing may be cut (`split`), or nothing that was cut may be sent (`dead_letter`).",
     ),
     key(
         "inputs.partial_timeout",
