@@ -235,6 +235,13 @@ fn sort_by_age(sightings: &mut Vec<Sighting>) {
 }
 
 impl Candidate {
+    /// Nothing has happened to it since a look, in wall milliseconds. Other times can be set.
+    pub(super) fn rests_since(&self, looked_ms: u64) -> bool {
+        let (seconds, nanoseconds) = (self.meta.ctime(), self.meta.ctime_nsec());
+        let changed_ms = i128::from(seconds) * 1000 + i128::from(nanoseconds) / 1_000_000;
+        changed_ms + i128::from(SLACK_MS) < i128::from(looked_ms)
+    }
+
     /// Whether it holds the beginning of `original`, or all of it. Long files are compared in
     /// places.
     pub(super) fn is_copy_of(&self, original: &Content) -> io::Result<bool> {

@@ -23,24 +23,41 @@ struct One {
     identity: Identity,
     at: Mark,
     since: Instant,
+    /// An earlier run let go of it, and looked at all for the last time then, in wall milliseconds.
+    looked_ms: Option<u64>,
 }
 
 impl Departed {
     pub(super) fn take_leave(&mut self, source: &Source) {
         if !source.is_unlinked() && source.home != Home::Taken {
-            self.push(source.identity, source.at);
+            self.push(source.identity, source.at, None);
         }
     }
 
-    pub(super) fn push(&mut self, identity: Identity, at: Mark) {
+    /// One that an earlier run let go of, which looked at all for the last time then.
+    pub(super) fn restore(&mut self, identity: Identity, at: Mark, looked_ms: Option<u64>) {
+        self.push(identity, at, looked_ms);
+    }
+
+    fn push(&mut self, identity: Identity, at: Mark, looked_ms: Option<u64>) {
+        // One that comes and goes takes the place of no other.
+        self.0.retain(|known| !known.identity.is_same_file(&identity));
         if self.0.len() == REMEMBERED_MAX {
             self.0.shift();
         }
-        self.0.push(One { identity, at, since: clock::now() });
+        self.0.push(One { identity, at, since: clock::now(), looked_ms });
     }
 
     pub(super) fn has(&self, identity: &Identity) -> bool {
         self.0.iter().any(|known| known.identity.is_same_file(identity))
+    }
+
+    /// Whether an earlier run let go of a compressed file as it is: nothing more of it is to be
+    /// waited for, nor what is missing to be counted again.
+    pub(super) fn is_settled(&self, file: &Candidate) -> bool {
+        let known = self.0.iter().find(|known| known.identity.is_same_file(&file.identity));
+        let looked_ms = known.and_then(|known| known.looked_ms);
+        file.file.packed().is_some() && looked_ms.is_some_and(|ms| file.rests_since(ms))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -55,7 +72,7 @@ impl Departed {
     /// Where to go on in a file that came back and still is what was read of it.
     pub(super) fn welcome(&mut self, file: &Candidate) -> io::Result<Option<Mark>> {
         let is_it = |known: &One| known.identity.is_same_file(&file.identity);
-        let position = self.0.iter().rposition(is_it);
+        let position = self.0.iter().position(is_it);
         let Some(One { identity: known, at, .. }) = position.and_then(|at| self.0.remove(at))
         else {
             return Ok(None);
@@ -64,5 +81,22 @@ impl Departed {
         let is_intact = identity::begins_alike(&file.file, &known)?
             && (file.file.packed().is_some() || identity::holds(&file.file, at)?);
         Ok(is_intact.then_some(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_comes_and_goes_takes_the_place_of_no_other() {
+        let [one, other] =
+            [1, 2].map(|ino| Identity { dev: 1, ino, born_ns: None, head_len: 0, head_hash: 0 });
+        let mut departed = Departed::default();
+        departed.restore(other, Mark::START, None);
+        for _ in 0..2 * REMEMBERED_MAX {
+            departed.restore(one, Mark::START, None);
+        }
+        assert!(departed.has(&one) && departed.has(&other));
     }
 }

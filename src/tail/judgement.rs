@@ -245,6 +245,7 @@ impl Lineage {
     ) {
         let id = SourceId { lineage: self.id, generation: self.next_generation };
         self.next_generation = id.generation.next();
+        let is_settled = self.departed.is_settled(&candidate);
         let returned = self.departed.welcome(&candidate);
         let from = returned.and_then(|returned| returned.map_or(from, Ok));
         let path = candidate.path;
@@ -257,6 +258,9 @@ impl Lineage {
         source.file = Some(Open::new(candidate.file).into());
         source.found(path, &candidate.meta);
         (source.home, source.is_new) = (candidate.home, true);
+        if is_settled {
+            source.wrote_off();
+        }
         // Its head and its end are taken down. If that fails, so will reading it.
         let known = source.grow_head().and_then(|_| source.verify());
         source.rest_packed();

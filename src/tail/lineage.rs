@@ -165,9 +165,13 @@ impl Lineage {
         }
     }
 
-    /// The sources of an earlier run, oldest first. Where they are now is for the first look to
-    /// say.
-    pub(super) fn restore(&mut self, known: impl Iterator<Item = KnownSource>) {
+    /// The sources of an earlier run, oldest first, and when it last looked at all. Where they are
+    /// now is for the first look to say.
+    pub(super) fn restore(
+        &mut self,
+        known: impl Iterator<Item = KnownSource>,
+        looked_ms: Option<u64>,
+    ) {
         let (gone, there): (Vec<_>, Vec<_>) = known.partition(|known| known.is_gone);
         for known in there {
             let id = SourceId { lineage: self.id, generation: known.generation };
@@ -187,7 +191,7 @@ impl Lineage {
         for known in gone {
             // What was truncated is gone, too, but its file goes on as another source.
             if self.sources.iter().all(|source| !source.identity.is_same_file(&known.identity)) {
-                self.departed.push(known.identity, known.at);
+                self.departed.restore(known.identity, known.at, looked_ms);
             }
         }
     }

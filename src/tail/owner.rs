@@ -182,7 +182,7 @@ impl<F: FnMut(Event)> Tail<F> {
         // A link that is gone still says what it led to.
         let last = known.as_ref().and_then(|left| left.last.as_ref());
         let real = real.or(last.map(|source| source.now.as_deref().unwrap_or(path)));
-        let label = settings.label(&name, real);
+        let (label, looked_ms) = (settings.label(&name, real), settings.looked.ms);
         let encoder = Encoder::of(&settings.settings, &Origin::of(path, real)).map(Arc::new);
         let next = known.as_ref().map_or(self.floor, |left| left.next_generation);
         let at = self.lineages.add(input, name, label, next)?;
@@ -193,7 +193,7 @@ impl<F: FnMut(Event)> Tail<F> {
             for source in left.sources() {
                 self.owners.insert(input, &source.identity, at);
             }
-            lineage.restore(left.before.into_iter().chain(left.last));
+            lineage.restore(left.before.into_iter().chain(left.last), looked_ms);
         }
         Some(at)
     }

@@ -50,7 +50,18 @@ impl Source {
 
     /// It ends where it should not, and may be going on still.
     pub(super) fn is_unfinished(&self) -> bool {
-        matches!(self.end(), Some(End::Short | End::Damaged)) && self.rest() < FINAL
+        let is_short = matches!(self.end(), Some(End::Short | End::Damaged));
+        is_short && self.rest() < FINAL && !self.is_written_off()
+    }
+
+    fn is_written_off(&self) -> bool {
+        self.seldom.written_off == Some(self.seldom.packed_size)
+    }
+
+    /// What is missing of it as it is has been counted, by us or by an earlier run.
+    pub(super) fn wrote_off(&mut self) {
+        let packed_size = self.seldom.packed_size;
+        self.seldom.note().written_off = Some(packed_size);
     }
 
     /// It was compressed, all that can be had of it was read, and after a restart it would count
@@ -111,14 +122,14 @@ impl Source {
     pub(super) fn write_off(&mut self) -> io::Result<()> {
         let Some(packed) = self.content().and_then(Content::packed) else { return Ok(()) };
         let is_whole = !matches!(packed.end(), Some(End::Short | End::Damaged));
-        if is_whole || self.seldom.written_off == Some(self.seldom.packed_size) {
+        if is_whole || self.is_written_off() {
             return Ok(());
         }
         let missing = self.held.saturating_sub(self.size);
         let lost = if missing > 0 { missing } else { packed.left()?.max(1) };
         self.seldom.lose(lost);
         self.held = self.size;
-        self.seldom.note().written_off = Some(self.seldom.packed_size);
+        self.wrote_off();
         Ok(())
     }
 

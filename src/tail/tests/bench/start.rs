@@ -54,6 +54,13 @@ pub(in super::super) fn acknowledged(
 }
 
 impl Kept {
+    /// All was looked at once more, long after what has happened to files so far.
+    pub(in super::super) fn look_later(&mut self) {
+        for ms in self.looked_ms.values_mut() {
+            *ms += 3_600_000;
+        }
+    }
+
     pub(in super::super) fn looked_ms(&self) -> u64 {
         self.looked_ms.values().copied().max().unwrap_or_default()
     }
