@@ -332,6 +332,9 @@ impl Block {
     /// flight, the smallest pieces that a heap has. `docs/benchmarks.md` has what was measured.
     pub const OVERHEAD_BYTES: usize = 1024;
 
+    /// Memory that a record takes of ours beside its bytes, a time of its own included.
+    pub const RECORD_BYTES: usize = 24;
+
     /// The bytes of record `number`; empty if there is no such record.
     pub fn record(&self, number: u32) -> &[u8] {
         let slice = self.records.get(number as usize);

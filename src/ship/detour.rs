@@ -8,7 +8,7 @@ use super::Ship;
 use super::flight::Spilled;
 use crate::checkpoint::Change;
 use crate::ledger::Ticket;
-use crate::record::{Block, Generation, Mark, Slice, Slot, SourceId};
+use crate::record::{Block, Generation, Mark, Slot, SourceId};
 use crate::settings::{Confirm, Partition, WhenFull};
 use crate::spool::{self, Event, Put, Spool};
 
@@ -184,7 +184,7 @@ impl Ship {
     /// A block read while its lane is on the detour.
     pub(super) fn spool_block(&mut self, at: usize, mut block: Block, ticket: Ticket) {
         // librdkafka will not see it for now.
-        let records = block.records.len() * size_of::<Slice>();
+        let records = block.records.len() * Block::RECORD_BYTES;
         block.permit.resize(Block::OVERHEAD_BYTES + records);
         let is_first = self.ways.get(at).is_some_and(|way| way.spooled.held.is_empty());
         if is_first && self.may_stage(at, block.source.generation) && self.admits(at, &block) {

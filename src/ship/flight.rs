@@ -296,6 +296,9 @@ impl Flight {
             Cargo::Fresh { mut block, mut ticket, settled } => {
                 let unsettled = settled.others(block.len());
                 let held = Held::of(&mut block, load.left);
+                // What only waited will not be librdkafka's.
+                let records = block.records.len() * Block::RECORD_BYTES;
+                block.permit.resize(Block::OVERHEAD_BYTES / 2 + records);
                 let block = Arc::new(block);
                 let mut put = |records: Range<u32>| {
                     let ticket = ticket.take(records.end - records.start);
@@ -397,13 +400,17 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::budget::Budget;
     use crate::ledger::Ledgers;
-    use crate::record::Mark;
     use crate::record::tests::{block, mark};
+    use crate::record::{Generation, Mark, Offset};
 
     /// A block of three records on its way.
     fn under_way() -> (Flight, Slot) {
-        let block = block(mark(0, 0), mark(30, 0), &[10, 20, 30]);
+        board(block(mark(0, 0), mark(30, 0), &[10, 20, 30]))
+    }
+
+    fn board(block: Block) -> (Flight, Slot) {
         let mut ledgers = Ledgers::default();
         ledgers.resume(block.source, Mark::START);
         let records = NonZeroU32::new(block.len()).unwrap();
@@ -422,6 +429,25 @@ mod tests {
         assert!(!flight.retime(run(1, 1), 200_000));
         assert!(flight.retime(run(0, 3), 200_000), "the third had none yet");
         assert!(!flight.retime(run(0, 3), 300_000));
+    }
+
+    #[test]
+    fn what_leaves_for_the_spool_pays_only_for_that_and_for_what_librdkafka_has() {
+        let budget = Budget::new(1 << 20, || {});
+        let per_record = RECORD_OVERHEAD_BYTES + Block::RECORD_BYTES;
+        let permit = budget.take_now(Block::OVERHEAD_BYTES + 3 * per_record);
+        let (mut flight, slot) =
+            board(Block { permit, ..block(mark(0, 0), mark(30, 0), &[10, 20, 30]) });
+        flight.leave(slot, 2);
+        let mut staged = Vec::new();
+        flight.spill(slot, |spilled| {
+            staged.push(spilled);
+            EntryId::forged(Generation::FIRST, Offset::START, Offset(30))
+        });
+        let of_ours = 3 * Block::RECORD_BYTES;
+        assert_eq!(budget.used(), Block::OVERHEAD_BYTES + of_ours + RECORD_OVERHEAD_BYTES);
+        drop(staged);
+        assert_eq!(budget.used(), Block::OVERHEAD_BYTES / 2 + RECORD_OVERHEAD_BYTES);
     }
 
     #[test]

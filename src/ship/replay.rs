@@ -11,7 +11,7 @@ use crate::spool::{self, Loaded};
 /// Questions to the spool that are not answered, of all ways: what may come on top of the budget.
 const ASKED_AT_ONCE: usize = 4;
 /// What an entry being given back takes of memory beside its bytes, for each record.
-const RECORD_COST: usize = crate::produce::RECORD_OVERHEAD_BYTES + 24;
+const RECORD_COST: usize = crate::produce::RECORD_OVERHEAD_BYTES + Block::RECORD_BYTES;
 
 impl Ship {
     /// Asks for the next of a way's backlog, if it may be given back now.
