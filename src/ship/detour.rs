@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use super::Ship;
 use super::flight::Spilled;
+use super::room::count_given_up;
 use crate::checkpoint::Change;
 use crate::ledger::Ticket;
 use crate::record::{Block, Generation, Mark, Slot, SourceId};
-use crate::settings::{Confirm, Partition, WhenFull};
-use crate::spool::{self, Event, Put, Spool};
+use crate::settings::{Confirm, Partition};
+use crate::spool::{self, Event, Put};
 
 impl Ship {
     /// Takes in what earlier runs left in the spool: each lane with a backlog starts in detour.
@@ -190,111 +191,14 @@ impl Ship {
         if is_first && self.may_stage(at, block.source.generation) && self.admits(at, &block) {
             return self.stage_whole(at, block, ticket);
         }
-        match (self.when_full, &self.spool) {
-            (WhenFull::DropNewest, Some(spool)) if !spool.has_room() => {
-                let records = u64::from(ticket.records());
-                let proof = spool.drop_newest(ticket);
-                self.settle(proof);
-                self.say_full();
-                self.newest_dropped += records;
-                self.crew.counters.dropped.spool.add(records);
-            }
-            _ => self.hold_back(at, block, ticket),
+        if let Some(ticket) = self.drop_newest(at, &block, ticket) {
+            self.hold_back(at, block, ticket);
         }
     }
 
-    fn stage_whole(&mut self, at: usize, block: Block, ticket: Ticket) {
+    pub(super) fn stage_whole(&mut self, at: usize, block: Block, ticket: Ticket) {
         let records = 0..block.len();
         self.stage(at, None, Spilled { block: Arc::new(block), records, ticket });
-    }
-
-    fn hold_back(&mut self, at: usize, block: Block, ticket: Ticket) {
-        self.held += 1;
-        let Some(way) = self.ways.get_mut(at) else { return };
-        way.spooled.held.push_back((block, ticket));
-        way.gate.close();
-    }
-
-    fn say_full(&mut self) {
-        if std::mem::replace(&mut self.is_spool_full, true) {
-            return;
-        }
-        let limit = self.spool.as_ref().map(|spool| spool.usage().limit);
-        match self.when_full {
-            WhenFull::Block => {
-                tracing::error!(limit, "the spool is full: reading stops until there is room");
-            }
-            WhenFull::DropOldest => {
-                tracing::error!(limit, "the spool is full: its oldest lines are dropped");
-            }
-            WhenFull::DropNewest => {
-                tracing::error!(limit, "the spool is full: lines are dropped until there is room");
-            }
-        }
-    }
-
-    /// Says how many lines there was no room for, since it was said last.
-    pub(super) fn say_dropped(&mut self) {
-        let records = std::mem::take(&mut self.newest_dropped);
-        if records > 0 {
-            tracing::warn!(records, "newest lines dropped before the full spool, as configured");
-        }
-    }
-
-    /// Where the operator wants it so, room is made for what is held back: once in a while, since
-    /// the spool frees in its own time what it is told to.
-    pub(super) fn make_room(&mut self) {
-        // What is not stored yet will take less than it counts for now.
-        let is_full = self.held > 0 && self.spool.as_ref().is_some_and(|spool| !spool.has_room());
-        if !is_full {
-            return;
-        }
-        if self.unstored == 0 {
-            self.say_full();
-        }
-        if let (WhenFull::DropOldest, Some(spool)) = (self.when_full, &mut self.spool) {
-            spool.drop_oldest();
-        }
-    }
-
-    fn admits(&self, at: usize, block: &Block) -> bool {
-        let (Some(spool), Some(way)) = (&self.spool, self.ways.get(at)) else { return false };
-        match way.spooled.lane {
-            // What begins before the lane's end is being read again.
-            Some(lane) => {
-                spool.admits(lane, block.source.generation, block.start.offset.advance(1))
-            }
-            None => spool.has_room(),
-        }
-    }
-
-    /// There is room in the spool again.
-    pub(super) fn take_in_held(&mut self) {
-        for at in self.ways.numbers() {
-            if self.stow(at) {
-                self.open_gate(at);
-            } else if self.ways.get(at).is_some_and(|way| !way.spooled.is_due) {
-                return;
-            }
-        }
-        if std::mem::take(&mut self.is_spool_full) {
-            self.say_dropped();
-            tracing::info!("there is room in the spool: reading goes on");
-        }
-    }
-
-    /// Puts what a way holds back into the spool. Returns whether all of it may go.
-    fn stow(&mut self, at: usize) -> bool {
-        while let Some(way) = self.ways.get(at)
-            && let Some((block, _)) = way.spooled.held.front()
-        {
-            let generation = block.source.generation;
-            if !self.admits(at, block) || !self.may_stage(at, generation) {
-                return false;
-            }
-            self.stage_held(at);
-        }
-        true
     }
 
     /// Numbers of files were saved: what waited for that goes to the spool.
@@ -316,7 +220,7 @@ impl Ship {
 
     /// Whether something of a file may be staged now. If not, it will be once the number of the
     /// file is saved.
-    fn may_stage(&mut self, at: usize, generation: Generation) -> bool {
+    pub(super) fn may_stage(&mut self, at: usize, generation: Generation) -> bool {
         let Some(way) = self.ways.get_mut(at) else { return false };
         let is_numbered = way.is_numbered(generation, self.saved);
         if !is_numbered {
@@ -335,34 +239,6 @@ impl Ship {
         let blocks = fresh.into_iter().filter_map(|slot| self.flight.load(slot).block());
         let newest = blocks.map(|block| block.source.generation).max();
         newest.is_none_or(|newest| self.may_stage(at, newest))
-    }
-
-    fn stage_held(&mut self, at: usize) {
-        let held = self.ways.get_mut(at).and_then(|way| way.spooled.held.pop_front());
-        if let Some((block, ticket)) = held {
-            self.held -= 1;
-            self.stage_whole(at, block, ticket);
-        }
-    }
-
-    /// At the end, what is held back takes the room that is kept for what is in memory: its file
-    /// may be gone. What does not fit stays owed.
-    pub(super) fn store_held(&mut self) {
-        let Some(usage) = self.spool.as_ref().map(Spool::usage) else { return };
-        let mut room = usage.limit.saturating_sub(usage.bytes);
-        for at in self.ways.numbers() {
-            while let Some(way) = self.ways.get(at)
-                && let Some((block, _)) = way.spooled.held.front()
-                && let Some(left) = room.checked_sub(block.bytes.len() as u64)
-            {
-                room = left;
-                self.stage_held(at);
-            }
-        }
-        if self.held > 0 {
-            let blocks = self.held;
-            tracing::warn!(blocks, "the spool is full: what was read stays owed by its file");
-        }
     }
 
     /// Records have left the spool, as it says itself: several may want one removed.
@@ -408,6 +284,7 @@ impl Ship {
     }
 
     pub(super) fn spool_event(&mut self, event: Event) {
+        count_given_up(&self.crew.counters, &event);
         match event {
             Event::Stored { proofs } => self.stored(proofs),
             Event::Loaded(loaded) => self.loaded(loaded),
@@ -420,19 +297,12 @@ impl Ship {
                     }
                 }
             }
-            Event::Late { records } => self.crew.counters.dropped.late.add(records),
-            Event::Dropped { lane, records, bytes } => {
-                tracing::warn!(
-                    records,
-                    bytes,
-                    "oldest lines dropped from the full spool, as configured"
-                );
-                self.taken_out(lane, records);
+            Event::Dropped { lane, records, .. } | Event::Expired { lane, records } => {
+                if let Some(at) = self.way_of(lane) {
+                    self.removed(at, records);
+                }
             }
-            Event::Expired { lane, records } => {
-                tracing::warn!(records, "lines dropped from the spool at max_age, as configured");
-                self.taken_out(lane, records);
-            }
+            Event::Late { .. } => {}
             Event::Damaged { lane, generation, records } => {
                 self.damaged(lane, generation, records);
             }
@@ -478,14 +348,6 @@ impl Ship {
         self.fallen.insert(way.source(generation));
         self.changes.push(Change::FellBack { lineage, generation });
         self.removed(at, records);
-    }
-
-    /// Records left the spool without having been sent.
-    fn taken_out(&mut self, lane: spool::LaneId, records: u64) {
-        self.crew.counters.dropped.spool.add(records);
-        if let Some(at) = self.way_of(lane) {
-            self.removed(at, records);
-        }
     }
 
     pub(super) fn way_of(&self, lane: spool::LaneId) -> Option<usize> {

@@ -11,6 +11,7 @@ mod detour;
 mod flight;
 mod outlet;
 mod replay;
+mod room;
 mod send;
 mod share;
 mod throttle;

@@ -55,8 +55,15 @@ impl Keeper {
         if self.trouble.as_ref().is_some_and(|trouble| clock::now() < trouble.retry_at) {
             return;
         }
+        let mut has_dropped = false;
         while !self.pending.is_empty() {
-            if let Err(error) = self.commit_some() {
+            let Err(error) = self.commit_some() else {
+                has_dropped = false;
+                continue;
+            };
+            // A segment at each attempt: where that does not help the next one waits.
+            has_dropped = !has_dropped && self.gives_way_to(&error);
+            if !has_dropped {
                 return self.fail(&error);
             }
         }
@@ -70,7 +77,8 @@ impl Keeper {
             Some(trouble) => trouble.wait.saturating_mul(2).min(RETRY_MAX),
             None => RETRY_MIN,
         };
-        if self.trouble.replace(Trouble { retry_at: clock::now() + wait, wait }).is_none() {
+        let trouble = Trouble { retry_at: clock::now() + wait, wait, refusal: error.refusal() };
+        if self.trouble.replace(trouble).is_none() {
             self.tell(Event::Failing(format!("{error}: {}", error.source)));
         }
     }

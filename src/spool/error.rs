@@ -1,7 +1,9 @@
 //! What can go wrong, by operation.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use super::usage::Refusal;
 
 /// Why the spool cannot be opened. A damaged spool is not among the reasons.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,12 @@ impl AppendError {
     pub(super) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self { doing, path, source }
+    }
+
+    pub(super) fn refusal(&self) -> Refusal {
+        let kind = self.source.kind();
+        let is_full = matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        if is_full { Refusal::Full } else { Refusal::Failing }
     }
 }
 

@@ -27,11 +27,11 @@ use super::recovery::{self, Mode};
 use super::reserve::Reserve;
 use super::runs::Runs;
 use super::survey::Recovered;
-use super::usage::Gauge;
+use super::usage::{Gauge, Refusal};
 use super::{Event, segment};
 use crate::clock;
 use crate::record::{Generation, Offset};
-use crate::settings;
+use crate::settings::{self, WhenFull};
 
 pub(super) enum Command {
     /// Gets the next number.
@@ -42,7 +42,7 @@ pub(super) enum Command {
         lane: LaneId,
         after: Option<EntryId>,
     },
-    DropOldest,
+    MakeRoom,
     Close,
 }
 
@@ -53,6 +53,7 @@ pub(super) struct Limits {
     pub(super) segment_len_max: u64,
     pub(super) headroom: u64,
     pub(super) max_age: Option<Duration>,
+    pub(super) when_full: WhenFull,
     /// How long a sparse segment must have been left alone before it is copied forward: one that
     /// is just being drained will be gone sooner than it is copied.
     pub(super) quiet: Duration,
@@ -70,6 +71,7 @@ impl Limits {
             segment_len_max,
             headroom: copies_bytes_max.min(disk_max / 2) + segment_len_max / 4,
             max_age: settings.max_age,
+            when_full: settings.when_full,
             quiet: Duration::from_secs(5),
         }
     }
@@ -114,6 +116,7 @@ pub(super) struct Keeper {
 pub(super) struct Trouble {
     pub(super) retry_at: Instant,
     pub(super) wait: Duration,
+    pub(super) refusal: Refusal,
 }
 
 /// When to look after what.
@@ -211,14 +214,14 @@ impl Keeper {
     /// One turn; nothing after the last one.
     pub(super) fn turn(&mut self, commands: Vec<Command>) -> Option<()> {
         let (mut removals, mut loads) = (Vec::new(), Vec::new());
-        let (mut drops, mut closing) = (0_u32, false);
+        let (mut is_room_wanted, mut closing) = (false, false);
         for command in commands {
             match command {
                 Command::Lane(lane) => drop(self.lanes.intern(&lane)),
                 Command::Put(pending) => self.pending.push_back(*pending),
                 Command::Remove(share) => removals.push(share),
                 Command::Load { lane, after } => loads.push((lane, after)),
-                Command::DropOldest => drops += 1,
+                Command::MakeRoom => is_room_wanted = true,
                 Command::Close => closing = true,
             }
         }
@@ -235,9 +238,6 @@ impl Keeper {
         if late > 0 {
             self.tell(Event::Late { records: late });
         }
-        for _ in 0..drops {
-            self.drop_oldest();
-        }
         for (lane, after) in loads {
             self.load(lane, after);
         }
@@ -246,6 +246,8 @@ impl Keeper {
         self.publish();
         if closing {
             self.shut();
+        } else if is_room_wanted {
+            self.make_room();
         }
         (!closing).then_some(())
     }
@@ -260,7 +262,8 @@ impl Keeper {
         let records = self.accounts.values().map(|account| account.records).sum();
         let oldest_ms = self.accounts.values().filter_map(super::account::Account::oldest_ms).min();
         self.gauge.publish(segments + self.house.other_bytes, records, oldest_ms);
-        self.gauge.refuse(self.trouble.is_some() || self.house.low_space);
+        let is_low = self.house.low_space.then_some(Refusal::Full);
+        self.gauge.refuse(self.trouble.as_ref().map(|trouble| trouble.refusal).or(is_low));
         if self.gauge.take_freed() {
             self.tell(Event::Freed);
         }

@@ -24,6 +24,8 @@ pub(super) struct Log {
 pub(super) struct Faults {
     pub(super) writes: u32,
     pub(super) syncs: u32,
+    /// How; for want of room if it is not said.
+    pub(super) kind: Option<std::io::ErrorKind>,
 }
 
 struct Active {
@@ -114,7 +116,7 @@ impl Log {
         let Some(active) = &self.active else { unreachable!("it has just been opened") };
         let written = active.file.write_all_at(bytes, active.len);
         #[cfg(test)]
-        let written = written.and(fault(&mut self.faults.writes));
+        let written = written.and(fault(&mut self.faults.writes, self.faults.kind));
         let Err(error) = written else { return Ok(()) };
         let failed = AppendError::at("write to", &segment::path(&self.dir, active.number));
         // Part of it may be there: a later block must not land behind that.
@@ -130,7 +132,7 @@ impl Log {
         let Some(active) = &self.active else { unreachable!("it has just been written to") };
         let synced = active.file.sync_data();
         #[cfg(test)]
-        let synced = synced.and(fault(&mut self.faults.syncs));
+        let synced = synced.and(fault(&mut self.faults.syncs, self.faults.kind));
         let Err(error) = synced else { return Ok(()) };
         let failed = AppendError::at("sync", &segment::path(&self.dir, active.number));
         self.give_up();
@@ -150,12 +152,12 @@ impl Log {
 }
 
 #[cfg(test)]
-fn fault(left: &mut u32) -> std::io::Result<()> {
+fn fault(left: &mut u32, kind: Option<std::io::ErrorKind>) -> std::io::Result<()> {
     match left.checked_sub(1) {
         None => Ok(()),
         Some(less) => {
             *left = less;
-            Err(std::io::ErrorKind::StorageFull.into())
+            Err(kind.unwrap_or(std::io::ErrorKind::StorageFull).into())
         }
     }
 }

@@ -199,7 +199,8 @@ pub enum Event {
     /// So many records were to be removed after they had been given up: they were on their way,
     /// and have got where they were to go.
     Late { records: u64 },
-    /// Answers [`Spool::drop_oldest`], once for each lane that lost records.
+    /// The oldest have been given up, as `when_full: drop_oldest` asks: once for each lane that lost
+    /// records.
     Dropped { lane: LaneId, records: u64, bytes: u64 },
     /// These have reached `max_age`, and are gone.
     Expired { lane: LaneId, records: u64 },
@@ -328,10 +329,17 @@ impl Spool {
         reach.is_some_and(|reach| (generation, end) <= reach) || self.has_room()
     }
 
-    /// Drops records that there is no room for, as `when_full: drop_newest` asks.
-    pub fn drop_newest(&self, ticket: Ticket) -> Dropped {
-        assert!(!self.has_room(), "nothing is dropped that there is room for");
-        Dropped(ticket)
+    /// Whether there is no room however little what is staged will take: what waits for some waits
+    /// until something is removed or dropped. A disk that fails for another reason than want of
+    /// room makes nothing full.
+    pub fn is_full(&self) -> bool {
+        self.gauge.is_full()
+    }
+
+    /// Drops records that there is no room for, as `when_full: drop_newest` asks. If the spool is
+    /// not full, the ticket comes back.
+    pub fn drop_newest(&self, ticket: Ticket) -> Result<Dropped, Ticket> {
+        if self.is_full() { Ok(Dropped(ticket)) } else { Err(ticket) }
     }
 
     /// Asks for the entry of `lane` that follows `after` in order of replay, or for its first.
@@ -361,10 +369,11 @@ impl Spool {
         self.send(Command::Remove(Share { entry, first: 0, count: records }));
     }
 
-    /// Gives up the oldest segment, as `when_full: drop_oldest` asks; [`Event::Dropped`] says
-    /// what was in it.
-    pub fn drop_oldest(&mut self) {
-        self.send(Command::DropOldest);
+    /// Asks for room, for who was told by [`Spool::has_room`] that there is none, as
+    /// `when_full: drop_oldest` has it: if the spool is full when this is heard, the oldest segment
+    /// is given up, which [`Event::Dropped`] says. Should that not do, it is to be asked for again.
+    pub fn make_room(&mut self) {
+        self.send(Command::MakeRoom);
     }
 
     pub fn usage(&self) -> Usage {

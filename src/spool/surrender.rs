@@ -4,18 +4,49 @@ use std::collections::BTreeMap;
 
 use super::Event;
 use super::entry::{Key, Place};
+use super::error::AppendError;
 use super::index::Change;
 use super::keeper::Keeper;
 use super::lane::LaneId;
 use super::segment::FILE_HEADER_LEN;
+use super::usage::Refusal;
+use crate::settings::WhenFull;
 
 /// Records and bytes on disk, by lane.
 type Lost = BTreeMap<LaneId, (u64, u64)>;
 
 impl Keeper {
-    /// Gives up everything in the oldest segment.
-    pub(super) fn drop_oldest(&mut self) {
-        let Some(segment) = self.accounts.keys().next().copied() else { return };
+    /// Gives up the oldest segment if somebody still waits for room and there is none, now that
+    /// all is stored that was staged when it was asked for.
+    pub(super) fn make_room(&mut self) {
+        // It was looked at a while ago.
+        if self.house.low_space {
+            self.house.low_space = self.is_space_low();
+            self.publish();
+        }
+        let is_needed = self.gauge.is_wanted() && self.gauge.is_full();
+        // What the disk refuses to take gives up a segment at each attempt.
+        if self.trouble.is_none() && is_needed && self.drop_oldest() {
+            // What that has freed shows at the next look.
+            self.house.low_space = false;
+            self.publish();
+        }
+    }
+
+    /// Whether the oldest segment was given up for what the disk had no room for, as the operator
+    /// wants it.
+    pub(super) fn gives_way_to(&mut self, error: &AppendError) -> bool {
+        let is_wanted = self.limits.when_full == WhenFull::DropOldest;
+        is_wanted && error.refusal() == Refusal::Full && self.drop_oldest()
+    }
+
+    /// Gives up everything in the oldest segment that can be. Whether there was one.
+    pub(super) fn drop_oldest(&mut self) -> bool {
+        let segments: Vec<u64> = self.accounts.keys().copied().collect();
+        segments.into_iter().any(|segment| self.drop_segment(segment))
+    }
+
+    fn drop_segment(&mut self, segment: u64) -> bool {
         if self.log.active() == Some(segment) {
             self.log.seal();
         }
@@ -23,6 +54,7 @@ impl Keeper {
             self.tell(Event::Dropped { lane, records, bytes });
         }
         self.sweep();
+        !self.accounts.contains_key(&segment)
     }
 
     /// Gives up everything staged before `cutoff_ms`.

@@ -94,7 +94,7 @@ impl Keeper {
     }
 
     /// Whether the disk is so full that others on it need what is left.
-    fn is_space_low(&self) -> bool {
+    pub(super) fn is_space_low(&self) -> bool {
         let free = statvfs(&self.dir).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
         free.is_ok_and(|free| free < self.reserve.bytes())
     }

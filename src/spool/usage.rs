@@ -15,6 +15,14 @@ pub struct Usage {
     pub limit: u64,
 }
 
+/// Why the disk takes nothing at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There is no room on it, or hardly any.
+    Full,
+    Failing,
+}
+
 /// Shared between the spool's thread, which counts, and everybody else.
 #[derive(Debug)]
 pub(super) struct Gauge {
@@ -26,8 +34,10 @@ pub(super) struct Gauge {
     staged: AtomicU64,
     records: AtomicU64,
     oldest_ms: AtomicU64,
-    /// The disk refuses, or is nearly full.
+    /// Nothing may come in: the disk refuses, or is nearly full.
     refused: AtomicBool,
+    /// That is for want of room.
+    disk_full: AtomicBool,
     /// Somebody was told that there is no room.
     wanted: AtomicBool,
 }
@@ -44,6 +54,7 @@ impl Gauge {
             records: AtomicU64::new(0),
             oldest_ms: AtomicU64::new(NEVER),
             refused: AtomicBool::new(false),
+            disk_full: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
         }
     }
@@ -71,6 +82,13 @@ impl Gauge {
         !self.refused.load(Ordering::SeqCst) && used.saturating_add(self.headroom) <= self.limit
     }
 
+    /// Whether there is no room however little what is staged will take. A disk that fails for
+    /// another reason than want of room is not full.
+    pub(super) fn is_full(&self) -> bool {
+        let stored = self.disk.load(Ordering::SeqCst);
+        self.disk_full.load(Ordering::SeqCst) || stored.saturating_add(self.headroom) > self.limit
+    }
+
     /// Whether somebody waits for room and there is some now; says so once.
     pub(super) fn take_freed(&self) -> bool {
         self.is_free() && self.wanted.swap(false, Ordering::SeqCst)
@@ -95,8 +113,10 @@ impl Gauge {
         self.oldest_ms.store(oldest_ms.unwrap_or(NEVER), Ordering::Relaxed);
     }
 
-    pub(super) fn refuse(&self, refused: bool) {
-        self.refused.store(refused, Ordering::SeqCst);
+    /// Lets nothing in as long as there is a reason for that.
+    pub(super) fn refuse(&self, reason: Option<Refusal>) {
+        self.refused.store(reason.is_some(), Ordering::SeqCst);
+        self.disk_full.store(reason == Some(Refusal::Full), Ordering::SeqCst);
     }
 }
 
@@ -115,7 +135,23 @@ mod tests {
         gauge.unstage(90);
         assert!(gauge.take_freed());
         assert!(!gauge.take_freed());
-        gauge.refuse(true);
+        gauge.refuse(Some(Refusal::Failing));
         assert!(!gauge.has_room());
+    }
+
+    #[test]
+    fn it_is_full_for_want_of_room_only() {
+        let gauge = Gauge::new(100, 20);
+        gauge.stage(90);
+        assert!(!gauge.has_room() && !gauge.is_full(), "it may take less once it is stored");
+        gauge.publish(81, 1, None);
+        assert!(gauge.is_full());
+        gauge.publish(80, 1, None);
+        gauge.refuse(Some(Refusal::Failing));
+        assert!(!gauge.is_full());
+        gauge.refuse(Some(Refusal::Full));
+        assert!(gauge.is_full());
+        gauge.refuse(None);
+        assert!(!gauge.is_full());
     }
 }

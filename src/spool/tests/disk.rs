@@ -9,7 +9,7 @@ use crate::state_dir::small_disk::SmallDisk;
 
 const MIB: u64 = 1 << 20;
 
-fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;

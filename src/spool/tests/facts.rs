@@ -207,7 +207,7 @@ fn oldest_are_dropped_when_asked_and_counted() {
     }
     stepped.turn();
     let before = stepped.segments().len();
-    stepped.spool.drop_oldest();
+    stepped.keeper.drop_oldest();
     let said = stepped.turn();
     let [Event::Dropped { records, bytes, .. }] = said[..] else { panic!("{said:?}") };
     assert!(records > 0 && bytes > 0);

@@ -35,7 +35,7 @@ fn what_leaves_is_counted_once_whoever_wants_it_gone() {
     stepped.remove(entry, 0, 1);
     let said = stepped.turn();
     assert_eq!((left(&said), late(&said)), (vec![1], 0));
-    stepped.spool.drop_oldest();
+    stepped.keeper.drop_oldest();
     let said = stepped.turn();
     assert_eq!((left(&said), late(&said)), (vec![2], 0));
     stepped.spool.bury(DeadLettered::forged(Share { entry, first: 1, count: 1 }));

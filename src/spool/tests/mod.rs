@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod facts;
+mod full;
 mod injury;
 mod leaving;
 mod model;
@@ -113,7 +114,14 @@ pub(super) struct Stepped {
 
 impl Stepped {
     pub(super) fn open(dir: &Path, max_size: u64) -> Self {
-        Self::try_open(dir, &settings(max_size)).unwrap()
+        let until = clock::now() + Duration::from_mins(1);
+        loop {
+            match Self::try_open(dir, &settings(max_size)) {
+                // By a child of another test that has not become its program yet.
+                Err(OpenError::Locked { .. }) if clock::now() < until => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     pub(super) fn try_open(dir: &Path, settings: &settings::Spool) -> Result<Self, OpenError> {

@@ -127,7 +127,8 @@ impl Walk {
             Op::Replay { lane } => self.replay(lane),
             Op::Checkpoint => self.checkpoint(),
             Op::Fault { writes, syncs } => {
-                self.stepped().keeper.log.faults = crate::spool::log::Faults { writes, syncs };
+                self.stepped().keeper.log.faults =
+                    crate::spool::log::Faults { writes, syncs, kind: None };
             }
             Op::KeepIndex => self.keep_index(),
             Op::Crash { when, index } => self.crash(when, index),
