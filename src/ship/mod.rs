@@ -41,6 +41,7 @@ use crate::tail;
 pub use flight::Duty;
 use flight::Flight;
 use outlet::Outlets;
+use room::count_given_up;
 use share::Shares;
 use way::Way;
 use ways::Ways;
@@ -424,15 +425,14 @@ impl Ship {
         while let Ok(note) = notes.try_recv() {
             self.note(note);
         }
-        // From here on nobody listens; those who would tell do not wait for it.
-        drop(notes);
         self.save();
         self.say_dropped();
         self.say_unconfirmed();
         // What a full spool held back is as good as unread.
         let unsent = self.flight.fresh_count() + self.unstored;
         let Self { crew, changes, outlets, read_all, spool, is_broken, .. } = self;
-        let closing = tokio::task::spawn_blocking(move || {
+        let counters = Arc::clone(&crew.counters);
+        let mut closing = tokio::task::spawn_blocking(move || {
             // What comes back was not written; it stays owed and is refused again.
             drop(crew.dead_letters.close());
             let spool::Rest { records, unstored } = spool.map(Spool::close).unwrap_or_default();
@@ -446,7 +446,22 @@ impl Ship {
             drop(outlets);
             (is_saved, records + unstored)
         });
-        let (is_saved, backlog) = closing.await.unwrap_or_default();
+        // What is stored from here on is found at the next start; what is given up counts in this run.
+        let told = |note| {
+            if let Note::Spool(event) = note {
+                count_given_up(&counters, &event);
+            }
+        };
+        let closed = loop {
+            tokio::select! {
+                Some(note) = notes.recv() => told(note),
+                closed = &mut closing => break closed,
+            }
+        };
+        while let Ok(note) = notes.try_recv() {
+            told(note);
+        }
+        let (is_saved, backlog) = closed.unwrap_or_default();
         Arrival { unsent, backlog, is_saved, is_broken, read_all }
     }
 }
