@@ -119,8 +119,9 @@ impl Log {
         let written = written.and(fault(&mut self.faults.writes, self.faults.kind));
         let Err(error) = written else { return Ok(()) };
         let failed = AppendError::at("write to", &segment::path(&self.dir, active.number));
-        // Part of it may be there: a later block must not land behind that.
-        if active.file.set_len(active.len).is_err() {
+        // Part of it may be there: a later block must not land behind that. And should there be no
+        // later block, nobody would know of a segment that has none.
+        if active.len == FILE_HEADER_LEN || active.file.set_len(active.len).is_err() {
             self.give_up();
         }
         Err(failed(error))

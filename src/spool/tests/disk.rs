@@ -357,6 +357,20 @@ fn full_disk_is_drained_by_the_same_process() {
     drop(stepped);
 }
 
+#[test]
+fn what_was_delivered_before_it_could_be_stored_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let lane = stepped.spool.lane(lane(1));
+    let entry = stepped.spool.stage(whole(lane, &block(0, 0, &[b"x"])));
+    stepped.keeper.log.faults.writes = 1;
+    stepped.turn();
+    stepped.remove(entry, 0, 1);
+    assert_eq!(stored(&stepped.turn()), 1);
+    stepped.tick();
+    assert!(stepped.segments().is_empty());
+}
+
 const KILLED_DIR: &str = "TAILSPOOL_TEST_SPOOL";
 
 /// What is killed: stores, says what is proven, removes every other entry, says so.
