@@ -4,10 +4,9 @@
 
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::candidate::SLACK_MS;
+use super::candidate::{SLACK_MS, rests_since};
 use super::identity;
 use super::source::is_absence;
 
@@ -96,14 +95,13 @@ impl Beside {
 
     /// Whoever has the name was there before; and what is beside it was not renamed.
     fn is_settled_since(&self, listed_ms: u64) -> bool {
-        let is_before = |ms: i64| u64::try_from(ms).is_ok_and(|ms| ms + SLACK_MS < listed_ms);
         let live = self.live.as_ref().map(identity::of);
         let born_ns = live.and_then(|live| live.born_ns);
-        // A rename changes a file, if not its content.
-        let changed_ms = |meta: &Metadata| meta.ctime() * 1000 + meta.ctime_nsec() / 1_000_000;
         live.is_some()
             && born_ns.is_none_or(|born_ns| born_ns / 1_000_000 + SLACK_MS < listed_ms)
-            && self.siblings().all(|(_, meta)| meta.is_some_and(|meta| is_before(changed_ms(meta))))
+            && self
+                .siblings()
+                .all(|(_, meta)| meta.is_some_and(|meta| rests_since(meta, listed_ms)))
     }
 }
 

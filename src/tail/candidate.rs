@@ -169,6 +169,13 @@ pub(super) fn is_since(born_ms: Option<i128>, modified_ms: i128, looked_ms: u64)
     born_ms.unwrap_or(modified_ms).min(modified_ms) + i128::from(SLACK_MS) >= i128::from(looked_ms)
 }
 
+/// Nothing has happened to a file since a look, in wall milliseconds. A rename changes it, if not its
+/// content; and this time cannot be set.
+pub(super) fn rests_since(meta: &Metadata, looked_ms: u64) -> bool {
+    let changed_ms = meta.ctime() * 1000 + meta.ctime_nsec() / 1_000_000;
+    u64::try_from(changed_ms).is_ok_and(|ms| ms + SLACK_MS < looked_ms)
+}
+
 pub(super) fn stamp_of(meta: &Metadata) -> Stamp {
     (meta.len(), meta.mtime(), meta.mtime_nsec())
 }
@@ -235,13 +242,6 @@ fn sort_by_age(sightings: &mut Vec<Sighting>) {
 }
 
 impl Candidate {
-    /// Nothing has happened to it since a look, in wall milliseconds. Other times can be set.
-    pub(super) fn rests_since(&self, looked_ms: u64) -> bool {
-        let (seconds, nanoseconds) = (self.meta.ctime(), self.meta.ctime_nsec());
-        let changed_ms = i128::from(seconds) * 1000 + i128::from(nanoseconds) / 1_000_000;
-        changed_ms + i128::from(SLACK_MS) < i128::from(looked_ms)
-    }
-
     /// Whether it holds the beginning of `original`, or all of it. Long files are compared in
     /// places.
     pub(super) fn is_copy_of(&self, original: &Content) -> io::Result<bool> {

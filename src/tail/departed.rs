@@ -4,7 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, rests_since};
 use super::identity;
 use super::rare::Rare;
 use super::source::{Home, Source};
@@ -34,12 +34,8 @@ impl Departed {
         }
     }
 
-    /// One that an earlier run let go of, which looked at all for the last time then.
-    pub(super) fn restore(&mut self, identity: Identity, at: Mark, looked_ms: Option<u64>) {
-        self.push(identity, at, looked_ms);
-    }
-
-    fn push(&mut self, identity: Identity, at: Mark, looked_ms: Option<u64>) {
+    /// `looked_ms`: when an earlier run that let go of it looked at all for the last time.
+    pub(super) fn push(&mut self, identity: Identity, at: Mark, looked_ms: Option<u64>) {
         // One that comes and goes takes the place of no other.
         self.0.retain(|known| !known.identity.is_same_file(&identity));
         if self.0.len() == REMEMBERED_MAX {
@@ -57,7 +53,7 @@ impl Departed {
     pub(super) fn is_settled(&self, file: &Candidate) -> bool {
         let known = self.0.iter().find(|known| known.identity.is_same_file(&file.identity));
         let looked_ms = known.and_then(|known| known.looked_ms);
-        file.file.packed().is_some() && looked_ms.is_some_and(|ms| file.rests_since(ms))
+        file.file.packed().is_some() && looked_ms.is_some_and(|ms| rests_since(&file.meta, ms))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -93,9 +89,9 @@ mod tests {
         let [one, other] =
             [1, 2].map(|ino| Identity { dev: 1, ino, born_ns: None, head_len: 0, head_hash: 0 });
         let mut departed = Departed::default();
-        departed.restore(other, Mark::START, None);
+        departed.push(other, Mark::START, None);
         for _ in 0..2 * REMEMBERED_MAX {
-            departed.restore(one, Mark::START, None);
+            departed.push(one, Mark::START, None);
         }
         assert!(departed.has(&one) && departed.has(&other));
     }

@@ -191,7 +191,7 @@ impl Lineage {
         for known in gone {
             // What was truncated is gone, too, but its file goes on as another source.
             if self.sources.iter().all(|source| !source.identity.is_same_file(&known.identity)) {
-                self.departed.restore(known.identity, known.at, looked_ms);
+                self.departed.push(known.identity, known.at, looked_ms);
             }
         }
     }

@@ -25,7 +25,7 @@ const REACH_PER_BYTE: usize = 64;
 /// How much of a long line is searched for its end in one turn.
 pub(super) const SEARCH_MAX: usize = 4 * 1024 * 1024;
 /// What any record costs beside its bytes: librdkafka's share, and our slice and its proof.
-const RECORD_COST: usize = 192 + 24;
+const RECORD_COST: usize = 192 + Block::RECORD_BYTES;
 
 /// What one attempt to read a block brought.
 #[derive(Debug)]
