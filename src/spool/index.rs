@@ -13,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{FlockOperation, flock};
+
 use super::entry::{Key, Place};
 use super::error::IndexError;
 use super::lane::{Lane, LaneHash};
@@ -74,6 +76,17 @@ pub(super) enum Found {
 type Flow = Result<ControlFlow<()>, IndexError>;
 
 impl Index {
+    /// Whether somebody still has the index below `dir` open, a process that is ending for
+    /// example. sled says nothing of that but a text, as if it were damaged.
+    pub(super) fn is_held(dir: &Path) -> bool {
+        // What cannot be read is for `open` to tell.
+        let Ok(file) = fs::File::open(dir.join("state").join("db")) else { return false };
+        let tried = flock(&file, FlockOperation::NonBlockingLockShared);
+        // By itself: a child that is only just being born may have the file, too.
+        tried.and_then(|()| flock(&file, FlockOperation::Unlock))
+            == Err(rustix::io::Errno::WOULDBLOCK)
+    }
+
     /// Opens the index below `dir`. Whatever is in the way is set aside.
     pub(super) fn open(dir: &Path, reserve: &Reserve) -> (Self, Found) {
         let state = dir.join("state");

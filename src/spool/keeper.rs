@@ -346,9 +346,11 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         }
     }
     let file = File::open(dir).map_err(failed())?;
+    let locked = || OpenError::Locked { path: dir.to_owned() };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) if Index::is_held(dir) => Err(locked()),
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { path: dir.to_owned() }),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(locked()),
         Err(error) => Err(failed()(io::Error::from(error))),
     }
 }

@@ -1,5 +1,7 @@
 //! What the spool promises, one by one.
 
+use rustix::fs::{FlockOperation, flock};
+
 use super::*;
 
 const MIB: u64 = 1 << 20;
@@ -21,6 +23,32 @@ fn second_process_is_refused() {
     let _first = Stepped::open(dir.path(), MIB);
     let second = Stepped::try_open(dir.path(), &settings(MIB));
     assert!(matches!(second.err(), Some(OpenError::Locked { .. })));
+}
+
+/// A process that is ending closes what it has open one by one.
+#[test]
+fn an_index_that_is_still_open_is_not_taken_for_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let id = stepped.spool.lane(lane(1));
+    let first = stepped.spool.stage(whole(id, &block(0, 0, &[b"a", b"b"])));
+    stepped.turn();
+    stepped.remove(first, 0, 1);
+    stepped.turn();
+    drop(stepped);
+    let held = loop {
+        let db = fs::File::open(dir.path().join("state/db")).unwrap();
+        match flock(&db, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::yield_now(),
+            locked => break locked.map(|()| db).unwrap(),
+        }
+    };
+    let second = Stepped::try_open(dir.path(), &settings(MIB));
+    assert!(matches!(second.err(), Some(OpenError::Locked { .. })));
+    drop(held);
+    let mut stepped = Stepped::open(dir.path(), MIB);
+    let (entries, _) = stepped.replay(id);
+    assert_eq!(entries[0].removed, Runs::all(1));
 }
 
 #[test]
