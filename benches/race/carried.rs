@@ -72,5 +72,5 @@ pub(crate) fn run(plan: Plan, rounds: u64) {
     }
     let container = Setup { logs: POD, input: &[("format", "cri")], ..Setup::PLAIN };
     entrants.push(Entrant::tailspool("`format: cri`", container));
-    surplus(course.plan.lines, &entrants, &course.race(&entrants, rounds));
+    surplus(course.plan.lines, &course.race(&entrants, rounds));
 }

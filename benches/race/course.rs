@@ -10,7 +10,7 @@ use tailspool::clock;
 use crate::arguments::{number, text};
 use crate::entrant::{Entrant, Proof};
 use crate::process::Running;
-use crate::score::Lap;
+use crate::score::{Lap, Row};
 use crate::support::kafka::{Kafka, Pace};
 use crate::support::lines;
 use crate::support::pulse::Marks;
@@ -101,7 +101,22 @@ impl Course {
     }
 
     /// All of them in turns; prints the laps.
-    pub(crate) fn race(&self, entrants: &[Entrant], rounds: u64) -> Vec<Vec<Lap>> {
+    pub(crate) fn race(&self, entrants: &[Entrant], rounds: u64) -> Vec<Row> {
+        self.announce();
+        if let Some(first) = entrants.first() {
+            self.warm_up(first);
+        }
+        let row = |entrant: &Entrant| Row { name: entrant.name.clone(), laps: Vec::new() };
+        let mut rows: Vec<Row> = entrants.iter().map(row).collect();
+        for round in 1..=rounds {
+            for (entrant, row) in entrants.iter().zip(&mut rows) {
+                row.add(round, self.run(entrant));
+            }
+        }
+        rows
+    }
+
+    pub(crate) fn announce(&self) {
         let plan = &self.plan;
         println!(
             "{} lines in {} files, acks=all, compression={}{}, {} partitions, {} cores shared with the broker",
@@ -112,22 +127,14 @@ impl Course {
             plan.partitions,
             std::thread::available_parallelism().map_or(1, usize::from),
         );
-        // A broker that has just started is slow, and it must not be the first entrant's loss.
-        if let Some(first) = entrants.first() {
-            println!("  to warm up, {}: {}", first.name, self.run(first));
-        }
-        let mut laps: Vec<Vec<Lap>> = entrants.iter().map(|_| Vec::new()).collect();
-        for round in 1..=rounds {
-            for (entrant, laps) in entrants.iter().zip(&mut laps) {
-                let lap = self.run(entrant);
-                println!("  round {round}, {}: {lap}", entrant.name);
-                laps.push(lap);
-            }
-        }
-        laps
     }
 
-    fn run(&self, entrant: &Entrant) -> Lap {
+    /// A broker that has just started is slow, and it must not be the first entrant's loss.
+    pub(crate) fn warm_up(&self, first: &Entrant) {
+        println!("  to warm up, {}: {}", first.name, self.run(first));
+    }
+
+    pub(crate) fn run(&self, entrant: &Entrant) -> Lap {
         let configs = [("file.delete.delay.ms", "1000")];
         let topic = self.kafka.topic("race", self.plan.partitions, &configs);
         let heat = Heat {

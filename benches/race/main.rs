@@ -73,6 +73,6 @@ fn main() {
         let course = Course::lay(Plan::asked(4));
         let entrants =
             [vec![Entrant::tailspool("tailspool", Setup::PLAIN)], peers::asked()].concat();
-        score::report(course.plan.lines, &entrants, &course.race(&entrants, rounds));
+        score::report(course.plan.lines, &course.race(&entrants, rounds));
     }
 }

@@ -1,14 +1,15 @@
 //! All lines straight to Kafka; then into the spool while Kafka is away, kill -9, and out of the spool
-//! again.
+//! again, into a Kafka that is as warm as it was for those that went straight.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use tailspool::clock;
 
 use crate::course::{Course, Plan};
 use crate::entrant::{Entrant, Setup};
-use crate::process::cpu;
-use crate::score::surplus;
+use crate::process::{Used, cpu};
+use crate::score::{Lap, Row, report};
 use crate::support::daemon::Daemon;
 use crate::support::pulse::Marks;
 use crate::support::wait::wait_until;
@@ -17,53 +18,60 @@ const PART_MAX: Duration = Duration::from_mins(15);
 
 pub(crate) fn run(plan: Plan, rounds: u64) {
     let course = Course::lay(plan);
-    let straight = [Entrant::tailspool("straight to Kafka", Setup::PLAIN)];
-    surplus(course.plan.lines, &straight, &course.race(&straight, rounds));
-    let (site, lines) = (&course.site, course.total());
-    let topic = course.kafka.topic("outage", course.plan.partitions, &[]);
-    course.kafka.kill(0);
-    let config = site.config(&course.kafka.bootstrap(), &topic);
+    course.announce();
+    let straight = Entrant::tailspool("straight to Kafka", Setup::PLAIN);
+    let mut rows = ["out of the spool", straight.name.as_str(), "into the spool"]
+        .map(|name| Row { name: name.to_owned(), laps: Vec::new() });
+    for round in 1..=rounds {
+        let topic = course.kafka.topic("outage", course.plan.partitions, &[]);
+        course.kafka.kill(0);
+        rows[2].add(round, into(&course, &topic));
+        course.kafka.restart(0);
+        course.warm_up(&straight);
+        rows[1].add(round, course.run(&straight));
+        rows[0].add(round, out(&course, &topic));
+        course.kafka.delete(&topic);
+        fs::remove_dir_all(course.site.state()).expect("a temporary folder of ours");
+    }
+    report(course.plan.lines, &rows);
+}
+
+fn into(course: &Course, topic: &str) -> Lap {
+    let config = course.site.config(&course.kafka.bootstrap(), topic);
     let config = config
         .kafka("compression.type", &course.plan.codec)
         .kafka("request.timeout.ms", "1s")
         .kafka("delivery.timeout.ms", "1500ms")
         .top("spool", "{max_size: 100GiB}");
-
     let began = clock::now();
-    let mut daemon = site.run(&config);
+    let mut daemon = course.site.run(&config);
     wait_until("everything in the spool", PART_MAX, || {
         assert!(daemon.runs(), "it ended");
-        site.kept().owed() == 0
+        course.site.kept().owed() == 0
     });
-    say("into the spool", lines, began.elapsed(), cpu(daemon.id()), &daemon);
-    println!("    {} MiB on disk", site.kept().spool_bytes() >> 20);
+    let lap = lap(began, &daemon);
+    println!("    {} MiB on disk", course.site.kept().spool_bytes() >> 20);
     daemon.kill();
-
-    let began = clock::now();
-    let mut daemon = site.run_again();
-    daemon.hears("that it runs", |line| line.contains("running"));
-    println!("opened after kill -9: {:.1} s", began.elapsed().as_secs_f64());
-
-    course.kafka.restart(0);
-    let marks = Marks::of(&course.kafka.bootstrap(), &topic);
-    let records = || marks.records().unwrap_or(0);
-    wait_until("the first record", PART_MAX, || records() > 0);
-    let (began, before, already) = (clock::now(), cpu(daemon.id()), records());
-    wait_until("the last record", PART_MAX, || records() >= lines);
-    let used = cpu(daemon.id()).saturating_sub(before);
-    say("out of the spool", lines - already, began.elapsed(), used, &daemon);
-    daemon.stop().assert_code(0);
-    assert_eq!(records(), lines, "repeated");
-    println!("closed: {} MiB on disk", site.kept().spool_bytes() >> 20);
+    lap
 }
 
-fn say(what: &str, lines: u64, took: Duration, cpu: Duration, daemon: &Daemon) {
-    let lines = f64::from(u32::try_from(lines).expect("fewer than 4 billion"));
-    println!(
-        "{what}: {:.1} s, {:.0} lines/s, CPU {:.2} s per million, peak {} MiB",
-        took.as_secs_f64(),
-        lines / took.as_secs_f64(),
-        cpu.as_secs_f64() / lines * 1e6,
-        daemon.peak_bytes() >> 20
-    );
+fn out(course: &Course, topic: &str) -> Lap {
+    let marks = Marks::of(&course.kafka.bootstrap(), topic);
+    let began = clock::now();
+    let mut daemon = course.site.run_again();
+    daemon.hears("that it runs", |line| line.contains("running"));
+    println!("    opened after kill -9: {:.1} s", began.elapsed().as_secs_f64());
+    wait_until("the last record", PART_MAX, || {
+        marks.records().is_some_and(|records| records >= course.total())
+    });
+    let lap = lap(began, &daemon);
+    daemon.stop().assert_code(0);
+    assert_eq!(marks.records(), Some(course.total()), "repeated");
+    println!("    closed: {} MiB on disk", course.site.kept().spool_bytes() >> 20);
+    lap
+}
+
+fn lap(began: Instant, daemon: &Daemon) -> Lap {
+    let used = Used { cpu: cpu(daemon.id()), peak_bytes: daemon.peak_bytes() };
+    Lap { took: began.elapsed(), used, lost: 0, repeated: 0 }
 }

@@ -3,8 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::entrant::Entrant;
 use crate::process::Used;
+
+/// Of one entrant.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) laps: Vec<Lap>,
+}
+
+impl Row {
+    /// Prints the lap, too.
+    pub(crate) fn add(&mut self, round: u64, lap: Lap) {
+        println!("  round {round}, {}: {lap}", self.name);
+        self.laps.push(lap);
+    }
+}
 
 pub(crate) struct Lap {
     pub(crate) took: Duration,
@@ -25,45 +38,45 @@ impl fmt::Display for Lap {
 }
 
 /// Medians of each, and of each what the first took as a part of it: below 1 the first took less.
-pub(crate) fn report(lines: u64, entrants: &[Entrant], laps: &[Vec<Lap>]) {
+pub(crate) fn report(lines: u64, rows: &[Row]) {
     println!(
         "| | lines/s | ratio | CPU s per million | ratio | peak MiB | ratio | lost | repeated |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     let lines = f64::from(u32::try_from(lines).expect("fewer than 4 billion"));
-    let rows: Vec<Medians> = laps.iter().map(|laps| Medians::of(laps)).collect();
-    let Some(first) = rows.first() else { return };
-    for ((entrant, laps), row) in entrants.iter().zip(laps).zip(&rows) {
+    let Some(first) = rows.first().map(Medians::of) else { return };
+    for row in rows {
+        let of = Medians::of(row);
         println!(
             "| {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.0} | {:.2} | {} | {} |",
-            entrant.name,
-            lines / row.wall_s,
-            row.wall_s / first.wall_s,
-            row.cpu_s / lines * 1e6,
-            first.cpu_s / row.cpu_s,
-            row.peak_mib,
-            first.peak_mib / row.peak_mib,
-            laps.iter().map(|lap| lap.lost).sum::<usize>(),
-            laps.iter().map(|lap| lap.repeated).sum::<u64>(),
+            row.name,
+            lines / of.wall_s,
+            of.wall_s / first.wall_s,
+            of.cpu_s / lines * 1e6,
+            first.cpu_s / of.cpu_s,
+            of.peak_mib,
+            first.peak_mib / of.peak_mib,
+            row.laps.iter().map(|lap| lap.lost).sum::<usize>(),
+            row.laps.iter().map(|lap| lap.repeated).sum::<u64>(),
         );
     }
 }
 
 /// Medians of each, and how much more CPU time a line takes than with the first.
-pub(crate) fn surplus(lines: u64, entrants: &[Entrant], laps: &[Vec<Lap>]) {
+pub(crate) fn surplus(lines: u64, rows: &[Row]) {
     println!("| | lines/s | CPU µs per line | more | peak MiB |");
     println!("|---|---|---|---|---|");
     let lines = f64::from(u32::try_from(lines).expect("fewer than 4 billion"));
-    let rows: Vec<Medians> = laps.iter().map(|laps| Medians::of(laps)).collect();
-    let Some(first) = rows.first() else { return };
-    for (entrant, row) in entrants.iter().zip(&rows) {
+    let Some(first) = rows.first().map(Medians::of) else { return };
+    for row in rows {
+        let of = Medians::of(row);
         println!(
             "| {} | {:.0} | {:.2} | {:+.2} | {:.0} |",
-            entrant.name,
-            lines / row.wall_s,
-            row.cpu_s / lines * 1e6,
-            (row.cpu_s - first.cpu_s) / lines * 1e6,
-            row.peak_mib,
+            row.name,
+            lines / of.wall_s,
+            of.cpu_s / lines * 1e6,
+            (of.cpu_s - first.cpu_s) / lines * 1e6,
+            of.peak_mib,
         );
     }
 }
@@ -75,7 +88,7 @@ struct Medians {
 }
 
 impl Medians {
-    fn of(laps: &[Lap]) -> Self {
+    fn of(Row { laps, .. }: &Row) -> Self {
         let peak_mib = |lap: &Lap| {
             f64::from(u32::try_from(lap.used.peak_bytes >> 10).expect("below 4 TiB")) / 1024.0
         };

@@ -19,5 +19,5 @@ pub(crate) fn run(plan: Plan, rounds: u64) {
     let course = Course::lay(plan);
     let tuned =
         TUNED.map(|(name, kafka)| Entrant::tailspool(name, Setup { kafka, ..Setup::PLAIN }));
-    surplus(course.plan.lines, &tuned, &course.race(&tuned, rounds));
+    surplus(course.plan.lines, &course.race(&tuned, rounds));
 }
