@@ -195,6 +195,17 @@ impl Producer {
         });
     }
 
+    /// Whether librdkafka has lost all brokers, as it does when one of them names nobody, and does
+    /// not ask those it was given (confluentinc/librdkafka#5301). Said once for a while.
+    pub fn is_lost(&self) -> bool {
+        self.client.context().is_lost()
+    }
+
+    /// Has librdkafka ask these again: `host:port`, and commas between.
+    pub fn ask_again(&self, servers: &str) {
+        native::add_brokers(&self.client, servers);
+    }
+
     /// Brokers that told us to wait, of what [`Producer::hear`] heard.
     pub fn throttled(&self) -> Vec<Throttled> {
         self.client.context().take_throttled()

@@ -14,17 +14,21 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::cause::code;
 use super::loans::Loans;
-use super::{Cause, Delivered, Report, Throttled, Trouble, throttled};
+use super::{Cause, Delivered, Report, Throttled, Trouble, statistics};
 use crate::record::{Buffer, Run, Slot};
 
 /// Troubles are kept up to this many between two looks; librdkafka repeats itself.
 const TROUBLES_MAX: usize = 64;
+/// In one report it may be about to ask the servers it was given.
+const LOST_MAX: u32 = 2;
 
 #[derive(Default)]
 struct Inbox {
     reports: Vec<Report>,
     troubles: Vec<Trouble>,
     throttled: Vec<Throttled>,
+    /// In how many reports in a row librdkafka knew nobody to ask.
+    lost: u32,
     loans: Loans,
 }
 
@@ -65,6 +69,16 @@ impl Context {
     pub(super) fn take_throttled(&self) -> Vec<Throttled> {
         let mut inbox = self.inbox();
         std::mem::take(&mut inbox.throttled)
+    }
+
+    /// Whether librdkafka has nobody to ask and does nothing about it; it counts from anew then.
+    pub(super) fn is_lost(&self) -> bool {
+        let mut inbox = self.inbox();
+        let is_lost = inbox.lost >= LOST_MAX;
+        if is_lost {
+            inbox.lost = 0;
+        }
+        is_lost
     }
 
     /// So many records of a slot are read from `bytes` from now on, until they are reported.
@@ -114,9 +128,10 @@ impl ClientContext for Context {
     }
 
     fn stats_raw(&self, json: &[u8]) {
-        let mut throttled = throttled::of(json);
+        let Some(mut told) = statistics::of(json) else { return };
         let mut inbox = self.inbox();
-        inbox.throttled.append(&mut throttled);
+        inbox.throttled.append(&mut told.throttled);
+        inbox.lost = if told.is_lost { inbox.lost + 1 } else { 0 };
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -16,11 +16,11 @@ mod properties;
 mod questions;
 mod reach;
 mod sender;
+mod statistics;
 mod survey;
 mod tap;
 #[cfg(test)]
 mod tests;
-mod throttled;
 mod token;
 mod trouble;
 
@@ -32,9 +32,9 @@ pub use proof::{Delivered, Unconfirmed};
 pub use questions::Unanswered;
 pub use reach::{Certificate, Contact, ReachError, certificates_in, certificates_of, reach};
 pub use sender::{Returned, Sender, Sent};
+pub use statistics::Throttled;
 pub use survey::{Survey, Written};
 pub use tap::{Tap, TapError, Tapped};
-pub use throttled::Throttled;
 pub use trouble::Trouble;
 
 use crate::record::Run;

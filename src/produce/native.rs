@@ -211,6 +211,13 @@ pub(super) fn flush(producer: &BaseProducer<Context>, time: Duration) {
     unsafe { sys::rd_kafka_flush(producer.client().native_ptr(), ms) };
 }
 
+/// Has a client know these brokers, `host:port` each and commas between, if it does not.
+pub(super) fn add_brokers(producer: &BaseProducer<Context>, servers: &str) {
+    let Ok(servers) = CString::new(servers) else { return };
+    // SAFETY: the client is alive, and the call copies the list, a C string.
+    unsafe { sys::rd_kafka_brokers_add(producer.client().native_ptr(), servers.as_ptr()) };
+}
+
 /// Gives a client the token that it shows to brokers from now on, at once to those that wait for
 /// one.
 pub(super) fn set_token<C: ProducerContext>(

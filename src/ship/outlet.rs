@@ -106,6 +106,11 @@ impl Outlet {
             self.throttles.note(&self.output, throttled, now, counters);
         }
         self.throttles.look(&self.output, now, counters);
+        if producer.is_lost() {
+            let (output, servers) = (&self.output, self.kafka.bootstrap_servers.join(","));
+            producer.ask_again(&servers);
+            tracing::warn!(%output, servers, "no broker was left to ask; the given ones are asked again");
+        }
         for trouble in &troubles {
             self.trouble(trouble);
         }

@@ -2,12 +2,14 @@
 
 use crate::support::kafka::Kafka;
 use crate::support::lines::{MEAN_BYTES, lines};
+use crate::support::middleman::Middleman;
 use crate::support::reader::Reader;
 use crate::support::segments::{Codec, batches};
 use crate::support::site::{Site, append};
 use crate::support::totals::counted;
 use crate::support::verdict::{Verdict, Written};
-use crate::support::wait::GENEROUS;
+use crate::support::wait::{GENEROUS, wait_until};
+use crate::support::writer::Log;
 
 const LINES: u64 = 5000;
 
@@ -57,4 +59,33 @@ fn what_nobody_acknowledges_does_not_count_as_delivered() {
     let topic = kafka.topic("unconfirmed", 1, &[]);
     let said = ship(kafka, &topic, &[("acks", "0")]);
     assert_eq!((counted(&said, "delivered"), counted(&said, "unconfirmed")), (0, LINES));
+}
+
+/// librdkafka forgets its brokers then, and does not always ask those it was given again
+/// (confluentinc/librdkafka#5301).
+#[test]
+fn a_cluster_that_named_nobody_is_found_again() {
+    let kafka = Kafka::single();
+    let (topic, site) = (kafka.topic("nobody", 1, &[]), Site::new());
+    let middleman = Middleman::before(kafka.bootstrap());
+    let config = site.config(&middleman.bootstrap(), &topic);
+    let daemon = site.run(&config.kafka("metadata.max.age.ms", "200ms").kafka("linger.ms", "5"));
+    let mut log = Log::by_hand(&site.log("a.log"));
+    let mut reader = Reader::from_beginning(&kafka.bootstrap(), &topic);
+    let mut verdict = Verdict::default();
+    for _ in 0..5 {
+        log.write(100);
+        let written = Written::from([(log.name(), log.count())]);
+        reader.judge(&mut verdict, &written, GENEROUS);
+        middleman.empty_one();
+        wait_until("an answer that names nobody", GENEROUS, || middleman.has_emptied());
+    }
+    log.write(100);
+    let written = Written::from([(log.name(), log.count())]);
+    reader.judge(&mut verdict, &written, GENEROUS);
+    verdict.assert_complete_and_in_order(&written);
+    let said = daemon.said();
+    let lost = said.iter().filter(|line| line.contains("no broker was left to ask")).count();
+    println!("nobody: librdkafka was lost {lost} times of five, {} repeats", verdict.repeats());
+    daemon.stop().assert_code(0);
 }

@@ -12,6 +12,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::metadata::Metadata;
 use rdkafka_sys::rd_kafka_AclOperation_t;
 use rustix::process::Signal;
 
@@ -22,7 +23,7 @@ use super::jars;
 pub(crate) use super::node::Pace;
 use super::node::{Node, Role};
 use super::ports::Port;
-use super::reader::{consumer, partitions};
+use super::reader::{consumer, led};
 use super::wait::{GENEROUS, wait_for, wait_until};
 
 const CONTROLLER_ID: i32 = 100;
@@ -36,7 +37,7 @@ pub(crate) struct Kafka {
     voter: Port,
     pace: Pace,
     guard: Guard,
-    probe: OnceLock<BaseConsumer>,
+    probe: Mutex<Option<BaseConsumer>>,
 }
 
 impl Kafka {
@@ -80,7 +81,7 @@ impl Kafka {
             voter: Port::reserve(),
             pace,
             guard: Guard::new(&dir.join("guard")),
-            probe: OnceLock::new(),
+            probe: Mutex::default(),
         };
         kafka.format();
         kafka
@@ -209,7 +210,7 @@ impl Kafka {
         for result in created.expect("the brokers answer") {
             result.unwrap_or_else(|(name, error)| panic!("cannot create {name}: {error}"));
         }
-        wait_for("leaders of the new topic", GENEROUS, || partitions(self.probe(), name));
+        wait_for("leaders of the new topic", GENEROUS, || led(&self.metadata(Some(name))?));
     }
 
     #[allow(dead_code, reason = "the benches make many")]
@@ -233,7 +234,8 @@ impl Kafka {
             result.unwrap_or_else(|(name, error)| panic!("cannot add to {name}: {error}"));
         }
         wait_until("leaders of the new partitions", GENEROUS, || {
-            partitions(self.probe(), name).is_some_and(|found| found.len() == count)
+            let found = self.metadata(Some(name)).and_then(|metadata| led(&metadata));
+            found.is_some_and(|found| found.len() == count)
         });
     }
 
@@ -258,14 +260,14 @@ impl Kafka {
 
     /// The replicas in sync of the topic's worst partition.
     pub(crate) fn in_sync(&self, topic: &str) -> Option<usize> {
-        let metadata = self.probe().fetch_metadata(Some(topic), ASK).ok()?;
+        let metadata = self.metadata(Some(topic))?;
         let topic = metadata.topics().first()?;
         topic.partitions().iter().map(|partition| partition.isr().len()).min()
     }
 
     /// Which broker leads a partition.
     pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<usize> {
-        let metadata = self.probe().fetch_metadata(Some(topic), ASK).ok()?;
+        let metadata = self.metadata(Some(topic))?;
         let partitions = metadata.topics().first()?.partitions();
         let leader = partitions.iter().find(|found| found.id() == partition)?.leader();
         self.brokers.iter().position(|node| node.id == leader)
@@ -281,12 +283,20 @@ impl Kafka {
     }
 
     pub(crate) fn lists(&self, id: i32) -> bool {
-        let metadata = self.probe().fetch_metadata(None, ASK);
-        metadata.is_ok_and(|metadata| metadata.brokers().iter().any(|broker| broker.id() == id))
+        let metadata = self.metadata(None);
+        metadata.is_some_and(|metadata| metadata.brokers().iter().any(|broker| broker.id() == id))
     }
 
-    fn probe(&self) -> &BaseConsumer {
-        self.probe.get_or_init(|| consumer(&self.bootstrap()))
+    /// Asks with a client that is kept while it gets answers: one that gets none may have lost all
+    /// brokers, and would never ask again (confluentinc/librdkafka#5301).
+    fn metadata(&self, topic: Option<&str>) -> Option<Metadata> {
+        let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = probe.get_or_insert_with(|| consumer(&self.bootstrap()));
+        let answer = asked.fetch_metadata(topic, ASK).ok();
+        if answer.is_none() {
+            *probe = None;
+        }
+        answer
     }
 
     fn nodes(&self) -> impl Iterator<Item = &Node> {

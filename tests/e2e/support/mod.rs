@@ -15,6 +15,7 @@ pub(crate) mod kafka;
 pub(crate) mod kept;
 pub(crate) mod kubelet;
 pub(crate) mod lines;
+pub(crate) mod middleman;
 pub(crate) mod mint;
 pub(crate) mod node;
 pub(crate) mod ports;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::metadata::MetadataPartition;
+use rdkafka::metadata::{Metadata, MetadataPartition};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::verdict::{Verdict, Written};
@@ -129,7 +129,11 @@ pub(crate) fn consumer(bootstrap: &str) -> BaseConsumer {
 
 /// The partitions of a topic, once all of them have a leader.
 pub(crate) fn partitions(consumer: &BaseConsumer, topic: &str) -> Option<Vec<i32>> {
-    let metadata = consumer.fetch_metadata(Some(topic), ASK).ok()?;
+    led(&consumer.fetch_metadata(Some(topic), ASK).ok()?)
+}
+
+/// The same, of what was asked about one topic.
+pub(crate) fn led(metadata: &Metadata) -> Option<Vec<i32>> {
     let found = metadata.topics().first()?.partitions();
     let led = !found.is_empty() && found.iter().all(|partition| partition.leader() >= 0);
     led.then(|| found.iter().map(MetadataPartition::id).collect())
