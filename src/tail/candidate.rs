@@ -32,6 +32,8 @@ pub(super) struct Sighting {
     pub(super) home: Home,
     /// It is one of ours that was empty, or holds something else now; its file if it is open.
     pub(super) is_ours: bool,
+    /// Its place among those that were held together; what was not held came later.
+    pub(super) rank: usize,
     pub(super) file: Option<Content>,
 }
 
@@ -56,6 +58,7 @@ impl Sighting {
             identity,
             home: Home::Named,
             is_ours: false,
+            rank: usize::MAX,
             file: None,
         })
     }
@@ -64,14 +67,15 @@ impl Sighting {
     pub(super) fn of_orphan(file: Content, path: PathBuf) -> io::Result<Self> {
         let meta = file.metadata()?;
         let (identity, file) = (identity::of(&meta), Some(file));
-        Ok(Self { path, meta, identity, home: Home::Nameless, is_ours: true, file })
+        let (home, rank) = (Home::Nameless, usize::MAX);
+        Ok(Self { path, meta, identity, home, is_ours: true, rank, file })
     }
 
-    /// The same, held open in case it loses its name before it can be judged.
-    pub(super) fn hold(mut self) -> io::Result<Option<Self>> {
-        let Some(candidate) = self.open()? else { return Ok(None) };
-        self.file = Some(candidate.file);
-        Ok(Some(self))
+    /// The same, held open in case it loses its name before it can be judged. Of what has lost it
+    /// already only the place in the order is kept: it may be met under another.
+    pub(super) fn hold(mut self) -> io::Result<Self> {
+        self.file = self.open()?.map(|candidate| candidate.file);
+        Ok(self)
     }
 
     /// Opens it, unless it is; nothing if it is not there any more.
@@ -147,12 +151,13 @@ impl Sighting {
     /// Sorts files of one lineage oldest first. Of the same tick of the file system's clock are first
     /// those of ours, which were there before all others. The rest goes by birth, if that is the
     /// log's and not of what it was compressed to, and then by name: `.2` is older than `.1`, and
-    /// one date than another.
+    /// one date than another. But names that were seen at one moment do not compare to those of
+    /// another: what was held goes in the order of then.
     fn age(&self, are_births_known: bool) -> impl Ord + use<> {
         let written = self.written();
         let born_ns = self.identity.born_ns.filter(|_| are_births_known);
         let number = number(self.stem()).unwrap_or_default();
-        (written, !self.is_ours, born_ns, Reverse(number), self.stem().to_vec())
+        (written, !self.is_ours, born_ns, self.rank, Reverse(number), self.stem().to_vec())
     }
 }
 
@@ -249,5 +254,41 @@ impl Candidate {
         Ok(len > 0
             && len <= original.metadata()?.len()
             && identity::same_beginning(&self.file, original, len)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files of one tick of the clock.
+    fn sorted(files: &[(&str, usize)]) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.log");
+        std::fs::write(&path, "").unwrap();
+        let meta = std::fs::metadata(&path).unwrap();
+        let sighting = |(name, rank): &(&str, usize)| {
+            let mut sighting = Sighting::of(&dir.path().join(name), &meta).unwrap();
+            sighting.rank = *rank;
+            sighting
+        };
+        let mut sightings = files.iter().map(sighting).collect();
+        sort(&mut sightings);
+        let name = |sighting: &Sighting| String::from_utf8(sighting.stem().to_vec()).unwrap();
+        sightings.iter().map(name).collect()
+    }
+
+    #[test]
+    fn what_has_one_time_goes_by_its_number() {
+        const NEW: usize = usize::MAX;
+        let files = [("app.log.1", NEW), ("app.log.10", NEW), ("app.log.2", NEW)];
+        assert_eq!(sorted(&files), ["app.log.10", "app.log.2", "app.log.1"]);
+    }
+
+    /// Held as `.5`, it was deleted when it would have become `.7`; the next is `.6` by now.
+    #[test]
+    fn what_was_held_goes_by_the_order_of_then() {
+        let files = [("app.log.6", 1), ("app.log.1", usize::MAX), ("app.log.5", 0)];
+        assert_eq!(sorted(&files), ["app.log.5", "app.log.6", "app.log.1"]);
     }
 }

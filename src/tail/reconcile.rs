@@ -122,7 +122,7 @@ impl Lineage {
         for sighting in unknown {
             let path = sighting.path.clone();
             match sighting.hold() {
-                Ok(held) => self.held.extend(held),
+                Ok(held) => self.held.push(held),
                 Err(error) => outcome.errors.push((path, error)),
             }
         }
@@ -131,14 +131,17 @@ impl Lineage {
         self.listing = None;
     }
 
-    /// What was held and is not met under any name.
+    /// Adds what was held and is not met under any name; the rest gets its place among that.
     fn meet_held(&mut self, live: Option<&Sighting>, unknown: &mut Vec<Sighting>) {
-        for mut held in self.held.take() {
+        for (rank, mut held) in self.held.take().into_iter().enumerate() {
             let is_it = |identity: &Identity| identity.is_same_file(&held.identity);
-            let is_met = live.into_iter().chain(&*unknown).any(|met| is_it(&met.identity))
-                || self.sources.iter().any(|source| is_it(&source.identity));
-            if !is_met {
-                held.home = Home::Nameless;
+            if let Some(met) = unknown.iter_mut().find(|met| is_it(&met.identity)) {
+                met.rank = rank;
+            } else if held.file.is_some()
+                && !live.is_some_and(|live| is_it(&live.identity))
+                && !self.sources.iter().any(|source| is_it(&source.identity))
+            {
+                (held.home, held.rank) = (Home::Nameless, rank);
                 unknown.push(held);
             }
         }
