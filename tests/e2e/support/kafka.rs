@@ -13,6 +13,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka_sys::rd_kafka_AclOperation_t;
 use rustix::process::Signal;
 
@@ -206,9 +207,15 @@ impl Kafka {
         let replicas = i32::try_from(self.brokers.len()).expect("few brokers");
         let mut topic = NewTopic::new(name, count, TopicReplication::Fixed(replicas));
         topic.config.extend_from_slice(configs);
-        let created = block_on(self.admin().create_topics([&topic], &AdminOptions::new()));
-        for result in created.expect("the brokers answer") {
-            result.unwrap_or_else(|(name, error)| panic!("cannot create {name}: {error}"));
+        // What a broker is asked that the others do not name yet, or not any more, has no answer.
+        let created = wait_for("an answer about the new topic", GENEROUS, || {
+            block_on(self.admin().create_topics([&topic], &AdminOptions::new())).ok()
+        });
+        for result in created {
+            if let Err((name, error)) = result {
+                let is_there = error == RDKafkaErrorCode::TopicAlreadyExists;
+                assert!(is_there, "cannot create {name}: {error}");
+            }
         }
         wait_for("leaders of the new topic", GENEROUS, || led(&self.metadata(Some(name))?));
     }
