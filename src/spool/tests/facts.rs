@@ -25,17 +25,22 @@ fn second_process_is_refused() {
     assert!(matches!(second.err(), Some(OpenError::Locked { .. })));
 }
 
-/// A process that is ending closes what it has open one by one.
-#[test]
-fn an_index_that_is_still_open_is_not_taken_for_damaged() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut stepped = Stepped::open(dir.path(), MIB);
+/// An earlier run has left an entry of two records, of which the first is removed.
+fn leave_half(dir: &Path) -> (LaneId, EntryId) {
+    let mut stepped = Stepped::open(dir, MIB);
     let id = stepped.spool.lane(lane(1));
     let first = stepped.spool.stage(whole(id, &block(0, 0, &[b"a", b"b"])));
     stepped.turn();
     stepped.remove(first, 0, 1);
     stepped.turn();
-    drop(stepped);
+    (id, first)
+}
+
+/// A process that is ending closes what it has open one by one.
+#[test]
+fn an_index_that_is_still_open_is_not_taken_for_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (id, _) = leave_half(dir.path());
     let held = loop {
         let db = fs::File::open(dir.path().join("state/db")).unwrap();
         match flock(&db, FlockOperation::NonBlockingLockExclusive) {
@@ -348,13 +353,7 @@ fn empty_index_is_closed_in_time() {
 #[test]
 fn what_is_read_again_takes_its_own_place() {
     let dir = tempfile::tempdir().unwrap();
-    let mut stepped = Stepped::open(dir.path(), MIB);
-    let id = stepped.spool.lane(lane(1));
-    let first = stepped.spool.stage(whole(id, &block(0, 0, &[b"a", b"b"])));
-    stepped.turn();
-    stepped.remove(first, 0, 1);
-    stepped.turn();
-    drop(stepped);
+    let (id, first) = leave_half(dir.path());
     let mut stepped = Stepped::open(dir.path(), MIB);
     let again = stepped.spool.stage(whole(id, &block(0, 0, &[b"a", b"b"])));
     // Cut otherwise, it goes before what it reaches further back than.
