@@ -197,8 +197,8 @@ impl Producer {
 
     /// Whether librdkafka has lost all brokers, as it does when one of them names nobody, and does
     /// not ask those it was given (confluentinc/librdkafka#5301). Said once for a while.
-    pub fn is_lost(&self) -> bool {
-        self.client.context().is_lost()
+    pub fn take_lost(&self) -> bool {
+        self.client.context().take_lost()
     }
 
     /// Has librdkafka ask these again: `host:port`, and commas between.

@@ -72,7 +72,7 @@ impl Context {
     }
 
     /// Whether librdkafka has nobody to ask and does nothing about it; it counts from anew then.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(super) fn take_lost(&self) -> bool {
         let mut inbox = self.inbox();
         let is_lost = inbox.lost >= LOST_MAX;
         if is_lost {

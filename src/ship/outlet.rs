@@ -106,7 +106,7 @@ impl Outlet {
             self.throttles.note(&self.output, throttled, now, counters);
         }
         self.throttles.look(&self.output, now, counters);
-        if producer.is_lost() {
+        if producer.take_lost() {
             let (output, servers) = (&self.output, self.kafka.bootstrap_servers.join(","));
             producer.ask_again(&servers);
             tracing::warn!(%output, servers, "no broker was left to ask; the given ones are asked again");
